@@ -1,7 +1,7 @@
 """The typed result record: all that a table or figure needs about one cell, without its checkpoint.
 
-Fractions are 0 to 1, times are seconds, cost is in MACs (one multiply-accumulate), memory is bytes, dates are UTC ISO 8601.
-A change of meaning raises ``SCHEMA``.
+Fractions are 0 to 1, times are seconds, cost is in MACs (one multiply-accumulate), memory is bytes, dates are UTC
+ISO 8601. A change of meaning raises ``SCHEMA``.
 """
 
 from typing import Any, Literal
@@ -156,7 +156,9 @@ class Record(Strict):
     error: Failure | None = None
     fidelity: Literal["full", "smoke"] = "full"
 
-    data: dict[str, Any] = Field(default_factory=dict, description="source, fingerprint, split hash, classes, channels.")
+    data: dict[str, Any] = Field(
+        default_factory=dict, description="source, fingerprint, split hash, classes, channels."
+    )
     recipe: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict, description="The model's options, resolved.")
     space: dict[str, Any] = Field(default_factory=dict)

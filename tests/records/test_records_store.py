@@ -1,0 +1,209 @@
+"""The store: hashes, atomic files, records written once, claims."""
+
+import hashlib
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trionet_bench.errors import StoreError, UsageError
+from trionet_bench.records import claims as claims_module
+from trionet_bench.records import store
+from trionet_bench.records.claims import Claims
+from trionet_bench.records.layout import cell_folder, format_budget, parse_budget, phase_folder
+from trionet_bench.records.record import Record
+from trionet_bench.records.store import (
+    digest,
+    file_digest,
+    iter_records,
+    read_record,
+    write_atomically,
+    write_record,
+)
+
+
+def record(**changes: object) -> Record:
+    values: dict[str, object] = {
+        "key": "k",
+        "suite": "s",
+        "dataset": "d",
+        "model": "m",
+        "system": "standalone",
+        "budget": 4_000_000,
+        "seed": 0,
+        "status": "complete",
+        "environment": dict.fromkeys(
+            ["python", "torch", "torchvision", "numpy", "platform", "cpu", "device", "device_name"], "x"
+        )
+        | {"cores": 2},
+        "code": {"version": "0", "commit": None, "dirty": None},
+        "command": "run",
+        "started": "2026-01-01T00:00:00+00:00",
+        "finished": "2026-01-01T00:00:01+00:00",
+    }
+    return Record.model_validate(values | changes)
+
+
+def test_digest_is_sha256_of_canonical_json():
+    expected = hashlib.sha256(b'{"a":[1,2],"b":0.5}').hexdigest()
+    assert digest({"b": 0.5, "a": (1, 2)}) == expected
+    assert digest({"a": [1, 2], "b": 0.5}) == expected
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, {1, 2}, Path("x")])
+def test_digest_refuses_what_json_cannot_hold(value: object):
+    with pytest.raises(StoreError):
+        digest({"a": value})
+
+
+def test_file_digest(tmp_path: Path):
+    (tmp_path / "f").write_bytes(b"abc")
+    assert file_digest(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    with pytest.raises(StoreError, match="cannot be read"):
+        file_digest(tmp_path / "missing")
+
+
+def test_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_atomically(tmp_path / "f", "old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.os, "fsync", fail)
+    with pytest.raises(StoreError, match="No space left"):
+        write_atomically(tmp_path / "f", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert (tmp_path / "f").read_text() == "old"
+
+
+def test_record_survives_the_round_trip(tmp_path: Path):
+    written = record(metrics={"test_top1": 0.1 + 0.2}, macs=3_999_999)
+    write_record(tmp_path, written)
+    assert read_record(tmp_path) == written
+    assert json.loads((tmp_path / "record.json").read_text())["schema"] == 1
+    assert read_record(tmp_path / "elsewhere") is None
+
+
+def test_complete_record_is_not_overwritten(tmp_path: Path):
+    write_record(tmp_path, record())
+    with pytest.raises(StoreError, match="--force"):
+        write_record(tmp_path, record(key="other"))
+    write_record(tmp_path, record(key="other"), force=True)
+    assert read_record(tmp_path).key == "other"  # type: ignore[union-attr]
+    attempts = [path for path in tmp_path.iterdir() if path.name != "record.json"]
+    assert [json.loads(path.read_text())["key"] for path in attempts] == ["k"]
+
+
+def test_failed_record_gives_way_and_is_kept(tmp_path: Path):
+    write_record(tmp_path, record(status="failed", error={"type": "E", "message": "m", "traceback": ""}))
+    write_record(tmp_path, record())
+    assert read_record(tmp_path).status == "complete"  # type: ignore[union-attr]
+    assert len(list(tmp_path.glob("record.*Z.json"))) == 1
+
+
+def test_nan_metric_is_refused_rather_than_stored_as_null(tmp_path: Path):
+    with pytest.raises(StoreError):
+        write_record(tmp_path, record(metrics={"test_top1": math.nan}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_torn_and_newer_records_are_named(tmp_path: Path):
+    path = tmp_path / "record.json"
+    write_record(tmp_path, record())
+    whole = path.read_text()
+    path.write_text(whole[: len(whole) // 2])
+    with pytest.raises(StoreError, match="is not a whole record"):
+        read_record(tmp_path)
+    path.write_text(json.dumps(json.loads(whole) | {"schema": 2, "unheard_of": 1}))
+    with pytest.raises(StoreError, match="schema 2, this program reads up to 1"):
+        read_record(tmp_path)
+    path.write_text(json.dumps(json.loads(whole) | {"schema": 2}))
+    with pytest.raises(StoreError, match="schema 2, this program reads up to 1"):
+        read_record(tmp_path)
+
+
+def test_iter_records_walks_suites_and_passes_over_phases(tmp_path: Path):
+    for seed in (1, 0):
+        write_record(cell_folder(tmp_path, "s", "d", "m", 4_000_000, seed), record(seed=seed))
+    phase = phase_folder(tmp_path, "s", "supernet", "0123456789abcdef")
+    write_record(phase, record(seed=9))
+    assert phase == tmp_path / "s/phases/supernet-0123456789ab"
+    assert [r.seed for r in iter_records(tmp_path)] == [0, 1]
+    assert [r.seed for r in iter_records(tmp_path / "s/d/m/4M-s1")] == [1]
+    assert list(iter_records(tmp_path / "absent")) == []
+
+
+@pytest.mark.parametrize(
+    ("macs", "text"),
+    [
+        (4_000_000, "4M"),
+        (1_800_000_000, "1.8G"),
+        (4_000_001, "4.000001M"),
+        (999, "999"),
+        (1500, "1.5K"),
+        (10**13, "10T"),
+    ],
+)
+def test_budget_text_is_exact_both_ways(macs: int, text: str):
+    assert format_budget(macs) == text
+    assert parse_budget(text) == macs
+    assert parse_budget(macs) == macs
+
+
+def test_budget_forms():
+    assert parse_budget("4m") == parse_budget("4e6") == parse_budget(4e6) == parse_budget(" 4 M") == 4_000_000
+
+
+@pytest.mark.parametrize("value", ["", "four", "-4M", 0, "0.5", True, "1.23456789M", "4Q"])
+def test_wrong_budgets(value: object):
+    with pytest.raises(UsageError, match="budget"):
+        parse_budget(value)  # type: ignore[arg-type]
+
+
+def test_claim_is_exclusive_until_released(tmp_path: Path):
+    with Claims(tmp_path / "c") as first, Claims(tmp_path / "c") as second:
+        assert first.take("cell")
+        assert not second.take("cell")
+        assert second.take("other")
+        first.release("cell")
+        assert second.take("cell")
+    assert not (tmp_path / "c").exists()
+
+
+def test_claim_of_a_dead_process_is_taken_over_at_once_and_once(tmp_path: Path):
+    script = "import sys; from pathlib import Path; from trionet_bench.records.claims import Claims; import os\n"
+    script += "c = Claims(Path(sys.argv[1])).__enter__(); assert c.take('cell'); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["cell.0"]
+    with Claims(tmp_path) as first, Claims(tmp_path) as second:
+        assert first.take("cell")
+        assert not second.take("cell")
+        first.release("cell")
+        assert list(tmp_path.iterdir()) == []
+        assert second.take("cell")
+
+
+def test_claim_of_another_machine_is_void_when_untouched(tmp_path: Path):
+    claim = tmp_path / "cell.0"
+    claim.write_text("elsewhere/boot 1/1")
+    with Claims(tmp_path) as mine:
+        assert not mine.take("cell")
+        old = time.time() - claims_module.STALE_AFTER - 1
+        os.utime(claim, (old, old))
+        assert mine.take("cell")
+
+
+def test_heartbeat_touches_the_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(claims_module, "HEARTBEAT", 0.01)
+    with Claims(tmp_path) as mine:
+        assert mine.take("cell")
+        os.utime(tmp_path / "cell.0", (0, 0))
+        deadline = time.time() + 5
+        while (tmp_path / "cell.0").stat().st_mtime == 0 and time.time() < deadline:
+            time.sleep(0.01)
+        assert (tmp_path / "cell.0").stat().st_mtime > 0

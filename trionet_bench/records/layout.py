@@ -1,0 +1,49 @@
+"""Where results lie: ``<suite>/<dataset>/<model>/<budget>-s<seed>/``, phases in ``<suite>/phases/<name>-<key>/``."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+from trionet_bench.errors import UsageError
+
+RECORD = "record.json"
+PHASE = "phase.json"
+PHASES = "phases"
+CLAIMS = ".claims"
+
+_UNITS = {"T": 10**12, "G": 10**9, "M": 10**6, "K": 10**3}
+_BUDGET = re.compile(r"(\d+(?:\.\d+)?(?:[eE][+]?\d+)?)\s*([TGMK]?)", re.IGNORECASE)
+
+
+def cell_folder(results: Path, suite: str, dataset: str, model: str, budget: int, seed: int) -> Path:
+    """The folder of one cell's record."""
+    return results / suite / dataset / model / cell_name(budget, seed)
+
+
+def cell_name(budget: int, seed: int) -> str:
+    """The last part of a cell's folder: ``4M-s0``."""
+    return f"{format_budget(budget)}-s{seed}"
+
+
+def phase_folder(results: Path, suite: str, name: str, key: str) -> Path:
+    """The folder of a phase that several cells share; twelve digits of its key keep unlike phases of one name apart."""
+    return results / suite / PHASES / f"{name}-{key[:12]}"
+
+
+def format_budget(macs: int) -> str:
+    """The exact human form of a number of MACs: ``4M``, ``1.8G``, ``4.000001M``."""
+    for unit, size in _UNITS.items():
+        if macs >= size:
+            return f"{(Decimal(macs) / size).normalize():f}{unit}"
+    return str(macs)
+
+
+def parse_budget(value: int | float | str) -> int:
+    """MACs from ``4M``, ``1.8G``, ``4000000`` or a number; UsageError for what is not a whole positive number."""
+    match = _BUDGET.fullmatch(str(value).strip())
+    if match is None or isinstance(value, bool):
+        raise UsageError(f'"{value}" is not a budget; write MACs as 4M, 1.8G or 4000000.')
+    macs = Decimal(match[1]) * _UNITS.get(match[2].upper(), 1)
+    if macs != int(macs) or macs <= 0:
+        raise UsageError(f'the budget "{value}" is not a whole positive number of MACs; write 4M, 1.8G or 4000000.')
+    return int(macs)

@@ -1,0 +1,152 @@
+"""Result files: hashed by content, written whole or not at all, kept for ever."""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from trionet_bench.errors import StoreError
+from trionet_bench.records.layout import PHASES, RECORD
+from trionet_bench.records.record import SCHEMA, Record
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of canonical JSON: keys sorted, no spaces, tuples as lists; NaN and non-JSON types are refused."""
+    return hashlib.sha256(_json(value, separators=(",", ":"), sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace ``path`` by a file that is on disk as a whole; whoever is killed in between leaves the old one."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise StoreError(f"{path} could not be written: {error.strerror}. Nothing else was changed.") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """``value`` as readable JSON, written atomically."""
+    write_atomically(path, _json(value, indent=1) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """What ``write_json`` wrote, or None where there is no file."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise StoreError(f"{path} is not whole JSON ({error}); move it away to have it made again.") from error
+
+
+def write_record(folder: Path, record: Record, force: bool = False) -> None:
+    """Write ``record.json``; a complete one stays unless ``force``, and what was there before is kept beside it."""
+    path = folder / RECORD
+    if path.exists():
+        previous = path.read_bytes()
+        if not force and _is_complete(previous):
+            raise StoreError(f"{path} is already complete; run with --force to add an attempt.")
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        write_atomically(folder / f"record.{written:%Y%m%dT%H%M%S.%fZ}.json", previous)
+    write_json(path, record.model_dump(by_alias=True))
+
+
+def read_record(folder: Path) -> Record | None:
+    """The record of a cell's folder, None where there is none; StoreError for one that is torn or too new."""
+    path = folder / RECORD
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        record = Record.model_validate_json(content)
+    except ValidationError as error:
+        raise StoreError(_refusal(path, content, error)) from error
+    if record.schema_ > SCHEMA:
+        raise StoreError(_newer(path, record.schema_))
+    return record
+
+
+def iter_records(results: Path) -> Iterator[Record]:
+    """All records under a results folder, a suite's folder or any folder below it, in the order of their paths."""
+    for folder in record_folders(results):
+        record = read_record(folder)
+        if record is not None:
+            yield record
+
+
+def record_folders(results: Path) -> Iterator[Path]:
+    """The folders under ``results`` that hold a record; shared phases and hidden folders are passed over."""
+    try:
+        with os.scandir(results) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if any(entry.name == RECORD for entry in found):
+        yield Path(results)
+        return
+    for entry in found:
+        if entry.is_dir() and entry.name != PHASES and not entry.name.startswith("."):
+            yield from record_folders(Path(entry.path))
+
+
+def _json(value: Any, **style: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, **style)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"a value cannot be stored as JSON: {error}") from error
+
+
+def _is_complete(content: bytes) -> bool:
+    try:
+        return bool(json.loads(content)["status"] == "complete")
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _refusal(path: Path, content: bytes, error: ValidationError) -> str:
+    try:
+        schema = json.loads(content)["schema"]
+    except (ValueError, KeyError, TypeError):
+        return f"{path} is not a whole record. Move it away, and its cell will be run again."
+    if isinstance(schema, int) and schema > SCHEMA:
+        return _newer(path, schema)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{path} is not a record: {where}: {first['msg']}."
+
+
+def _newer(path: Path, schema: int) -> str:
+    return f"{path} has record schema {schema}, this program reads up to {SCHEMA}; install a newer trionet_bench."
