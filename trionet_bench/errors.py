@@ -11,6 +11,10 @@ class StoreError(BenchError):
     """A result could not be written or read back as it was written."""
 
 
+class TrainingError(BenchError):
+    """Training went wrong: it diverged, or its processes fell apart."""
+
+
 class UsageError(BenchError):
     """A wrong suite file, name, option, budget or architecture."""
 

@@ -25,7 +25,7 @@ class RecipeError(UsageError):
 
 
 class Optimizer(Strict):
-    """The optimizer. ``lr`` holds for a batch of ``lr_per`` images and grows with the batch; with None it is absolute."""
+    """The optimizer. ``lr`` holds for a batch of ``lr_per`` images and grows with it; with None it is absolute."""
 
     name: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(gt=0)
@@ -67,8 +67,8 @@ class Augment(Strict):
 class SupernetRecipe(Strict):
     """Where training a supernet differs from training one network.
 
-    Each step trains the biggest, the smallest and ``random_children`` others on one batch. With ``distillation`` all but
-    the biggest learn from its logits instead of the labels. ``lr_scale`` multiplies the recipe's learning rate.
+    Each step trains the biggest, the smallest and ``random_children`` others on one batch. With ``distillation`` all
+    but the biggest learn from its logits instead of the labels. ``lr_scale`` multiplies the recipe's learning rate.
     """
 
     epochs: int = Field(gt=0)

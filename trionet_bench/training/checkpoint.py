@@ -1,0 +1,67 @@
+"""Files that training leaves: checkpoints to resume from, and weights. Written atomically; loading runs no code."""
+
+import hashlib
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from trionet_bench.errors import StoreError
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Writes tensors and plain values; a reader sees the old file or the new one, never a part."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    write_atomic(path, buffer.getbuffer())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """What ``save_checkpoint`` wrote; StoreError when the file is not readable as that."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises several unrelated types for a damaged file
+        what = _first_line(error)
+        raise StoreError(f"{path} is not a readable checkpoint ({what}). Delete it to start over.") from error
+
+
+def save_weights(path: Path, weights: nn.Module | Mapping[str, Tensor]) -> str:
+    """Writes a safetensors file; returns its SHA-256, which depends on the weights only."""
+    tensors = weights.state_dict() if isinstance(weights, nn.Module) else weights
+    # copies: safetensors refuses shared memory and strides
+    plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in sorted(tensors.items())}
+    content = safetensors.torch.save(plain)
+    write_atomic(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_weights(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+    """The tensors of a safetensors file; StoreError when it cannot be read."""
+    try:
+        return safetensors.torch.load_file(path, device=str(device))
+    except (OSError, safetensors.SafetensorError) as error:
+        raise StoreError(f"{path} is not a readable weights file ({_first_line(error)}).") from error
+
+
+def write_atomic(path: Path, content: bytes | memoryview) -> None:
+    """Writes beside ``path``, flushes to disk, then renames; StoreError when the disk refuses."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

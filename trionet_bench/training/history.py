@@ -1,0 +1,39 @@
+"""The history file: one JSON object a line, one line an epoch, all phases of a cell in one file."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trionet_bench.errors import StoreError
+from trionet_bench.training.checkpoint import write_atomic
+
+
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    """Adds one line."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(_line(row))
+    except OSError as error:
+        raise StoreError(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+def restart_phase(path: Path, phase: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Makes ``rows`` the only lines of ``phase``, as if nothing had been written after them; other phases stay."""
+    if not path.exists() and not rows:
+        return
+    kept = [row for row in read_history(path) if row.get("phase") != phase]
+    write_atomic(path, "".join(map(_line, [*kept, *rows])).encode())
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """All complete lines; a last line that a crash cut off is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1] if line]
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row) + "\n"
