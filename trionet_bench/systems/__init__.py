@@ -1,0 +1,21 @@
+"""The competitors. A module of this package named like a system is that system; adding one is adding its file."""
+
+import pkgutil
+from importlib import import_module
+from types import ModuleType
+
+from trionet_bench.errors import UsageError, nearest
+
+_SHARED = ("cell", "evaluation", "pipeline")
+
+
+def system_names() -> list[str]:
+    """The systems that a suite may name, in alphabetical order."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SHARED)
+
+
+def load_system(name: str) -> ModuleType:
+    """The module of a system; UsageError with the nearest name where there is none."""
+    if name not in system_names():
+        raise UsageError(f'unknown system "{name}"; {nearest(name, system_names())}.')
+    return import_module(f"{__name__}.{name}")

@@ -1,0 +1,60 @@
+"""MACs and parameters of a network, counted twice.
+
+One MAC is one multiply-accumulate; many papers print this number as FLOPs, and torch's counter reports twice it.
+Counted are convolutions, linear maps and all products of attention; normalisation, activation, softmax and pooling are
+not. The closed form stands beside each operator's ``forward``; the counter watches the operations that really run, on
+the meta device.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Cost of a network for one image; MACs are closed-form."""
+
+    macs: int
+    params: int
+    macs_by_stage: dict[str, int]
+    macs_by_operator: dict[str, int]
+    macs_by_block: dict[tuple[int, int], int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``profile --json`` prints of it."""
+        return {
+            "params": self.params,
+            "macs": self.macs,
+            "macs_by_stage": self.macs_by_stage,
+            "macs_by_operator": self.macs_by_operator,
+        }
+
+
+def profile(network: nn.Module, resolution: int) -> Profile:
+    """Closed-form cost for one square image; the network may be on the meta device."""
+    by_stage: dict[str, int] = defaultdict(int)
+    by_operator: dict[str, int] = defaultdict(int)
+    by_block: dict[tuple[int, int], int] = defaultdict(int)
+    for cost in network.costs(resolution, resolution):
+        by_stage[cost.stage] += cost.macs
+        by_operator[cost.kind] += cost.macs
+        if cost.block is not None:
+            by_block[int(cost.stage), cost.block] += cost.macs
+    params = sum(parameter.numel() for parameter in network.parameters())
+    return Profile(sum(by_stage.values()), params, dict(by_stage), dict(by_operator), dict(by_block))
+
+
+def counted_macs(network: nn.Module, height: int, width: int, input_channels: int) -> int:
+    """MACs of one image by torch's operator-level counter, in evaluation mode on the meta device. Computes nothing."""
+    was_training = network.training
+    network = network.to("meta").eval()
+    images = torch.empty(1, input_channels, height, width, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        network(images)
+    network.train(was_training)
+    return counter.get_total_flops() // 2

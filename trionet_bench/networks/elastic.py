@@ -1,0 +1,160 @@
+"""The supernet: one store of weights from which any architecture of a space is cut, and run, as a value.
+
+A child is an ordinary stand-alone network, built without weights on the meta device; its weights are indices into the
+store, given by a sharing rule for the axes that the network's layers declare. So a child of the supernet, an extracted
+network and a stand-alone baseline are the same code, and a skeleton needs nothing but layers with ``specs`` to have a
+supernet.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trionet_bench.networks.layers import Weight, collect_specs, is_statistic, specified_tensor
+from trionet_bench.networks.sharing import Axis, Sharing
+from trionet_bench.spaces.choice import Space
+
+Build = Callable[[Any], nn.Module]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How one weight of a child lies in the store: an index for every dimension that is not taken whole."""
+
+    name: str
+    prefixes: tuple[tuple[int, int], ...]  # (dimension, length): the first entries, a view
+    gathers: tuple[tuple[int, Tensor], ...]  # (dimension, positions): a copy
+
+    def of(self, whole: Tensor) -> Tensor:
+        """The child's weight; gradients flow back to exactly these entries."""
+        for dimension, length in self.prefixes:
+            whole = whole.narrow(dimension, 0, length)
+        for dimension, positions in self.gathers:
+            whole = whole.index_select(dimension, positions)
+        return whole
+
+
+class Supernet(nn.Module):
+    """All architectures of ``space`` in one set of weights.
+
+    Args:
+        space: where children come from.
+        build: makes the stand-alone network of an architecture, without initial weights.
+        sharing: the rule that lays children into the store.
+        seed: of the initial weights.
+
+    ``supernet(images, architecture)`` gives the child's logits. In training mode children normalise with batch
+    statistics and the store's running statistics do not move; in evaluation mode they read the store's, which mean
+    little until a child has been extracted and recalibrated.
+    """
+
+    def __init__(self, space: Space, build: Build, sharing: Sharing, seed: int) -> None:
+        super().__init__()
+        self.space, self.build, self.sharing = space, build, sharing
+        self.whole = self._whole_weights()
+        self.weights = nn.ParameterDict()
+        self.statistics = nn.Module()
+        with torch.no_grad():
+            for name, spec in self.whole.items():
+                tensor = torch.empty(spec.shape)
+                spec.initialise(tensor, seed, name)
+                if is_statistic(name):
+                    self.statistics.register_buffer(_key(name), tensor)
+                else:
+                    self.weights[_key(name)] = nn.Parameter(tensor)
+        self._children: OrderedDict[Any, tuple[nn.Module, tuple[Cut, ...]]] = OrderedDict()
+        self._indices: dict[tuple[Axis, Axis, torch.device], Tensor | int | None] = {}
+
+    def _whole_weights(self) -> dict[str, Weight]:
+        """The smallest store that holds every child, from the space's covering architectures."""
+        found: dict[str, list[Weight]] = defaultdict(list)
+        for architecture in self.space.cover():
+            with torch.device("meta"):
+                network = self.build(architecture)
+            for name, spec in collect_specs(network).items():
+                found[name].append(spec)
+        return {
+            name: Weight(
+                tuple(self.sharing.merge(axes) for axes in zip(*(spec.axes for spec in specs), strict=True)),
+                std=min(spec.std for spec in specs),  # that of the widest child
+                mean=specs[0].mean,
+            )
+            for name, specs in found.items()
+        }
+
+    def forward(self, images: Tensor, architecture: Any) -> Tensor:
+        network, cuts = self._child(architecture)
+        network.train(self.training)
+        return functional_call(network, self._cut(cuts, for_update=self.training), (images,))
+
+    def select(self, architecture: Any) -> dict[str, Tensor]:
+        """Every weight and statistic of a child by its stand-alone name, as cut from the store."""
+        return self._cut(self._child(architecture)[1], for_update=False)
+
+    def extract(self, architecture: Any) -> nn.Module:
+        """The stand-alone network with a copy of the child's weights and statistics, on the store's device."""
+        network = self.build(architecture).to(next(iter(self.weights.values())).device)
+        with torch.no_grad():
+            for name, tensor in self.select(architecture).items():
+                specified_tensor(network, name).copy_(tensor)
+        return network.train(self.training)
+
+    def _cut(self, cuts: tuple[Cut, ...], for_update: bool) -> dict[str, Tensor]:
+        tensors = {}
+        for cut in cuts:
+            if is_statistic(cut.name):
+                tensor = cut.of(self.statistics.get_buffer(_key(cut.name)))
+                # Normalisation writes into what it is given: a child must not move the store's statistics.
+                tensors[cut.name] = tensor.clone() if for_update else tensor
+            else:
+                tensors[cut.name] = cut.of(self.weights[_key(cut.name)])
+        return tensors
+
+    def _child(self, architecture: Any) -> tuple[nn.Module, tuple[Cut, ...]]:
+        """The weightless network and its cuts; the last few are kept, since a step uses the same children again."""
+        if architecture not in self._children:
+            with torch.device("meta"):
+                network = self.build(architecture)
+            cuts = tuple(self._make_cut(name, spec) for name, spec in collect_specs(network).items())
+            self._children[architecture] = (network, cuts)
+            if len(self._children) > 32:
+                self._children.popitem(last=False)
+        self._children.move_to_end(architecture)
+        return self._children[architecture]
+
+    def _make_cut(self, name: str, spec: Weight) -> Cut:
+        if name not in self.whole:
+            raise KeyError(f"the supernet of {self.space.name} holds no weight {name}")
+        prefixes, gathers = [], []
+        for dimension, (child, whole) in enumerate(zip(spec.axes, self.whole[name].axes, strict=True)):
+            index = self._index(child, whole)
+            if isinstance(index, int):
+                prefixes.append((dimension, index))
+            elif index is not None:
+                gathers.append((dimension, index))
+        return Cut(name, tuple(prefixes), tuple(gathers))
+
+    def _index(self, child: Axis, whole: Axis) -> Tensor | int | None:
+        """None where the child takes all, a length where it takes a prefix, else positions."""
+        device = next(iter(self.weights.values())).device
+        key = (child, whole, device)
+        if key not in self._indices:
+            positions = self.sharing.indices(child, whole)
+            if not torch.equal(positions, torch.arange(len(positions))):
+                self._indices[key] = positions.to(device)
+            else:
+                self._indices[key] = None if len(positions) == whole.size else len(positions)
+        return self._indices[key]
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "Supernet":
+        self._children.clear()  # their index tensors stand on the old device
+        return super()._apply(fn, recurse)
+
+
+def _key(name: str) -> str:
+    return name.replace(".", "/")

@@ -1,0 +1,154 @@
+"""Layers whose weights say what their dimensions mean, so that any network of them can be cut from a supernet.
+
+Each holds ``specs``: name of a parameter or buffer -> ``Weight``. Initial values come from there too, drawn by name
+from a seed.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trionet_bench.networks.sharing import Axis, centred, channels, fixed
+from trionet_bench.randomness import derived_seed
+
+
+@dataclass(frozen=True)
+class Weight:
+    """Meaning and initial normal distribution of one parameter or buffer; ``std`` 0 is a constant."""
+
+    axes: tuple[Axis, ...]
+    std: float = 0.0
+    mean: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return tuple(axis.size for axis in self.axes)
+
+    def initialise(self, tensor: Tensor, seed: int, name: str) -> None:
+        """Fill ``tensor`` in place; the same values for the same seed, name and shape."""
+        if self.std == 0.0:
+            tensor.fill_(self.mean)
+            return
+        generator = torch.Generator().manual_seed(derived_seed(seed, "initialise", name))
+        tensor.copy_(torch.empty(tensor.shape).normal_(self.mean, self.std, generator=generator))
+
+
+class Specified(nn.Module):
+    """A module that declares its own weights in ``specs``; those of its submodules are theirs to declare."""
+
+    specs: dict[str, Weight]
+
+    def declare(self, **specs: Weight) -> None:
+        """Make a parameter of each specification."""
+        self.specs = specs
+        for name, spec in specs.items():
+            self.register_parameter(name, nn.Parameter(torch.empty(spec.shape)))
+
+
+def collect_specs(network: nn.Module) -> dict[str, Weight]:
+    """Every specified parameter and buffer of a network by its full name."""
+    return {
+        f"{prefix}.{name}" if prefix else name: spec
+        for prefix, module in network.named_modules()
+        for name, spec in getattr(module, "specs", {}).items()
+    }
+
+
+def is_statistic(name: str) -> bool:
+    """Whether a specified name is a running statistic, hence a buffer, rather than a parameter."""
+    return name.rsplit(".", 1)[-1].startswith("running_")
+
+
+def specified_tensor(network: nn.Module, name: str) -> Tensor:
+    """The parameter or buffer of a specified name."""
+    return network.get_buffer(name) if is_statistic(name) else network.get_parameter(name)
+
+
+@torch.no_grad()
+def initialise(network: nn.Module, seed: int) -> nn.Module:
+    """Draw all weights from ``seed``, in place; returns the network."""
+    for name, spec in collect_specs(network).items():
+        spec.initialise(specified_tensor(network, name), seed, name)
+    return network
+
+
+class Convolution2d(Specified):
+    """Bias-free k x k convolution with same padding. Kaiming normal by fan-out, or ``std``."""
+
+    def __init__(self, inputs: Axis, outputs: Axis, kernel: int = 1, stride: int = 1, std: float | None = None) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        taps = centred(kernel)
+        self.declare(
+            weight=Weight((outputs, inputs, taps, taps), std=std or (2.0 / (kernel * kernel * outputs.size)) ** 0.5)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, stride=self.stride, padding=self.kernel // 2)
+
+    def macs(self, height: int, width: int) -> int:
+        """For an input of this size."""
+        return self.weight.numel() * strided(height, self.stride) * strided(width, self.stride)
+
+
+def strided(size: int, stride: int) -> int:
+    """Output length of every strided layer here: ceil(size / stride)."""
+    return -(-size // stride)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation over an axis; ``gamma`` is the initial weight, 0 for the last one of a residual branch."""
+
+    def __init__(self, axis: Axis, gamma: float = 1.0) -> None:
+        super().__init__(axis.size)
+        self.specs = {
+            "weight": Weight((axis,), mean=gamma),
+            "bias": Weight((axis,)),
+            "running_mean": Weight((axis,)),
+            "running_var": Weight((axis,), mean=1.0),
+        }
+
+
+class Classifier(Specified):
+    """Global average pool, then a linear layer. (B, C, H, W) to (B, classes)."""
+
+    def __init__(self, inputs: Axis, classes: int) -> None:
+        super().__init__()
+        self.declare(
+            weight=Weight((fixed(classes), inputs), std=(1.0 / (3 * inputs.size)) ** 0.5),
+            bias=Weight((fixed(classes),)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.mean(dim=(2, 3)), self.weight, self.bias)
+
+    def macs(self) -> int:
+        """For one image."""
+        return self.weight.numel()
+
+
+class Stem(Specified):
+    """The fixed convolutional stem: ``conv7-pool`` has stride 4, ``conv3-pool`` 2, ``conv3`` 1."""
+
+    def __init__(self, kind: str, inputs: int, width: int) -> None:
+        super().__init__()
+        kernel, stride = (7, 2) if kind == "conv7-pool" else (3, 1)
+        self.pools = kind.endswith("-pool")
+        self.conv = Convolution2d(fixed(inputs), channels(width), kernel, stride)
+        self.norm = BatchNorm(channels(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.norm(self.conv(x)))
+        return F.max_pool2d(x, kernel_size=3, stride=2, padding=1) if self.pools else x
+
+    def output_size(self, size: int) -> int:
+        """Side of the output for a side of the input."""
+        size = strided(size, self.conv.stride)
+        return strided(size, 2) if self.pools else size
+
+    def macs(self, height: int, width: int) -> int:
+        """For an input of this size."""
+        return self.conv.macs(height, width)

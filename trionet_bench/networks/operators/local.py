@@ -1,0 +1,115 @@
+"""Local self-attention: every position attends over the window around it.
+
+Ramachandran et al. 2019, "Stand-Alone Self-Attention in Vision Models" (arXiv 1906.05909): logits q.k + q.r, where r is
+half row offset and half column offset, shared by the heads; full C x C projections, as the published parameter counts
+require; 2x2 average pooling after the attention where the block has a stride. ``position_sensitive`` adds k.r, the
+positional value and the normalisations of axial attention (Axial-DeepLab, arXiv 2003.07853, Table 1, +0.7 top-1). Keys
+outside the image are
+masked: neither paper says, our choice.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trionet_bench.networks.attention import HeadProjection, RetrievalNorm, SimilarityNorm, head_size, pool
+from trionet_bench.networks.layers import BatchNorm, Specified, Weight
+from trionet_bench.networks.sharing import centred, dims
+from trionet_bench.networks.sharing import channels as plain
+from trionet_bench.networks.sharing import heads as head_axis
+from trionet_bench.spaces.resnet import Block
+
+
+class WindowPositions(Specified):
+    """One vector for each offset in the window: its first half depends on the row, its second on the column. (d,
+    window^2).
+    """
+
+    def __init__(self, size: int, window: int) -> None:
+        super().__init__()
+        half = Weight((dims(size // 2), centred(window)), std=size**-0.5)
+        self.declare(rows=half, columns=half)
+
+    def forward(self) -> Tensor:
+        window = self.rows.shape[1]
+        rows = self.rows[:, :, None].expand(-1, -1, window)  # (d/2, k, k)
+        columns = self.columns[:, None, :].expand(-1, window, -1)
+        return torch.cat([rows, columns]).flatten(1)
+
+
+class LocalAttention(nn.Module):
+    """Context from a square window.
+
+    Args:
+        channels: input channels C.
+        heads: attention heads n.
+        window: odd side of the window in pixels.
+        qk, v: query/key and value size over C.
+        stride: 1 or 2.
+        terms: ``plain`` or ``position_sensitive``.
+
+    (B, C, H, W) to (B, n d_v, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int = 8,
+        window: int = 7,
+        qk: float = 1.0,
+        v: float = 1.0,
+        stride: int = 1,
+        terms: str = "plain",
+    ) -> None:
+        super().__init__()
+        self.window, self.stride, self.sensitive = window, stride, terms == "position_sensitive"
+        qk_size, v_size = head_size(qk, channels, heads), head_size(v, channels, heads)
+        self.outputs = head_axis(heads, v_size)
+        self.project = HeadProjection(plain(channels), heads, qk_size, v_size, normalised=self.sensitive)
+        self.query_positions = WindowPositions(qk_size, window)
+        if self.sensitive:
+            self.key_positions = WindowPositions(qk_size, window)
+            self.value_positions = WindowPositions(v_size, window)
+            self.similarity_norm = SimilarityNorm(3, heads)
+            self.retrieval_norm = RetrievalNorm(heads, v_size)
+        else:
+            self.norm = BatchNorm(self.outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        q, k, v = self.project(x)  # (B, n, d, H, W)
+        q = q.flatten(3)  # (B, n, d, HW)
+        k, v = self._windows(k), self._windows(v)  # (B, n, d, window^2, HW)
+        inside = self._windows(x.new_ones(1, 1, 1, height, width)).view(1, 1, -1, height * width) > 0
+        r_q = self.query_positions()
+        content = torch.einsum("bndl,bndwl->bnwl", q, k)
+        position = torch.einsum("bndl,dw->bnwl", q, r_q)
+        if self.sensitive:
+            key_position = torch.einsum("bndwl,dw->bnwl", k, self.key_positions())
+            similarity = self.similarity_norm([content, position, key_position], inside)
+        else:
+            similarity = content + position
+        attention = similarity.masked_fill(~inside, -torch.inf).softmax(dim=2).to(v.dtype)  # (B, n, window^2, HW)
+        retrieved = torch.einsum("bnwl,bndwl->bndl", attention, v).unflatten(3, (height, width))
+        if not self.sensitive:
+            return pool(self.norm(retrieved.flatten(1, 2)), self.stride)
+        placed = torch.einsum("bnwl,dw->bndl", attention, self.value_positions()).unflatten(3, (height, width))
+        return pool(self.retrieval_norm(retrieved, placed), self.stride)
+
+    def _windows(self, x: Tensor) -> Tensor:
+        """(B, n, d, H, W) to (B, n, d, window^2, HW): what each position sees, zero outside the image."""
+        batch, heads, size, height, width = x.shape
+        unfolded = F.unfold(x.reshape(batch, heads * size, height, width), self.window, padding=self.window // 2)
+        return unfolded.view(batch, heads, size, self.window**2, height * width)
+
+    def macs(self, height: int, width: int) -> int:
+        """Projections, then q.k, q.r and a.v over the window; position-sensitive also k.r and the positional value."""
+        qk, v = (2, 1) if not self.sensitive else (3, 2)
+        products = self.project.count * (qk * self.project.qk_size + v * self.project.v_size)
+        return height * width * (self.project.qkv.weight.numel() + self.window**2 * products)
+
+
+def from_block(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> LocalAttention:
+    """The operator that a block names."""
+    assert block.window is not None and block.heads is not None and block.qk is not None and block.v is not None
+    return LocalAttention(channels, block.heads, block.window, block.qk, block.v, stride, local_terms)

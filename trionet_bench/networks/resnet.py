@@ -1,0 +1,127 @@
+"""The ResNet-like skeleton whose blocks hold any of the spatial operators.
+
+Block: 1x1, spatial operator, 1x1, with the shortcut added after the last normalisation (He et al. 2016; the released
+Axial-ResNet keeps the same order). The two 1x1 convolutions have the same name whichever operator stands between them,
+so a supernet shares them between operators, as the figure of TrioNet shows; each operator's own weights carry the
+operator's name. The last normalisation of a block starts at zero, as in the released axial code.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, strided
+from trionet_bench.networks.operators import build_operator
+from trionet_bench.networks.sharing import channels
+from trionet_bench.spaces.resnet import Block, ResNetArchitecture
+
+
+@dataclass(frozen=True)
+class Cost:
+    """MACs of one part for one image. ``stage`` is ``stem``, a number, or ``classifier``; ``kind`` is an operator or
+    what else it is.
+    """
+
+    stage: str
+    block: int | None
+    kind: str
+    macs: int
+
+
+def mid_width(block: Block, width: int) -> int:
+    """Channels between the two 1x1 convolutions."""
+    return max(1, int(block.expansion * width + 0.5))
+
+
+class Bottleneck(nn.Module):
+    """One block. (B, C_in, H, W) to (B, width, ceil(H / stride), ceil(W / stride))."""
+
+    def __init__(
+        self, block: Block, inputs: int, width: int, stride: int, span: tuple[int, int], local_terms: str
+    ) -> None:
+        super().__init__()
+        self.operator_name = block.operator
+        mid = mid_width(block, width)
+        self.reduce = Convolution2d(channels(inputs), channels(mid))
+        self.reduce_norm = BatchNorm(channels(mid))
+        operator = build_operator(block, mid, stride, span, local_terms)
+        self.add_module(block.operator, operator)
+        self.expand = Convolution2d(operator.outputs, channels(width))
+        self.expand_norm = BatchNorm(channels(width), gamma=0.0)
+        if stride != 1 or inputs != width:
+            self.shortcut = Convolution2d(channels(inputs), channels(width), stride=stride)
+            self.shortcut_norm = BatchNorm(channels(width))
+        self.has_shortcut, self.stride = stride != 1 or inputs != width, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = self.shortcut_norm(self.shortcut(x)) if self.has_shortcut else x
+        x = F.relu(self.reduce_norm(self.reduce(x)))
+        x = F.relu(self.get_submodule(self.operator_name)(x))
+        return F.relu(self.expand_norm(self.expand(x)) + shortcut)
+
+    def macs(self, height: int, width: int) -> dict[str, int]:
+        """By kind: the operator under its name, the 1x1 convolutions as ``pointwise``, the ``shortcut``."""
+        out = strided(height, self.stride), strided(width, self.stride)
+        operator: nn.Module = self.get_submodule(self.operator_name)
+        costs = {
+            self.operator_name: operator.macs(height, width),
+            "pointwise": self.reduce.macs(height, width) + self.expand.macs(*out),
+        }
+        if self.has_shortcut:
+            costs["shortcut"] = self.shortcut.macs(height, width)
+        return costs
+
+
+class ResNet(nn.Module):
+    """A network of an architecture, for images of one channel count and up to ``resolution`` pixels a side.
+
+    (B, input_channels, H, W) to logits (B, classes). Weights are uninitialised; see ``layers.initialise``.
+    """
+
+    def __init__(
+        self, architecture: ResNetArchitecture, classes: int, input_channels: int = 3, resolution: int = 224
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.stem = Stem(architecture.stem, input_channels, architecture.stem_width)
+        width, size = architecture.stem_width, self.stem.output_size(resolution)
+        self.stages = nn.ModuleList()
+        for stage in architecture.stages:
+            blocks = nn.ModuleList()
+            for b, block in enumerate(stage.blocks):
+                stride = stage.stride if b == 0 else 1
+                blocks.append(Bottleneck(block, width, stage.width, stride, (size, size), architecture.local_terms))
+                width, size = stage.width, strided(size, stride)
+            self.stages.append(blocks)
+        self.classifier = Classifier(channels(width), classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.stem(images)
+        for stage in self.stages:
+            for block in stage:
+                x = block(x)
+        return self.classifier(x)
+
+    def costs(self, height: int, width: int) -> Iterator[Cost]:
+        """Closed-form MACs of every part for one image of this size."""
+        yield Cost("stem", None, "stem", self.stem.macs(height, width))
+        height, width = self.stem.output_size(height), self.stem.output_size(width)
+        for s, stage in enumerate(self.stages):
+            for b, block in enumerate(stage):
+                for kind, macs in block.macs(height, width).items():
+                    yield Cost(str(s), b, kind, macs)
+                height, width = strided(height, block.stride), strided(width, block.stride)
+        yield Cost("classifier", None, "classifier", self.classifier.macs())
+
+    def block_resolutions(self, size: int) -> list[list[int]]:
+        """Side of each block's output for square images of this side, by stage."""
+        size = self.stem.output_size(size)
+        resolutions: list[list[int]] = []
+        for stage in self.stages:
+            resolutions.append([])
+            for block in stage:
+                size = strided(size, block.stride)
+                resolutions[-1].append(size)
+        return resolutions

@@ -1,0 +1,160 @@
+"""Which indices of a supernet's weight does a child use?
+
+Every dimension of every weight says what it means as an ``Axis``; a sharing rule answers with indices. Two rules exist.
+Prefix sharing takes the first channels, whatever they stand for, as slimmable and once-for-all networks do. Multi-head
+Sharing (Pi et al. 2021, arXiv 2111.07547: channels are first split into heads and shared only within the same head)
+keeps a head-by-dimension grid, so that a child's head n reads only the supernet's head n. The paper gives the rule in
+words; the grid is our reading of it.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Kind = Literal["channel", "head", "dim", "term", "offset", "fixed"]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One factor of an axis. ``offset`` levels are shared around their centre, ``fixed`` and ``term`` levels never
+    shrink.
+    """
+
+    kind: Kind
+    size: int
+
+
+Segment = tuple[Level, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The meaning of one dimension: segments laid end to end, each a row-major product of levels."""
+
+    segments: tuple[Segment, ...]
+
+    @property
+    def size(self) -> int:
+        """Length of the dimension."""
+        return sum(math.prod(level.size for level in segment) for segment in self.segments)
+
+
+def channels(count: int) -> Axis:
+    """Plain channels, shared from the first."""
+    return Axis(((Level("channel", count),),))
+
+
+def heads(count: int, size: int) -> Axis:
+    """``count`` attention heads of ``size`` dimensions each, head-major."""
+    return Axis(((Level("head", count), Level("dim", size)),))
+
+
+def dims(size: int) -> Axis:
+    """Dimensions of a table that all heads share."""
+    return Axis(((Level("dim", size),),))
+
+
+def centred(count: int) -> Axis:
+    """Offsets around zero: kernel taps, relative positions."""
+    return Axis(((Level("offset", count),),))
+
+
+def fixed(count: int) -> Axis:
+    """A dimension that is the same in every child."""
+    return Axis(((Level("fixed", count),),))
+
+
+def terms(count: int, axis: Axis) -> Axis:
+    """``axis`` repeated for ``count`` terms that never mix."""
+    return Axis(tuple((Level("term", count), *segment) for segment in axis.segments))
+
+
+def concatenated(*axes: Axis) -> Axis:
+    """Several axes laid end to end."""
+    return Axis(tuple(segment for axis in axes for segment in axis.segments))
+
+
+class Sharing(ABC):
+    """A rule that lays children into a supernet's weight."""
+
+    name: str
+
+    @abstractmethod
+    def view(self, segment: Segment) -> Segment:
+        """The levels as this rule sees them."""
+
+    def merge(self, axes: Sequence[Axis]) -> Axis:
+        """The smallest axis into which all of ``axes`` fit."""
+        columns = zip(*(axis.segments for axis in axes), strict=True)
+        return Axis(tuple(self._merge_segments([self.view(segment) for segment in column]) for column in columns))
+
+    def _merge_segments(self, segments: Sequence[Segment]) -> Segment:
+        deepest = max(segments, key=len)
+        same = [segment for segment in segments if len(segment) == len(deepest)]
+        merged = [Level(level.kind, max(s[i].size for s in same)) for i, level in enumerate(deepest)]
+        for segment in segments:
+            if len(segment) == len(deepest):
+                continue
+            # Plain channels beside a grid of heads: they run through the grid row by row, which must be long enough.
+            missing = segment[0].size / math.prod(level.size for level in merged)
+            if missing > 1:
+                merged[-1] = Level(merged[-1].kind, math.ceil(merged[-1].size * missing))
+        return tuple(merged)
+
+    def indices(self, child: Axis, whole: Axis) -> Tensor:
+        """Positions in ``whole``, a result of ``merge``, that the child uses, in the child's order; int64 of the
+        child's size.
+        """
+        found, start = [], 0
+        for segment, merged in zip(child.segments, whole.segments, strict=True):
+            found.append(self._segment_indices(self.view(segment), merged) + start)
+            start += math.prod(level.size for level in merged)
+        return torch.cat(found)
+
+    def _segment_indices(self, child: Segment, merged: Segment) -> Tensor:
+        if len(child) != len(merged):
+            return torch.arange(child[0].size)
+        flat = torch.zeros(1, dtype=torch.long)
+        for level, whole in zip(child, merged, strict=True):
+            if level.kind in ("fixed", "term") and level.size != whole.size:
+                raise ValueError(
+                    f"a {level.kind} level has size {level.size} in a child and {whole.size} in the supernet"
+                )
+            first = (whole.size - level.size) // 2 if level.kind == "offset" else 0
+            taken = torch.arange(first, first + level.size)
+            flat = (flat[:, None] * whole.size + taken).flatten()  # (levels so far,) x (taken,) row-major
+        return flat
+
+
+class PrefixSharing(Sharing):
+    """The first channels, in flat order; heads are cut anew in every child. The ablation arm."""
+
+    name = "prefix"
+
+    def view(self, segment: Segment) -> Segment:
+        """Head and dimension run together into plain channels."""
+        flat: list[Level] = []
+        for level in segment:
+            if level.kind == "dim" and flat and flat[-1].kind == "head":
+                flat[-1] = Level("channel", flat[-1].size * level.size)
+            else:
+                flat.append(level)
+        return tuple(flat)
+
+
+class MultiHeadSharing(Sharing):
+    """Heads first, then dimensions within the head."""
+
+    name = "multi-head"
+
+    def view(self, segment: Segment) -> Segment:
+        """The levels as they are."""
+        return segment
+
+
+SHARINGS: dict[str, type[Sharing]] = {rule.name: rule for rule in (PrefixSharing, MultiHeadSharing)}

@@ -1,0 +1,113 @@
+"""What a suite asks of a system: cells, the phases that several cells share, and where both are carried out.
+
+A system is one module of this package. It defines
+
+- ``Options``: a frozen pydantic model of what ``models:`` may say of it;
+- ``phases(cell) -> tuple[Phase, ...]``: the shared phases that the cell hangs from, in order;
+- ``run_phase(phase, cell, workplace) -> dict``: carries one out, leaves its files in ``workplace.folder``, returns
+plain facts;
+- ``run_cell(cell, workplace) -> dict``: carries the cell out, returns the fields of its record that only it can know.
+
+None of these modules loads torch when imported, so that a finished suite is recognised at once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from trionet_bench.data.source import Index
+from trionet_bench.records.store import digest
+from trionet_bench.spaces.choice import Space
+from trionet_bench.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """A data set as a suite names it: its opened index, and how validation images are cut from train."""
+
+    name: str
+    index: Index
+    search_val: float = 0.1
+    val: float = 0.1
+    resolution: int | None = None
+    skip_broken: bool = False
+
+    def key_fields(self) -> dict[str, Any]:
+        """What of the data enters a key: content and split, not name or place."""
+        return {
+            "fingerprint": self.index.fingerprint,
+            "search_val": self.search_val,
+            "val": self.val,
+            "skip_broken": self.skip_broken,
+        }
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (data set, model, budget, seed): run once, leaving one record. ``budget`` is in MACs."""
+
+    suite: str
+    data: DataChoice
+    model: str
+    system: str
+    options: BaseModel
+    space: Space
+    recipe: Recipe
+    resolution: int
+    budget: int
+    seed: int
+
+    def key(self, inputs: Mapping[str, str]) -> str:
+        """SHA-256 over all that the result depends on; ``inputs`` maps each shared phase to its content hash."""
+        return digest(
+            {
+                "schema": 1,
+                "system": self.system,
+                "options": self.options.model_dump(mode="json"),
+                "space": self.space.to_dict(),
+                "recipe": self.recipe.key_fields(),
+                "data": self.data.key_fields(),
+                "resolution": self.resolution,
+                "budget": self.budget,
+                "seed": self.seed,
+                "inputs": dict(inputs),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A step that several cells share, such as the training of one supernet. ``spec`` is all that its outcome depends
+    on.
+    """
+
+    name: str
+    spec: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the specification."""
+        return digest({"phase": self.name, **self.spec})
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where and with what a cell or phase is carried out.
+
+    Args:
+        folder: its own files; what is there from an interrupted run may be taken up again.
+        inputs: folder of each finished phase that it hangs from, by phase name.
+        device: a torch device name.
+        cache: folder for decoded images.
+        progress: called with (done steps, all steps, what is going on).
+    """
+
+    folder: Path
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    device: str = "cpu"
+    workers: int = 0
+    cache: Path | None = None
+    progress: Callable[[int, int, str], None] = lambda done, total, message: None
