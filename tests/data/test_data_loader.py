@@ -1,0 +1,148 @@
+"""Batches: what they hold, and that they depend on (seed, epoch, step) alone."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from trionet_bench.data.loader import ImageData, ImageSet, eval_batches, load_images, train_batches
+from trionet_bench.data.source import open_source
+from trionet_bench.data.splits import make_splits
+from trionet_bench.errors import DataError
+
+
+@dataclass(frozen=True)
+class Augment:
+    crop: str = "none"
+    min_area: float = 0.25
+    flip: bool = False
+    colour_jitter: float = 0.0
+    randaugment: tuple[int, int] | None = None
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    erase: float = 0.0
+
+
+ALL = Augment("resized", 0.25, True, 0.2, (2, 9), 0.2, 1.0, 0.25)
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageData:
+    index = open_source("sklearn:digits")
+    return load_images(index, make_splits(index, 0), resolution=16)
+
+
+def numbered(count: int, channels: int = 1, side: int = 8, flip_safe: bool = True) -> ImageSet:
+    """Images that are constant, each with its number as value."""
+    images = torch.arange(count, dtype=torch.uint8)[:, None, None, None].expand(-1, channels, side, side).contiguous()
+    labels = torch.arange(count) % 3
+    rows = {"train": np.arange(count)}
+    data = ImageData(images, labels, rows, (0.0,) * channels, (1 / 255,) * channels, ("a", "b", "c"), flip_safe)
+    return data.part("train")
+
+
+def test_digits_are_resized_and_normalised_by_the_train_split(digits: ImageData):
+    train = digits.part("train")
+    assert (train.images.shape, train.images.dtype) == ((1149, 1, 16, 16), torch.uint8)
+    pixels = train.images.double() / 255
+    assert digits.mean == pytest.approx([pixels.mean().item()])
+    assert digits.std == pytest.approx([pixels.std(correction=0).item()])
+    everything = torch.cat([images for images, _, _ in eval_batches(train, 500)])
+    assert everything.mean().item() == pytest.approx(0, abs=1e-5)
+    assert everything.std().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_parts_join_in_order(digits: ImageData):
+    both = digits.parts("train", "search_val")
+    assert len(both) == 1149 + 144
+    assert torch.equal(both.labels[1149:], digits.part("search_val").labels)
+
+
+def test_an_epoch_shows_each_image_once_and_drops_the_rest_of_the_last_batch():
+    batches = train_batches(numbered(10), Augment(), 8, batch=4, seed=0)
+    seen = torch.cat([images[:, 0, 0, 0] for images, _ in batches.epoch(0)])
+    assert len(batches) == 2
+    assert len(set(seen.tolist())) == 8
+    assert not torch.equal(seen, torch.cat([images[:, 0, 0, 0] for images, _ in batches.epoch(1)]))
+
+
+def test_a_set_smaller_than_a_batch_is_one_batch():
+    batches = train_batches(numbered(3), Augment(), 8, batch=4, seed=0)
+    assert [len(images) for images, _ in batches.epoch(0)] == [3]
+
+
+@pytest.mark.parametrize("augment", [Augment("pad", flip=True), ALL])
+def test_a_step_depends_on_seed_and_epoch_not_on_what_ran_before(digits: ImageData, augment: Augment):
+    def steps(seed: int, epoch: int) -> list[torch.Tensor]:
+        batches = train_batches(digits.part("val"), augment, 16, batch=48, seed=seed)
+        return [tensor for pair in batches.epoch(epoch) for tensor in pair]
+
+    first = steps(0, 1)
+    torch.manual_seed(99)
+    state = torch.get_rng_state()
+    assert all(torch.equal(a, b) for a, b in zip(first, steps(0, 1), strict=True))
+    assert torch.equal(torch.get_rng_state(), state)            # the network's own randomness is left alone
+    assert not torch.equal(first[0], steps(1, 1)[0])
+    assert not torch.equal(first[0], steps(0, 2)[0])
+
+
+def test_processes_share_out_the_batch_of_one_process(digits: ImageData):
+    whole = list(train_batches(digits.part("val"), ALL, 16, batch=50, seed=0).epoch(0))
+    shares = [list(train_batches(digits.part("val"), ALL, 16, 50, 0, rank=rank, world=3).epoch(0)) for rank in range(3)]
+    for step, (images, targets) in enumerate(whole):
+        assert torch.equal(images, torch.cat([share[step][0] for share in shares]))
+        assert torch.equal(targets, torch.cat([share[step][1] for share in shares]))
+
+
+def test_mixing_gives_shares_of_classes_that_sum_to_one(digits: ImageData):
+    images, targets = next(train_batches(digits.part("val"), ALL, 16, batch=48, seed=0).epoch(0))
+    assert images.dtype == targets.dtype == torch.float32
+    assert targets.shape == (48, 10)
+    assert torch.allclose(targets.sum(1), torch.ones(48))
+
+
+def test_flips_happen_only_where_a_mirrored_image_means_the_same():
+    def leftmost(flip_safe: bool) -> set[float]:
+        images = numbered(8, flip_safe=flip_safe)
+        images.data.images[:] = torch.arange(8, dtype=torch.uint8)               # columns 0 to 7
+        batch, _ = next(train_batches(images, Augment(flip=True), 8, batch=8, seed=0).epoch(0))
+        return set(batch[:, 0, 0, 0].tolist())
+
+    assert leftmost(flip_safe=True) == {0.0, 7.0}
+    assert leftmost(flip_safe=False) == {0.0}
+
+
+def test_every_image_is_evaluated_once_whatever_the_number_of_processes():
+    images = numbered(11)
+    for world in (1, 2, 3):
+        seen = [batch[2] for rank in range(world) for batch in eval_batches(images, 4, rank=rank, world=world)]
+        assert sorted(torch.cat(seen).tolist()) == list(range(11))
+    pixels, labels, indices = next(iter(eval_batches(images, 4, rank=1, world=2)))
+    assert indices.tolist() == [1, 3, 5, 7]
+    assert pixels[:, 0, 0, 0].tolist() == [1, 3, 5, 7]
+    assert labels.tolist() == [1, 0, 2, 1]
+
+
+def test_a_broken_file_stops_loading_by_name_or_is_skipped_and_counted(tmp_path: Path):
+    for part in ("train", "val"):
+        for name in ("a", "b"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(5):
+                Image.effect_noise((12, 9), 50).save(tmp_path / part / name / f"{number}.jpg")
+    whole = (tmp_path / "train" / "a" / "2.jpg").read_bytes()
+    (tmp_path / "train" / "a" / "2.jpg").write_bytes(whole[:-20])
+    index = open_source(f"folder:{tmp_path}")
+    splits = make_splits(index, 0)
+    with pytest.raises(DataError, match=r"1 of 20 images cannot be decoded: train/a/2.jpg \(.*truncated"):
+        load_images(index, splits, 8)
+    data = load_images(index, splits, 8, skip_broken=True)
+    assert data.skipped == 1
+    assert sum(len(rows) for rows in data.rows.values()) == 19
+
+
+def test_training_at_another_resolution_than_loaded_is_a_mistake():
+    with pytest.raises(ValueError, match="loaded at 8 pixels, not 16"):
+        train_batches(numbered(4), replace(ALL), 16, batch=2, seed=0)

@@ -1,0 +1,124 @@
+"""URIs, the bundled set and class folders: what opens, what is refused, and in which words."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trionet_bench.data.source import open_source, parse_uri
+from trionet_bench.errors import DataError, UsageError
+
+
+def write_images(folder: Path, count: int, colour: tuple[int, int, int] = (200, 30, 30), size: int = 8) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        Image.new("RGB", (size, size), colour).save(folder / f"{number}.png")
+
+
+def write_set(root: Path, parts: dict[str, dict[str, int]]) -> Path:
+    for part, classes in parts.items():
+        for name, count in classes.items():
+            write_images(root / part / name, count)
+    return root
+
+
+def test_a_uri_has_scheme_path_and_options():
+    uri = parse_uri("folder:some/birds?flip=0")
+    assert (uri.scheme, uri.path, dict(uri.options)) == ("folder", "some/birds", {"flip": "0"})
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("birds", "write scheme:path, for example folder:birds"),
+        ("foldr:birds", 'did you mean "folder"?'),
+        ("folder:", "needs a name or a path"),
+        ("folder:x?flip=0&flip=1", "given twice"),
+        ("sklearn:digits?flop=0", 'did you mean "flip"?'),
+        ("sklearn:digits?flip=yes", 'flip cannot be "yes"'),
+        ("sklearn:digit", 'did you mean "digits"?'),
+    ],
+)
+def test_a_wrong_uri_is_refused_with_the_nearest_right_one(uri: str, words: str):
+    with pytest.raises(UsageError) as caught:
+        open_source(uri)
+    assert words in str(caught.value)
+
+
+def test_digits_have_the_published_counts_and_a_fixed_stratified_test_part():
+    index = open_source("sklearn:digits")
+    assert index.counts == {"train": 1437, "test": 360}
+    assert (index.channels, index.native_size, index.classes) == (1, 8, tuple("0123456789"))
+    # the whole set has 174 to 183 images a class: a fifth of each is 35 or 36 or 37
+    assert set(np.bincount(index.labels["test"])) <= {35, 36, 37}
+    assert not index.flip_safe
+    assert index.fingerprint == open_source("sklearn:digits").fingerprint
+
+
+def test_digits_equal_those_of_scikit_learn_scaled_to_bytes():
+    from sklearn.datasets import load_digits
+
+    index = open_source("sklearn:digits")
+    ours = np.concatenate([index.arrays("train"), index.arrays("test")])[:, :, :, 0]
+    theirs = np.rint(load_digits().images * 255 / 16).astype(np.uint8)
+    assert sorted(map(bytes, ours)) == sorted(map(bytes, theirs))
+    assert np.array_equal(np.asarray(index.read("train", 3)), index.arrays("train")[3, :, :, 0])
+
+
+def test_opening_and_splitting_imports_neither_torch_nor_scikit_learn():
+    code = (
+        "import sys\n"
+        "from trionet_bench.data.source import open_source\n"
+        "from trionet_bench.data.splits import make_splits\n"
+        "make_splits(open_source('sklearn:digits'), 0)\n"
+        "print({'torch', 'sklearn'} & set(sys.modules))\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"
+
+
+def test_a_folder_takes_its_class_list_from_train(tmp_path: Path):
+    parts = {"train": {"wren": 4, "crow": 3}, "val": {"crow": 1}, "test": {"crow": 1, "wren": 2}}
+    root = write_set(tmp_path / "birds", parts)
+    (root / "train" / "wren" / "notes.txt").write_text("not an image")
+    index = open_source("folder:birds", base=tmp_path)
+    assert index.classes == ("crow", "wren")
+    assert index.labels["train"].tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert index.labels["val"].tolist() == [0]
+    assert index.item("test", 2) == "test/wren/1.png"
+    assert index.warnings == ('val has no image of class "wren"',)
+    assert (index.name, index.channels, index.native_size) == ("birds", 3, 8)
+
+
+def test_a_class_that_train_lacks_is_an_error_that_names_it(tmp_path: Path):
+    write_set(tmp_path, {"train": {"crow": 2, "wren": 2}, "val": {"crow": 1, "gull": 1}})
+    with pytest.raises(DataError, match='val has class "gull", which train does not have'):
+        open_source(f"folder:{tmp_path}")
+
+
+def test_a_missing_folder_says_where_it_looked_and_what_it_expects(tmp_path: Path):
+    with pytest.raises(DataError, match="is not a folder") as caught:
+        open_source("folder:birds", base=tmp_path)
+    assert str(tmp_path / "birds") in str(caught.value)
+    assert "PATH/train/<class>/" in str(caught.value)
+
+
+def test_the_fingerprint_follows_the_files_and_the_meaning_of_a_flip(tmp_path: Path):
+    root = write_set(tmp_path, {"train": {"a": 3, "b": 3}, "val": {"a": 1, "b": 1}})
+    before = open_source(f"folder:{root}")
+    assert open_source(f"folder:{root}").fingerprint == before.fingerprint
+    assert open_source(f"folder:{root}?flip=0").fingerprint != before.fingerprint
+    (root / "train" / "a" / "0.png").rename(root / "train" / "a" / "9.png")
+    assert open_source(f"folder:{root}").fingerprint != before.fingerprint
+
+
+def test_a_folder_of_grey_images_has_one_channel(tmp_path: Path):
+    for part in ("train", "val"):
+        for name in ("a", "b"):
+            (tmp_path / part / name).mkdir(parents=True)
+            Image.new("L", (10, 6), 90).save(tmp_path / part / name / "0.png")
+    index = open_source(f"folder:{tmp_path}")
+    assert (index.channels, index.native_size) == (1, 6)

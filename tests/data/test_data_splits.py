@@ -1,0 +1,62 @@
+"""Splits: disjoint, whole, stratified, the same for the same seed, and read back only if unchanged."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trionet_bench.data.bundled import ArrayReader
+from trionet_bench.data.source import Index, open_source
+from trionet_bench.data.splits import NAMES, Splits, make_splits, stratified
+from trionet_bench.errors import StoreError
+
+
+def index_with(**labels: list[int]) -> Index:
+    arrays = {part: np.array(values) for part, values in labels.items()}
+    return Index("test:x", "x", ("a", "b"), 1, 2, arrays, ArrayReader({}), fingerprint="f")
+
+
+def test_every_train_image_is_in_exactly_one_split():
+    index = open_source("sklearn:digits")
+    splits = make_splits(index, seed=3)
+    assert splits.counts == {"train": 1149, "search_val": 144, "val": 144, "test": 360}      # a tenth of 1437, twice
+    of_train = np.concatenate([splits[name].indices for name in NAMES if splits[name].part == "train"])
+    assert np.array_equal(np.sort(of_train), np.arange(1437))
+    for name in ("search_val", "val"):
+        per_class = np.bincount(index.labels["train"][splits[name].indices])
+        assert set(per_class) <= {13, 14, 15}
+
+
+def test_splits_depend_on_the_seed_and_nothing_else():
+    index = open_source("sklearn:digits")
+    assert make_splits(index, 0).hash == make_splits(index, 0).hash
+    assert make_splits(index, 0).hash != make_splits(index, 1).hash
+    assert np.array_equal(make_splits(index, 0).test.indices, make_splits(index, 1).test.indices)
+
+
+def test_official_val_beside_test_stays_val():
+    splits = make_splits(index_with(train=[0, 1] * 10, val=[0, 1], test=[1, 0, 1]), 0)
+    assert (splits.val.part, splits.counts) == ("val", {"train": 18, "search_val": 2, "val": 2, "test": 3})
+
+
+def test_val_without_test_is_tested_on():
+    splits = make_splits(index_with(train=[0, 1] * 10, val=[0, 1]), 0)
+    assert (splits.test.part, splits.val.part) == ("val", "train")
+    assert splits.counts == {"train": 16, "search_val": 2, "val": 2, "test": 2}
+
+
+def test_stratified_takes_largest_remainders_and_never_a_whole_class():
+    labels = np.array([0] * 10 + [1] * 5 + [2])
+    # 6 of 16: exact shares 3.75, 1.875, 0.375; floors 3, 1, 0; the two left go to the classes 1 and 0
+    chosen = stratified(labels, 6, np.random.default_rng(0))
+    assert np.bincount(labels[chosen], minlength=3).tolist() == [4, 2, 0]
+
+
+def test_stored_splits_come_back_and_a_changed_file_is_refused(tmp_path: Path):
+    splits = make_splits(index_with(train=[0, 1] * 10, test=[0, 1]), 0)
+    path = tmp_path / "splits.json"
+    splits.save(path)
+    assert Splits.load(path).hash == splits.hash
+    path.write_text(path.read_text().replace('"part": "test"', '"part": "train"'))
+    with pytest.raises(StoreError, match="was changed"):
+        Splits.load(path)

@@ -1,0 +1,157 @@
+"""A data source: a URI becomes an index of labelled images, without decoding one and without importing torch.
+
+A URI is ``scheme:path?option=value&option=value``. A source is one file here with ``open_index(uri, places)``, and one
+entry in ``SCHEMES``. Every source takes the option ``flip``: 0 says that a mirrored image means something else (text,
+signs), so that no recipe mirrors it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl
+
+import numpy as np
+
+from trionet_bench.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SCHEMES = {
+    "sklearn": "trionet_bench.data.bundled",
+    "folder": "trionet_bench.data.folder",
+}
+COMMON_OPTIONS = ("flip",)
+
+
+@dataclass(frozen=True)
+class Uri:
+    """A parsed source URI; ``text`` is what the person wrote."""
+
+    text: str
+    scheme: str
+    path: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def check_options(self, *allowed: str) -> None:
+        """UsageError for an option that this source does not have."""
+        for option in self.options:
+            if option not in (*allowed, *COMMON_OPTIONS):
+                hint = nearest(option, [*allowed, *COMMON_OPTIONS])
+                raise UsageError(f'{self.text}: unknown option "{option}" of the source; {hint}')
+
+    def choice(self, option: str, allowed: tuple[str, ...]) -> str:
+        """The value of ``option``; the first of ``allowed`` when it is not given."""
+        value = self.options.get(option, allowed[0])
+        if value not in allowed:
+            raise UsageError(f'{self.text}: {option} cannot be "{value}"; {nearest(value, allowed)}')
+        return value
+
+    def flag(self, option: str, default: bool = False) -> bool:
+        """A yes-or-no option, written 1 or 0."""
+        return self.choice(option, ("1", "0") if default else ("0", "1")) == "1"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where to look: named sets under ``data_root``, relative paths from ``base``, the folder of the suite file."""
+
+    data_root: Path
+    base: Path
+
+    def resolve(self, path: str) -> Path:
+        return (self.base / Path(path).expanduser()).resolve()
+
+
+class Reader(Protocol):
+    """How a source gets at its images. Readers are plain picklable values: worker processes receive them."""
+
+    def read(self, part: str, position: int) -> "Image":
+        """One image, in whatever mode and size it is stored."""
+
+    def item(self, part: str, position: int) -> str:
+        """What to call this image in a message: its relative path, or its number."""
+
+    def arrays(self, part: str) -> np.ndarray | None:
+        """All images as uint8 (N, H, W, C) where the source is an array already, else None."""
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """What a source holds: its classes, its labels by part, and a reader for the images.
+
+    ``labels`` has the part "train", and "test" or "val" or both. ``native_size`` is the common side, or the median
+    short side. ``fingerprint`` changes when the data change, and is computed without decoding. ``flip_safe`` is False
+    where a mirrored image means something else.
+    """
+
+    uri: str
+    name: str
+    classes: tuple[str, ...]
+    channels: int
+    native_size: int
+    labels: Mapping[str, np.ndarray]
+    reader: Reader
+    fingerprint: str
+    flip_safe: bool = True
+    licence: str | None = None
+    citation: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        return {part: len(labels) for part, labels in self.labels.items()}
+
+    def read(self, part: str, position: int) -> "Image":
+        return self.reader.read(part, position)
+
+    def item(self, part: str, position: int) -> str:
+        return self.reader.item(part, position)
+
+    def arrays(self, part: str) -> np.ndarray | None:
+        return self.reader.arrays(part)
+
+
+def parse_uri(text: str) -> Uri:
+    scheme, colon, rest = text.partition(":")
+    if not colon:
+        raise UsageError(f'"{text}" is not a data source; write scheme:path, for example folder:{text}')
+    if scheme not in SCHEMES:
+        raise UsageError(f'{text}: unknown kind of source "{scheme}"; {nearest(scheme, list(SCHEMES))}')
+    path, _, query = rest.partition("?")
+    if not path:
+        raise UsageError(f"{text}: the source needs a name or a path after {scheme}:")
+    options: dict[str, str] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key in options:
+            raise UsageError(f'{text}: the option "{key}" is given twice')
+        options[key] = value
+    return Uri(text, scheme, path, options)
+
+
+def open_source(uri: str, data_root: Path | None = None, base: Path | None = None) -> Index:
+    """The index of ``uri``. Nothing is decoded, downloaded or written; DataError says what is missing and where.
+
+    Args:
+        data_root: folder of the named sets; ``data`` in the working directory when not given.
+        base: folder that relative paths start from; the working directory when not given.
+    """
+    parsed = parse_uri(uri)
+    places = Places(data_root=Path(data_root or "data").expanduser().resolve(), base=Path(base or ".").resolve())
+    index: Index = import_module(SCHEMES[parsed.scheme]).open_index(parsed, places)
+    flip_safe = parsed.flag("flip", default=index.flip_safe)
+    return replace(index, flip_safe=flip_safe, fingerprint=sha256(index.fingerprint, f"flip_safe={flip_safe}"))
+
+
+def sha256(*parts: str | bytes) -> str:
+    """SHA-256 over ``parts``, each preceded by its length, so that no two lists run together."""
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
+    return digest.hexdigest()
