@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from trionet_bench.errors import StoreError
+from trionet_bench.records.store import write_atomically
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Writes tensors and plain values; a reader sees the old file or the new one, never a part."""
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
-    write_atomic(path, buffer.getbuffer())
+    write_atomically(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def save_weights(path: Path, weights: nn.Module | Mapping[str, Tensor]) -> str:
     # copies: safetensors refuses shared memory and strides
     plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in sorted(tensors.items())}
     content = safetensors.torch.save(plain)
-    write_atomic(path, content)
+    write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
 
 
@@ -46,21 +46,6 @@ def load_weights(path: Path, device: torch.device | str = "cpu") -> dict[str, Te
         return safetensors.torch.load_file(path, device=str(device))
     except (OSError, safetensors.SafetensorError) as error:
         raise StoreError(f"{path} is not a readable weights file ({_first_line(error)}).") from error
-
-
-def write_atomic(path: Path, content: bytes | memoryview) -> None:
-    """Writes beside ``path``, flushes to disk, then renames; StoreError when the disk refuses."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(f"{path} could not be written: {error.strerror or error}.") from error
 
 
 def _first_line(error: Exception) -> str:

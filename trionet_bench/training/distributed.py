@@ -80,6 +80,11 @@ def summed(values: Tensor) -> Tensor:
     return values
 
 
+def total(count: int, device: torch.device) -> int:
+    """``count`` added up over the ranks."""
+    return int(summed(torch.tensor(count, device=device))) if world() > 1 else count
+
+
 def gathered(value: Any) -> list[Any]:
     """``value`` of every rank, in the order of ranks."""
     if world() == 1:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trionet_bench.errors import StoreError
-from trionet_bench.training.checkpoint import write_atomic
+from trionet_bench.records.store import write_atomically
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
@@ -24,7 +24,7 @@ def restart_phase(path: Path, phase: str, rows: Sequence[dict[str, Any]]) -> Non
     if not path.exists() and not rows:
         return
     kept = [row for row in read_history(path) if row.get("phase") != phase]
-    write_atomic(path, "".join(map(_line, [*kept, *rows])).encode())
+    write_atomically(path, "".join(map(_line, [*kept, *rows])))
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

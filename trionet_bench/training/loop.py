@@ -4,8 +4,6 @@ A run can be stopped at any time and continued. On a CPU the continued run equal
 learning rate, randomness and the order of images are functions of the step, and the rest is in the checkpoint.
 """
 
-import hashlib
-import json
 import logging
 import math
 import time
@@ -20,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from trionet_bench.errors import TrainingError
 from trionet_bench.randomness import derived_seed
+from trionet_bench.records.store import digest
 from trionet_bench.training import distributed
 from trionet_bench.training.checkpoint import load_checkpoint, save_checkpoint
 from trionet_bench.training.device import autocast
@@ -41,7 +40,7 @@ class Batches(Protocol):
         """Steps per epoch."""
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images (B, C, H, W) with targets: class numbers (B,) or probabilities (B, classes)."""
+        """Images (B, C, H, W) with targets: class numbers (B,) or probabilities (B, classes); this rank's share."""
 
 
 def fit(
@@ -95,13 +94,12 @@ def fit(
         for number, (images, targets) in enumerate(batches.epoch(epoch), start=epoch * len(batches)):
             torch.manual_seed(derived_seed(seed, "step", number, distributed.rank()))
             lr = learning_rate(recipe, number, len(batches), epochs)
-            images_seen += len(images)
-            part = slice(distributed.rank(), None, distributed.world())  # all ranks get the batch, each takes its part
-            share = len(images[part]) / len(images)
+            images = images.to(device, memory_format=layout)
+            together = distributed.total(len(images), device)
+            share = len(images) / together
+            images_seen += together
             state.optimizer.zero_grad(set_to_none=True)
-            meter.add(
-                step(images[part].to(device, memory_format=layout), targets[part].to(device), number), share, number
-            )
+            meter.add(step(images, targets.to(device), number), share, number)
             if meter.due() or number + 1 == (epoch + 1) * len(batches):
                 bad = meter.flush()
                 if bad is not None:
@@ -298,8 +296,4 @@ class _Meter:
 def _identity(module: nn.Module, recipe: Recipe) -> dict[str, Any]:
     """What tells whether a checkpoint belongs to this module and recipe."""
     shapes = [(name, list(value.shape), str(value.dtype)) for name, value in module.state_dict().items()]
-    return {"recipe": _hash(recipe.key_fields(without=("search",))), "module": _hash(shapes)}
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return {"recipe": digest(recipe.key_fields(without=("search",))), "module": digest(shapes)}

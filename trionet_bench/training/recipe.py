@@ -48,6 +48,7 @@ class Augment(Strict):
 
     Args:
         crop: "none", "pad" (shift by up to an eighth of the side) or "resized" (a part of at least ``min_area``).
+        flip: mirror half of the images, unless their source says that a mirrored image means something else.
         colour_jitter: strength of brightness, contrast and saturation changes.
         randaugment: (number of operations, magnitude of 30), or None.
         mixup, cutmix: alpha of the Beta distribution, 0 is off; with both, each batch draws one with equal chance.
@@ -204,7 +205,7 @@ class Recipe(Strict):
         return self.model_copy(update={"epochs": self.finetune_epochs, "warmup_epochs": 0.0, "optimizer": optimizer})
 
 
-# Digits or other small pictures on a CPU, networks of 1 to 30 M MACs. No flip: a mirrored digit is no digit.
+# Digits or other small pictures on a CPU, networks of 1 to 30 M MACs.
 QUICK = Recipe(
     name="quick",
     epochs=25,
@@ -215,7 +216,7 @@ QUICK = Recipe(
     label_smoothing=0.1,
     clip_norm=2.0,
     weight_decay_on_norm=False,
-    augment=Augment(crop="pad", flip=False),
+    augment=Augment(crop="pad"),
     supernet=SupernetRecipe(epochs=25, warmup_epochs=3, clip_norm=2.0),
     search=SearchRecipe(
         population=24,
