@@ -1,6 +1,5 @@
 """Batches: what they hold, and that they depend on (seed, epoch, step) alone."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,24 +8,14 @@ import torch
 from PIL import Image
 
 from trionet_bench.data.loader import ImageData, ImageSet, eval_batches, load_images, train_batches
+from trionet_bench.data.memory import MemoryImages
 from trionet_bench.data.source import open_source
 from trionet_bench.data.splits import make_splits
 from trionet_bench.errors import DataError
+from trionet_bench.training.recipe import Augment
 
-
-@dataclass(frozen=True)
-class Augment:
-    crop: str = "none"
-    min_area: float = 0.25
-    flip: bool = False
-    colour_jitter: float = 0.0
-    randaugment: tuple[int, int] | None = None
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    erase: float = 0.0
-
-
-ALL = Augment("resized", 0.25, True, 0.2, (2, 9), 0.2, 1.0, 0.25)
+PLAIN = Augment(crop="none", flip=False)
+ALL = Augment(min_area=0.25, colour_jitter=0.2, randaugment=(2, 9), mixup=0.2, cutmix=1.0, erase=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +29,8 @@ def numbered(count: int, channels: int = 1, side: int = 8, flip_safe: bool = Tru
     images = torch.arange(count, dtype=torch.uint8)[:, None, None, None].expand(-1, channels, side, side).contiguous()
     labels = torch.arange(count) % 3
     rows = {"train": np.arange(count)}
-    data = ImageData(images, labels, rows, (0.0,) * channels, (1 / 255,) * channels, ("a", "b", "c"), flip_safe)
-    return data.part("train")
+    mean, std = (0.0,) * channels, (1 / 255,) * channels
+    return ImageData(MemoryImages(images), labels, rows, mean, std, ("a", "b", "c"), flip_safe).part("train")
 
 
 def test_digits_are_resized_and_normalised_by_the_train_split(digits: ImageData):
@@ -62,7 +51,7 @@ def test_parts_join_in_order(digits: ImageData):
 
 
 def test_an_epoch_shows_each_image_once_and_drops_the_rest_of_the_last_batch():
-    batches = train_batches(numbered(10), Augment(), 8, batch=4, seed=0)
+    batches = train_batches(numbered(10), PLAIN, 8, batch=4, seed=0)
     seen = torch.cat([images[:, 0, 0, 0] for images, _ in batches.epoch(0)])
     assert len(batches) == 2
     assert len(set(seen.tolist())) == 8
@@ -70,11 +59,11 @@ def test_an_epoch_shows_each_image_once_and_drops_the_rest_of_the_last_batch():
 
 
 def test_a_set_smaller_than_a_batch_is_one_batch():
-    batches = train_batches(numbered(3), Augment(), 8, batch=4, seed=0)
+    batches = train_batches(numbered(3), PLAIN, 8, batch=4, seed=0)
     assert [len(images) for images, _ in batches.epoch(0)] == [3]
 
 
-@pytest.mark.parametrize("augment", [Augment("pad", flip=True), ALL])
+@pytest.mark.parametrize("augment", [Augment(crop="pad"), ALL])
 def test_a_step_depends_on_seed_and_epoch_not_on_what_ran_before(digits: ImageData, augment: Augment):
     def steps(seed: int, epoch: int) -> list[torch.Tensor]:
         batches = train_batches(digits.part("val"), augment, 16, batch=48, seed=seed)
@@ -107,8 +96,8 @@ def test_mixing_gives_shares_of_classes_that_sum_to_one(digits: ImageData):
 def test_flips_happen_only_where_a_mirrored_image_means_the_same():
     def leftmost(flip_safe: bool) -> set[float]:
         images = numbered(8, flip_safe=flip_safe)
-        images.data.images[:] = torch.arange(8, dtype=torch.uint8)               # columns 0 to 7
-        batch, _ = next(train_batches(images, Augment(flip=True), 8, batch=8, seed=0).epoch(0))
+        images.data.pixels.images[:] = torch.arange(8, dtype=torch.uint8)               # columns 0 to 7
+        batch, _ = next(train_batches(images, Augment(crop="none"), 8, batch=8, seed=0).epoch(0))
         return set(batch[:, 0, 0, 0].tolist())
 
     assert leftmost(flip_safe=True) == {0.0, 7.0}
@@ -145,4 +134,4 @@ def test_a_broken_file_stops_loading_by_name_or_is_skipped_and_counted(tmp_path:
 
 def test_training_at_another_resolution_than_loaded_is_a_mistake():
     with pytest.raises(ValueError, match="loaded at 8 pixels, not 16"):
-        train_batches(numbered(4), replace(ALL), 16, batch=2, seed=0)
+        train_batches(numbered(4), ALL, 16, batch=2, seed=0)

@@ -1,40 +1,96 @@
 """Small sets: every image decoded once, square and at the working resolution, all of them in one uint8 array."""
 
+import json
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torchvision.transforms.v2 import functional
 
+from trionet_bench.data.check import Broken, try_all, write_whole
 from trionet_bench.data.images import square
-from trionet_bench.data.source import Index
+from trionet_bench.data.source import Index, sha256
+from trionet_bench.data.transforms import Augmentation, Step
 
 CHUNK = 2048
+CACHE_VERSION = "1"              # raised when decoding or resizing changes
 
 
-def decode_part(index: Index, part: str, resolution: int) -> tuple[np.ndarray, dict[int, str]]:
-    """All images of a part, uint8 (N, C, R, R), and why some could not be decoded, by position (these stay black)."""
-    stored = index.arrays(part)
-    if stored is not None:
-        return resize_arrays(stored, resolution), {}
-    images = np.zeros((len(index.labels[part]), index.channels, resolution, resolution), np.uint8)
+class MemoryImages:
+    """All images of a data set as one uint8 tensor (N, C, R, R), augmented a batch at a time where training happens."""
 
-    def decode(position: int) -> str | None:
-        try:
+    def __init__(self, images: Tensor) -> None:
+        self.images = images
+        self._copies: dict[torch.device, Tensor] = {}
+
+    @property
+    def channels(self) -> int:
+        return self.images.shape[1]
+
+    @property
+    def resolution(self) -> int:
+        return self.images.shape[-1]
+
+    def on(self, device: torch.device) -> Tensor:
+        """All images on a device, copied there once."""
+        if device not in self._copies:
+            self._copies[device] = self.images.to(device)
+        return self._copies[device]
+
+    def plain(self, batches: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
+        """The images of each list of rows, as they are."""
+        for rows in batches:
+            yield self.on(device)[torch.from_numpy(rows).to(device)]
+
+    def augmented(self, steps: Iterable[Step], augmentation: Augmentation, device: torch.device) -> Iterator[Tensor]:
+        """The wanted images of each step, augmented."""
+        for step in steps:
+            yield augmentation.of_batch(self.on(device)[torch.from_numpy(step.rows).to(device)], step)
+
+
+def decode(index: Index, resolution: int, cache_dir: Path | None) -> tuple[np.ndarray, list[Broken]]:
+    """All images of all parts, uint8 (N, C, R, R), and those that could not be decoded (they stay black).
+
+    Decoded files are kept in ``cache_dir``, from where all processes of a machine share one copy in memory.
+    """
+    if all(index.arrays(part) is not None for part in index.labels):
+        return np.concatenate([resize_arrays(index.arrays(part), resolution) for part in index.labels]), []
+    if cache_dir is None:
+        return decode_files(index, resolution)
+    name = f"images-{sha256(index.fingerprint, str(resolution), CACHE_VERSION)[:24]}"
+    pixels, faults = cache_dir / f"{name}.npy", cache_dir / f"{name}.json"
+    if not pixels.is_file():
+        images, broken = decode_files(index, resolution)
+        write_whole(faults, json.dumps(broken).encode())
+        temporary = pixels.with_name(f"{pixels.name}.{os.getpid()}.npy")
+        np.save(temporary, images)
+        temporary.replace(pixels)
+    # Mapped copy-on-write, as torch wants writable memory; nothing writes to it.
+    return np.load(pixels, mmap_mode="c"), [Broken(*entry) for entry in json.loads(faults.read_text())]
+
+
+def decode_files(index: Index, resolution: int) -> tuple[np.ndarray, list[Broken]]:
+    images = np.zeros((sum(index.counts.values()), index.channels, resolution, resolution), np.uint8)
+    broken: list[Broken] = []
+    offset = 0
+    for part, count in index.counts.items():
+        target = images[offset : offset + count]
+
+        def decode_one(part: str, position: int, target: np.ndarray = target) -> None:
             with index.read(part, position) as image:
-                images[position] = square(image, resolution, index.channels)
-        except Exception as error:      # decoders raise what they like; whatever it is, this image is broken
-            return str(error) or type(error).__name__
-        return None
+                target[position] = square(image, resolution, index.channels)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:                # decoding releases the interpreter's lock
-        faults = list(pool.map(decode, range(len(images))))
-    return images, {position: fault for position, fault in enumerate(faults) if fault}
+        broken += try_all(index, part, decode_one)
+        offset += count
+    return images, broken
 
 
-def resize_arrays(stored: np.ndarray, resolution: int) -> np.ndarray:
+def resize_arrays(stored: np.ndarray | None, resolution: int) -> np.ndarray:
     """The central squares of uint8 (N, H, W, C) at the resolution: (N, C, R, R)."""
+    assert stored is not None
     count, height, width, channels = stored.shape
     images = np.empty((count, channels, resolution, resolution), np.uint8)
     for start in range(0, count, CHUNK):
@@ -42,18 +98,3 @@ def resize_arrays(stored: np.ndarray, resolution: int) -> np.ndarray:
         squares = functional.center_crop(torch.from_numpy(chunk), [min(height, width)])
         images[start : start + CHUNK] = functional.resize(squares, [resolution, resolution], antialias=True).numpy()
     return images
-
-
-def channel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel over ``rows`` of uint8 (N, C, R, R), with white as 1; the sums are exact."""
-    total = np.zeros(images.shape[1], np.int64)
-    squares = np.zeros(images.shape[1], np.int64)
-    for start in range(0, len(rows), CHUNK):
-        chunk = images[rows[start : start + CHUNK]]
-        total += chunk.sum(axis=(0, 2, 3), dtype=np.int64)
-        squares += np.square(chunk, dtype=np.int64).sum(axis=(0, 2, 3))
-    pixels = len(rows) * images.shape[2] * images.shape[3]
-    mean = total / pixels
-    # At least one step of 8 bits, so that a constant channel does not divide by zero.
-    std = np.maximum(np.sqrt(np.maximum(squares / pixels - mean**2, 0)), 1)
-    return tuple((mean / 255).tolist()), tuple((std / 255).tolist())

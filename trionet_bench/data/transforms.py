@@ -1,17 +1,21 @@
 """Augmentation: of whole batches of equal images at once, and of single images on their way from a file.
 
-Crops, flips and resized crops of a batch are one indexing or one sampling operation, because a Python loop over the
-images would cost more than a small network's training step. Every random number comes from the generator or seed given.
+Crops and flips of a batch are one indexing or sampling operation, because a Python loop over the images would cost more
+than a small network's training step. Every random number comes from the generator or seed that is passed in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import InterpolationMode, v2
+
+from trionet_bench.data.images import planes
 
 PAD_SHARE = 8                     # a padded crop shifts by up to 1/8 of the side: 4 pixels of 32
 ASPECTS = (3 / 4, 4 / 3)
@@ -38,15 +42,108 @@ class AugmentSettings(Protocol):
     def erase(self) -> float: ...
 
 
+class Step(NamedTuple):
+    """The images of one training step: rows of the whole batch, the step's seed, and the positions wanted here."""
+
+    rows: np.ndarray
+    seed: int
+    wanted: np.ndarray
+
+    def image_seeds(self) -> list[int]:
+        """A seed for each wanted image; it depends on its position in the batch, not on what else is wanted."""
+        return [(self.seed + int(position)) % 2**63 for position in self.wanted]
+
+
+class Augmentation:
+    """What is done to the pixels of training images: crop, flip, colour jitter, RandAugment. uint8 in and out."""
+
+    def __init__(self, settings: AugmentSettings, flip_safe: bool, resolution: int) -> None:
+        self.crop, self.min_area, self.resolution = settings.crop, settings.min_area, resolution
+        self.flip = settings.flip and flip_safe
+        steps: list[Callable[[Tensor], Tensor]] = []
+        if settings.colour_jitter:
+            strength = settings.colour_jitter
+            steps.append(v2.ColorJitter(brightness=strength, contrast=strength, saturation=strength))
+        if settings.randaugment:
+            operations, magnitude = settings.randaugment
+            steps.append(v2.RandAugment(operations, magnitude, interpolation=InterpolationMode.BILINEAR))
+        self.recolour = v2.Compose(steps) if steps else None
+
+    def of_batch(self, images: Tensor, step: Step) -> Tensor:
+        """The wanted images of a whole batch (B, C, R, R); crops and flips are drawn for all, wanted or not."""
+        generator = torch.Generator().manual_seed(step.seed)
+        if self.crop == "pad":
+            images = shifted(images, generator)
+        elif self.crop == "resized":
+            images = resized_crops(images, self.min_area, generator)
+        if self.flip:
+            images = flipped(images, generator)
+        images = images[torch.from_numpy(step.wanted).to(images.device)]
+        return each(images, step.image_seeds(), self.recolour) if self.recolour else images
+
+    def of_image(self, image: Image.Image, seed: int) -> Tensor:
+        """A training view of one image in mode L or RGB, of any size: (C, R, R)."""
+        side = self.resolution
+        with torchvision_seed(seed):
+            if self.crop == "resized":
+                image = v2.RandomResizedCrop(side, scale=(self.min_area, 1.0), ratio=ASPECTS)(image)
+            else:
+                image = ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR)
+            if self.crop == "pad":
+                image = v2.RandomCrop(side, padding=max(1, side // PAD_SHARE))(image)
+            if self.flip:
+                image = v2.RandomHorizontalFlip()(image)
+            pixels = torch.from_numpy(np.ascontiguousarray(planes(image)))
+            return self.recolour(pixels) if self.recolour else pixels
+
+
+class Mixing:
+    """What is done to a normalised batch: random erasing of each image, then MixUp or CutMix of the batch."""
+
+    def __init__(self, settings: AugmentSettings, classes: int) -> None:
+        self.erase = v2.RandomErasing(settings.erase) if settings.erase else None      # to 0, which is the mean colour
+        choices = []
+        if settings.mixup:
+            choices.append(v2.MixUp(alpha=settings.mixup, num_classes=classes))
+        if settings.cutmix:
+            choices.append(v2.CutMix(alpha=settings.cutmix, num_classes=classes))
+        self.mix = v2.RandomChoice(choices) if choices else None
+
+    @property
+    def needs_neighbour(self) -> bool:
+        """Whether an image is mixed with the one before it in the batch."""
+        return self.mix is not None
+
+    def of_batch(self, images: Tensor, labels: Tensor, step: Step) -> tuple[Tensor, Tensor]:
+        """Images, and labels (B,) or shares of each class (B, classes)."""
+        if self.erase:
+            images = each(images, step.image_seeds(), self.erase)
+        if self.mix is None:
+            return images, labels
+        with torchvision_seed(step.seed):
+            mixed: tuple[Tensor, Tensor] = self.mix(images, labels)
+        return mixed
+
+
 @contextmanager
 def torchvision_seed(seed: int) -> Iterator[None]:
-    """torchvision's transforms draw from torch's global CPU generator: seeded inside, as it was afterwards."""
+    """torchvision's transforms draw from torch's global CPU generator: seeded inside, afterwards as it was before."""
     state = torch.get_rng_state()
     torch.default_generator.manual_seed(seed)
     try:
         yield
     finally:
         torch.set_rng_state(state)
+
+
+def each(images: Tensor, seeds: Sequence[int], transform: Callable[[Tensor], Tensor]) -> Tensor:
+    """``transform`` of every image of (B, C, H, W), each with its own random draw."""
+    with torchvision_seed(0):
+        views = []
+        for image, seed in zip(images, seeds, strict=True):
+            torch.default_generator.manual_seed(seed)
+            views.append(transform(image))
+    return torch.stack(views)
 
 
 def shifted(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -79,31 +176,3 @@ def flipped(images: Tensor, generator: torch.Generator) -> Tensor:
     """Each image mirrored with probability one half."""
     mirrored = torch.rand(len(images), generator=generator) < 0.5
     return torch.where(mirrored.to(images.device)[:, None, None, None], images.flip(3), images)
-
-
-def recolouring(settings: AugmentSettings) -> v2.Transform | None:
-    """Colour jitter, then RandAugment, for one uint8 image; None when the settings have neither."""
-    steps: list[v2.Transform] = []
-    if settings.colour_jitter:
-        strength = settings.colour_jitter
-        steps.append(v2.ColorJitter(brightness=strength, contrast=strength, saturation=strength))
-    if settings.randaugment:
-        operations, magnitude = settings.randaugment
-        steps.append(v2.RandAugment(operations, magnitude, interpolation=InterpolationMode.BILINEAR))
-    return v2.Compose(steps) if steps else None
-
-
-def erased(images: Tensor, probability: float) -> Tensor:
-    """One rectangle of each normalised image replaced by the mean colour, with the given probability."""
-    erase = v2.RandomErasing(probability)
-    return torch.stack([erase(image) for image in images])
-
-
-def mixing(settings: AugmentSettings, classes: int) -> v2.Transform | None:
-    """MixUp, CutMix, or one of the two by an even draw for each batch; None when the settings have neither."""
-    choices: list[v2.Transform] = []
-    if settings.mixup:
-        choices.append(v2.MixUp(alpha=settings.mixup, num_classes=classes))
-    if settings.cutmix:
-        choices.append(v2.CutMix(alpha=settings.cutmix, num_classes=classes))
-    return v2.RandomChoice(choices) if choices else None

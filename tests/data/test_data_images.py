@@ -1,0 +1,83 @@
+"""Every kind of image file becomes the 8-bit picture that a person sees in it."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trionet_bench.data.images import plain, square
+
+SIZE = (6, 4)
+
+
+def stored(image: Image.Image, kind: str, **options: object) -> Image.Image:
+    """The image as it comes back from a file of this kind."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return Image.open(buffer)
+
+
+@pytest.mark.parametrize(
+    ("image", "grey"),
+    [
+        (stored(Image.new("1", SIZE, 1), "PNG"), 255),
+        (stored(Image.new("L", SIZE, 90), "PNG"), 90),
+        (stored(Image.new("LA", SIZE, (90, 255)), "PNG"), 90),
+        (stored(Image.new("LA", SIZE, (90, 0)), "PNG"), 255),                               # the page is white
+        (stored(Image.new("P", SIZE, 1), "PNG"), None),
+        (stored(Image.fromarray(np.full((4, 6), 40 * 256 + 7, np.uint16)), "PNG"), 40),     # high byte of 16 bits
+        (stored(Image.fromarray(np.full((4, 6), 40 * 256 + 7, np.uint16)), "TIFF"), 40),
+        (Image.new("I", SIZE, 70000), 255),
+        (stored(Image.new("F", SIZE, 0.5), "TIFF"), 127),
+        (stored(Image.new("F", SIZE, 200.0), "TIFF"), 200),
+        (stored(Image.new("RGB", SIZE, (60, 60, 60)), "PNG"), 60),
+        (stored(Image.new("RGBA", SIZE, (60, 60, 60, 0)), "PNG"), 255),
+        (stored(Image.new("CMYK", SIZE, (0, 0, 0, 155)), "TIFF"), 100),                     # 255 - 155
+        (stored(Image.new("YCbCr", SIZE, (80, 128, 128)), "JPEG"), 80),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Image.Image) else "",
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_mode_becomes_eight_bit_grey_or_rgb(image: Image.Image, grey: int | None, channels: int):
+    shown = plain(image, channels)
+    assert (shown.mode, shown.size) == ("L" if channels == 1 else "RGB", SIZE)
+    if grey is not None:
+        assert np.abs(np.asarray(shown).astype(int) - grey).max() <= 1
+
+
+def test_a_palette_keeps_its_colours_and_its_transparent_entry_turns_white():
+    image = Image.new("P", (2, 1))
+    image.putpalette([200, 10, 20, 0, 0, 0])
+    image.putdata([0, 1])
+    assert np.asarray(plain(stored(image, "PNG", transparency=1), 3)).tolist() == [[[200, 10, 20], [255, 255, 255]]]
+
+
+def test_a_photograph_taken_sideways_is_turned_upright():
+    image = Image.new("RGB", (32, 16), "black")
+    image.paste("white", (0, 0, 16, 16))                         # the left half is white
+    exif = Image.Exif()
+    exif[0x0112] = 6                                             # "rotate by 90 degrees clockwise to view"
+    upright = plain(stored(image, "JPEG", exif=exif), 1)
+    assert upright.size == (16, 32)
+    assert (upright.getpixel((8, 4)), upright.getpixel((8, 28))) == (255, 0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (2000, 5), (5000, 4000)])
+def test_any_shape_fills_the_square(size: tuple[int, int]):
+    pixels = square(stored(Image.new("RGB", size, (10, 20, 30)), "PNG"), 16, 3)
+    assert pixels.shape == (3, 16, 16)
+    assert pixels.reshape(3, -1).T.tolist() == [[10, 20, 30]] * 256
+
+
+def test_an_oblong_image_gives_its_middle():
+    image = Image.new("L", (30, 10), 0)
+    image.paste(200, (10, 0, 20, 10))
+    assert square(image, 10, 1).tolist() == [[[200] * 10] * 10]
+
+
+def test_a_big_photograph_is_read_at_a_fraction_of_its_size_and_looks_the_same():
+    y, x = np.mgrid[0:1024, 0:1024]
+    image = Image.fromarray(((np.sin(x / 90) + np.cos(y / 70)) * 60 + 128).astype(np.uint8))
+    fast = square(stored(image, "JPEG", quality=95), 32, 1)
+    assert np.abs(fast.astype(int) - square(image, 32, 1)).max() <= 3

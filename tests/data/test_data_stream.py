@@ -1,0 +1,112 @@
+"""Streamed sets, the decoded cache and the number of workers: the same batches, or a named fault."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from trionet_bench.data import loader
+from trionet_bench.data.check import check
+from trionet_bench.data.loader import ImageData, eval_batches, load_images, train_batches
+from trionet_bench.data.source import Index, open_source
+from trionet_bench.data.splits import make_splits
+from trionet_bench.errors import DataError
+from trionet_bench.training.recipe import Augment
+
+ALL = Augment(min_area=0.25, colour_jitter=0.2, randaugment=(2, 9), mixup=0.2, cutmix=1.0, erase=0.25)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    """Twenty-four photographs of different shapes: smooth colour ramps, so that every crop looks different."""
+    root = tmp_path_factory.mktemp("photos")
+    for part, count in (("train", 8), ("val", 4)):
+        for name in ("a", "b"):
+            (root / part / name).mkdir(parents=True)
+            for number in range(count):
+                height, width = 20 + number, 40 - 2 * number
+                ramp = np.linspace(0, 255, height * width * 3).reshape(height, width, 3) + 16 * number
+                Image.fromarray((ramp % 256).astype(np.uint8)).save(root / part / name / f"{number}.jpg")
+    return open_source(f"folder:{root}")
+
+
+@pytest.fixture
+def streamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every set counts as too big for memory."""
+    monkeypatch.setattr(loader, "MEMORY_BYTES", 0)
+
+
+def batches_of(data: ImageData, augment: Augment, **share: int) -> list[torch.Tensor]:
+    made = train_batches(data.part("train"), augment, data.resolution, batch=5, seed=0, **share)
+    return [tensor for pair in made.epoch(2) for tensor in pair]
+
+
+def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.usefixtures("streamed")
+@pytest.mark.parametrize("augment", [ALL, Augment(crop="pad"), Augment(crop="none", flip=False)])
+def test_the_number_of_workers_changes_no_batch(photos: Index, augment: Augment):
+    splits = make_splits(photos, 0)
+    alone, helped = (load_images(photos, splits, 16, workers=workers) for workers in (0, 2))
+    assert not alone.in_memory
+    assert same(batches_of(alone, augment), batches_of(helped, augment))
+    assert [images.shape for images, *_ in eval_batches(helped.part("test"), 6)] == [(6, 3, 16, 16), (2, 3, 16, 16)]
+
+
+@pytest.mark.usefixtures("streamed")
+def test_processes_share_out_a_streamed_batch(photos: Index):
+    data = load_images(photos, make_splits(photos, 0), 16)
+    whole = batches_of(data, ALL)
+    shares = [batches_of(data, ALL, rank=rank, world=2) for rank in range(2)]
+    assert same(whole, [torch.cat(pair) for pair in zip(*shares, strict=True)])
+
+
+@pytest.mark.usefixtures("streamed")
+def test_a_streamed_image_is_the_middle_of_its_short_side(photos: Index):
+    data = load_images(photos, make_splits(photos, 0), 14)          # 14 of 16 pixels are shown
+    with photos.read("val", 0) as image:                            # 20 x 40 pixels
+        whole = np.asarray(image.crop((10, 0, 30, 20)).resize((16, 16), Image.Resampling.BILINEAR))
+    assert np.array_equal(data.part("test").images[0].permute(1, 2, 0).numpy(), whole[1:15, 1:15])
+
+
+def test_the_cache_holds_what_decoding_gives_and_is_read_instead(photos: Index, tmp_path: Path):
+    splits = make_splits(photos, 0)
+    cache = tmp_path / "cache"
+    plain, written = load_images(photos, splits, 16), load_images(photos, splits, 16, cache_dir=cache)
+    assert same(batches_of(plain, ALL), batches_of(written, ALL))
+    (stored,) = cache.glob("*.npy")
+    np.save(stored, np.zeros_like(np.load(stored)))
+    assert load_images(photos, splits, 16, cache_dir=cache).part("train").images.max() == 0
+    assert load_images(photos, splits, 8, cache_dir=cache).part("train").images.max() > 0       # has a file of its own
+
+
+def test_check_names_each_broken_file_and_remembers_the_answer(tmp_path: Path):
+    for part in ("train", "val"):
+        (tmp_path / "set" / part / "a").mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (9, 9)).save(tmp_path / "set" / part / "a" / f"{number}.png")
+    (tmp_path / "set" / "train" / "a" / "1.png").write_bytes(b"no image")
+    (tmp_path / "set" / "val" / "a" / "2.png").write_bytes(b"")
+    index = open_source(f"folder:{tmp_path / 'set'}")
+    broken = check(index, cache_dir=tmp_path)
+    assert [(entry.part, entry.item) for entry in broken] == [("train", "train/a/1.png"), ("val", "val/a/2.png")]
+    assert check(index, cache_dir=tmp_path) == broken == check(index, workers=1)
+
+
+@pytest.mark.usefixtures("streamed")
+def test_a_broken_file_stops_a_streamed_set_before_training(tmp_path: Path):
+    for part in ("train", "val"):
+        (tmp_path / part / "a").mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (9, 9)).save(tmp_path / part / "a" / f"{number}.png")
+    (tmp_path / "train" / "a" / "4.png").write_bytes(b"no image")
+    index = open_source(f"folder:{tmp_path}")
+    with pytest.raises(DataError, match=r"1 of 20 images cannot be decoded: train/a/4\.png"):
+        load_images(index, make_splits(index, 0), 8)
+    data = load_images(index, make_splits(index, 0), 8, skip_broken=True)
+    assert data.skipped == 1
+    assert sum(map(len, data.rows.values())) == 19
