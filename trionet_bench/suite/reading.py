@@ -1,0 +1,149 @@
+"""YAML files as plain values that remember their lines, under the rules of YAML 1.2.
+
+PyYAML alone reads ``1e-3`` as text, ``no`` as False, ``010`` as eight and ``1:30`` as ninety, and keeps the last of two
+equal keys without a word.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trionet_bench.errors import UsageError
+
+Place = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """The core types of YAML 1.2: null, booleans, numbers, text."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", [*"~nN", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
+    ("int", r"[-+]?[0-9]+", [*"-+0123456789"]),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", [*"-+.0123456789"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
+
+_SCALARS: Mapping[str, Callable[[str], Any]] = {
+    "tag:yaml.org,2002:null": lambda text: None,
+    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
+    "tag:yaml.org,2002:int": int,
+    "tag:yaml.org,2002:float": float,
+    "tag:yaml.org,2002:str": str,
+}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file: its plain value, and where each part of it was written.
+
+    Args:
+        lines: file and line of each key and list item, by its path from the top.
+    """
+
+    value: dict[str, Any]
+    path: Path
+    text: str
+    lines: Mapping[Place, tuple[Path, int]] = field(repr=False)
+
+    def error(self, place: Place, message: str) -> UsageError:
+        """An error that begins with file and line of ``place``, or of the closest part around it that was written."""
+        path, line = self.where(place)
+        return UsageError(f"{path}:{line}: {message}")
+
+    def where(self, place: Place) -> tuple[Path, int]:
+        """File and line of ``place``, or of the closest part around it that was written."""
+        known: Place = ()
+        for part in place:
+            if (*known, part) in self.lines:
+                known = (*known, part)
+        return self.lines.get(known, (self.path, 1))
+
+    def over(self, base: "Document", merged: tuple[str, ...]) -> "Document":
+        """This document with what ``base`` says besides; the mappings named ``merged`` are joined entry by entry."""
+        value, lines = dict(base.value), dict(base.lines)
+        for key, item in self.value.items():
+            if key in merged and isinstance(item, dict) and isinstance(value.get(key), dict):
+                value[key] = value[key] | item
+                replaced: tuple[Place, ...] = tuple((key, name) for name in item)
+            else:
+                value[key] = item
+                replaced = ((key,),)
+            lines = {place: at for place, at in lines.items() if not any(place[: len(r)] == r for r in replaced)}
+        return replace(self, value=value, lines=lines | dict(self.lines))
+
+
+def read_yaml(path: Path, text: str | None = None) -> Document:
+    """The mapping in a YAML file; UsageError with file and line where it is not one."""
+    if text is None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise UsageError(f"{path} cannot be read: {reason}.") from error
+    lines: dict[Place, tuple[Path, int]] = {}
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise UsageError(f"{path}:1: a suite is a mapping of keys to values; start with `schema: 1`.")
+        value = _Walk(path, lines).plain(node, ())
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"{path}:{line}: not valid YAML: {error.problem or error.context}.") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}.") from error
+    finally:
+        loader.dispose()
+    return Document(value, path, text, lines)
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """One pass over a document's nodes."""
+
+    path: Path
+    lines: dict[Place, tuple[Path, int]]
+    within: tuple[int, ...] = ()
+
+    def plain(self, node: yaml.Node, place: Place) -> Any:
+        if id(node) in self.within:
+            raise self._error(node, "an alias contains itself")
+        inner = replace(self, within=(*self.within, id(node)))
+        if isinstance(node, yaml.MappingNode):
+            return inner._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [inner._item(item, (*place, i)) for i, item in enumerate(node.value)]
+        if node.tag not in _SCALARS:
+            raise self._error(node, f"the tag {node.tag} is not supported")
+        try:
+            return _SCALARS[node.tag](node.value)
+        except ValueError as error:
+            raise self._error(node, str(error)) from error
+
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        for key_node, item in node.value:
+            key = self.plain(key_node, place)
+            if not isinstance(key, str):
+                raise self._error(key_node, f"the key {key_node.value} is not text; put it in quotes")
+            if key in value:
+                first = self.lines[(*place, key)][1]
+                raise self._error(key_node, f'the key "{key}" is already on line {first}; remove one of the two')
+            self.lines[(*place, key)] = (self.path, key_node.start_mark.line + 1)
+            value[key] = self.plain(item, (*place, key))
+        return value
+
+    def _item(self, node: yaml.Node, place: Place) -> Any:
+        self.lines[place] = (self.path, node.start_mark.line + 1)
+        return self.plain(node, place)
+
+    def _error(self, node: yaml.Node, message: str) -> UsageError:
+        return UsageError(f"{self.path}:{node.start_mark.line + 1}: {message}.")
