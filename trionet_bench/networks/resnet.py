@@ -8,7 +8,9 @@ operator's name. The last normalisation of a block starts at zero, as in the rel
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -125,3 +127,29 @@ class ResNet(nn.Module):
                 size = strided(size, block.stride)
                 resolutions[-1].append(size)
         return resolutions
+
+
+@cache
+def _block_macs(block: Block, inputs: int, width: int, stride: int, size: int, local_terms: str) -> int:
+    with torch.device("meta"):
+        bottleneck = Bottleneck(block, inputs, width, stride, (size, size), local_terms)
+    return sum(bottleneck.macs(size, size).values())
+
+
+@cache
+def _stem_macs_and_output_size(kind: str, input_channels: int, width: int, resolution: int) -> tuple[int, int]:
+    with torch.device("meta"):
+        stem = Stem(kind, input_channels, width)
+    return stem.macs(resolution, resolution), stem.output_size(resolution)
+
+
+def architecture_macs(architecture: ResNetArchitecture, classes: int, input_channels: int, resolution: int) -> int:
+    """MACs of one image without building the network: the sum over blocks, each computed once by its own ``macs``."""
+    width = architecture.stem_width
+    total, size = _stem_macs_and_output_size(architecture.stem, input_channels, width, resolution)
+    for stage in architecture.stages:
+        stride = stage.stride
+        for block in stage.blocks:
+            total += _block_macs(block, width, stage.width, stride, size, architecture.local_terms)
+            width, size, stride = stage.width, strided(size, stride), 1
+    return total + width * classes

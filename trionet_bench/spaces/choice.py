@@ -79,6 +79,10 @@ class Space(ABC):
     def blocks(self, genes: Genes) -> list[tuple[int, int, int]]:
         """The blocks that exist: (stage, block, index of the gene that holds the block's operator)."""
 
+    @abstractmethod
+    def candidates(self, operator_position: int) -> tuple[int, ...]:
+        """For each operator of a block, how many combinations of its own options there are."""
+
     @cached_property
     def operator_positions(self) -> tuple[int, ...]:
         """Indices of the genes that choose an operator."""
@@ -109,6 +113,10 @@ class Space(ABC):
     def operators_set_to(self, operator: str) -> dict[int, int]:
         """The assignment that gives every block the same operator, for ``random`` and ``extreme``."""
         return {i: self.choices[i].values.index(operator) for i in self.operator_positions}
+
+    def middle(self, fixed: Mapping[int, int]) -> Genes:
+        """Every free gene at its middle option: a typical network under an assignment of some genes."""
+        return self.canonical(tuple(fixed.get(i, int(count) // 2) for i, count in enumerate(self.gene_counts)))
 
     def mutate(self, genes: Genes, probability: float, generator: np.random.Generator) -> Genes:
         """Each gene redrawn with ``probability``; when an operator changes, its options are redrawn with it (our

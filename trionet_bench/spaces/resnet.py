@@ -6,6 +6,7 @@ and heads are our choice, made so that ResNet, stand-alone local attention (arXi
 2003.07853) are members at 224 pixels.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -180,6 +181,12 @@ class ResNetSpace(Space):
             "axial": ("operator", "expansion", "heads", "qk", "v"),
         }
         return tuple(tuple(gene in by_operator[o] for gene in self.BLOCK_GENES) for o in self.operators)
+
+    def candidates(self, operator_position: int) -> tuple[int, ...]:
+        """Products of the operator's own options; expansion is common to all and left out."""
+        counts = [len(options) for options in self._block_options.values()]
+        own = [[n for n, active in zip(counts[2:], actives[2:], strict=True) if active] for actives in self._active]
+        return tuple(math.prod(options) for options in own)
 
     def canonical(self, genes: Genes) -> Genes:
         """Zero for genes of blocks beyond the depth, for options that the operator lacks, for local terms without local

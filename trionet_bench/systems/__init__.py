@@ -6,7 +6,7 @@ from types import ModuleType
 
 from trionet_bench.errors import UsageError, nearest
 
-_SHARED = ("cell", "evaluation", "pipeline")
+_SHARED = ("cell", "retraining")
 
 
 def system_names() -> list[str]:

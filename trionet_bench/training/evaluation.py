@@ -15,10 +15,10 @@ from trionet_bench.training.device import autocast
 
 
 class EvaluationBatches(Protocol):
-    """This rank's images of ``set``, each once: no padding, nothing dropped."""
+    """This rank's share of ``images``, each once: no padding, nothing dropped."""
 
     @property
-    def set(self) -> Sized:
+    def images(self) -> Sized:
         """The whole set, over all ranks."""
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -61,7 +61,7 @@ def evaluate(
 
     All ranks return the result over all images. TrainingError unless every image of the set was seen exactly once.
     """
-    expected = len(batches.set)
+    expected = len(batches.images)
     if not expected:
         raise TrainingError("there is nothing to evaluate: the set has no images.")
     columns: list[tuple[Tensor, ...]] = []

@@ -1,0 +1,74 @@
+"""Batch-norm statistics of a child, taken anew before it is scored.
+
+A supernet's running statistics belong to no child. Each child is extracted, its statistics are reset and averaged over
+fixed training images, and only then is it scored; the supernet is not touched.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from trionet_bench.networks.elastic import Supernet
+from trionet_bench.training.device import autocast
+from trionet_bench.training.evaluation import EvaluationBatches, evaluate
+
+
+@torch.no_grad()
+def recalibrate(network: nn.Module, batches: Iterable[Tensor], precision: Any = "float32") -> nn.Module:
+    """Reset and recompute the statistics of every batch norm, in place; returns the network in evaluation mode.
+
+    Running mean and variance become the plain averages of the batch means and (unbiased) batch variances, so batches
+    should be of one size. Weights, momentum and everything but batch norm stay as they are. ValueError when there is no
+    batch.
+    """
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    network.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for a cumulative average
+        norm.train()
+    seen = 0
+    for images in batches:
+        with autocast(images.device, precision):
+            network(images)
+        seen += len(images)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()
+    if norms and not seen:
+        raise ValueError("recalibration needs at least one batch of images")
+    return network
+
+
+class ChildScorer:
+    """Accuracy of a supernet's children on held-out images, each after its own recalibration.
+
+    Args:
+        supernet: not changed by scoring.
+        calibration: batches of normalised training images, the same each time they are asked for.
+        batches: the search-validation images.
+        device: where children run.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        calibration: Iterable[Tensor],
+        batches: EvaluationBatches,
+        device: torch.device,
+        precision: Any = "float32",
+    ) -> None:
+        self.supernet, self.calibration, self.batches = supernet, calibration, batches
+        self.device, self.precision = device, precision
+
+    def child(self, architecture: Any) -> nn.Module:
+        """The recalibrated stand-alone network with the supernet's weights, in evaluation mode."""
+        return recalibrate(self.supernet.extract(architecture), self.calibration, self.precision)
+
+    def score(self, architecture: Any) -> float:
+        """Top-1 as a fraction."""
+        return evaluate(self.child(architecture), self.batches, self.device, self.precision).top1

@@ -1,0 +1,258 @@
+"""Search for the best child under a MAC budget: evolution, and random search with as many evaluations.
+
+The engine sees genes, a cost and a fitness; images, supernet and test set are out of its reach. Settings follow Single
+Path One-Shot NAS (Guo et al. 2020): the best ever are parents, a generation is crossover, mutation and fresh random
+children. Ties go to the dearer network, then to the smaller genes, so that a search is repeatable (our choice).
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from trionet_bench.errors import UsageError
+from trionet_bench.randomness import derived_generator
+from trionet_bench.spaces.choice import Genes, Space
+from trionet_bench.training.recipe import SearchRecipe
+
+Cost = Callable[[Genes], int]
+Fitness = Callable[[Genes], float]
+Draw = Callable[[np.random.Generator], Genes]
+Progress = Callable[[int, int, str], None]
+
+TRIES = 50  # draws of one legal child before it is pulled towards the cheapest
+
+
+@dataclass(frozen=True)
+class GenerationState:
+    """After a generation: evaluations so far, and the best child so far with its cost."""
+
+    generation: int
+    evaluations: int
+    best_fitness: float
+    best_macs: int
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found. ``evaluated`` is every scored child in order: genes, MACs, fitness."""
+
+    best: Genes
+    evaluated: tuple[tuple[Genes, int, float], ...]
+    generations: tuple[GenerationState, ...]
+    acceptance_rate: float
+
+
+class Ledger:
+    """Fitness of every child scored so far, kept in a file, so that an interrupted search continues where it was.
+
+    Search is a function of its seed and of the scores: run again with the same ledger it takes the same steps without
+    scoring anew.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.scores: dict[Genes, float] = {}
+        if path is not None and path.exists():
+            for line in path.read_text().splitlines(keepends=True):
+                if line.endswith("\n"):  # a line cut short by a kill is scored again
+                    entry = json.loads(line)
+                    self.scores[tuple(entry["genes"])] = entry["fitness"]
+
+    def score(self, genes: Genes, fitness: Fitness) -> float:
+        """The known score, or a new one."""
+        if genes not in self.scores:
+            self.scores[genes] = fitness(genes)
+            if self.path is not None:
+                self._rewrite_if_torn()
+                with self.path.open("a") as file:
+                    file.write(json.dumps({"genes": list(genes), "fitness": self.scores[genes]}) + "\n")
+        return self.scores[genes]
+
+    def _rewrite_if_torn(self) -> None:
+        assert self.path is not None
+        if self.path.exists():
+            text = self.path.read_text()
+            if text and not text.endswith("\n"):
+                self.path.write_text(text[: text.rfind("\n") + 1])
+
+
+def cheapest(space: Space, cost: Cost) -> Genes:
+    """The network of fewest MACs: the smallest options, and for each block the operator that costs least."""
+    fixed = dict.fromkeys(space.operator_positions, 0)
+    for position in space.operator_positions:
+        options = range(len(space.choices[position].values))
+        fixed[position] = min(options, key=lambda o: cost(space.extreme({**fixed, position: o}, biggest=False)))
+    return space.extreme(fixed, biggest=False)
+
+
+def check_budget(space: Space, cost: Cost, budget: int) -> Genes:
+    """The cheapest network, if it fits; UsageError with both numbers if none does."""
+    smallest = cheapest(space, cost)
+    if cost(smallest) > budget:
+        raise UsageError(
+            f"No architecture of {space.name} fits {budget / 1e6:.3g}M MACs: the smallest needs "
+            f"{cost(smallest) / 1e6:.3g}M. Raise the budget or choose another space."
+        )
+    return smallest
+
+
+@dataclass
+class _Search:
+    """Draws legal children that were not scored before, scores them, and remembers."""
+
+    space: Space
+    cost: Cost
+    fitness: Fitness
+    budget: int
+    draw: Draw
+    seed: int
+    ledger: Ledger = field(default_factory=Ledger)
+    wanted: int = 0
+    progress: Progress | None = None
+    evaluated: dict[Genes, tuple[int, float]] = field(default_factory=dict)
+    drawn: int = 0
+    legal: int = 0
+
+    def __post_init__(self) -> None:
+        self.smallest = check_budget(self.space, self.cost, self.budget)
+        self.generator = derived_generator(self.seed, "search")
+
+    def try_child(self, genes: Genes) -> bool:
+        """Score a child if it is legal and new."""
+        self.drawn += 1
+        macs = self.cost(genes)
+        if macs > self.budget:
+            return False
+        self.legal += 1
+        if genes in self.evaluated:
+            return False
+        self.evaluated[genes] = (macs, self.ledger.score(genes, self.fitness))
+        if self.progress is not None:
+            best = max(fitness for _, fitness in self.evaluated.values())
+            self.progress(len(self.evaluated), self.wanted, f"best {best:.3f}")
+        return True
+
+    def random_child(self) -> Genes:
+        """A legal random child; one that stays illegal is pulled gene by gene towards the cheapest network."""
+        for _ in range(TRIES):
+            genes = self.draw(self.generator)
+            if self.cost(genes) <= self.budget:
+                return genes
+            self.drawn += 1
+        pulled = list(genes)
+        for position in self.generator.permutation(len(pulled)):
+            pulled[position] = self.smallest[position]
+            if self.cost(self.space.canonical(tuple(pulled))) <= self.budget:
+                break
+        return self.space.canonical(tuple(pulled))
+
+    def fill(self, make: Callable[[], Genes], wanted: int, tries: int) -> int:
+        """Score up to ``wanted`` new children within ``tries``; returns how many there were."""
+        found = 0
+        for _ in range(tries):
+            if found == wanted:
+                break
+            found += self.try_child(make())
+        return found
+
+    def ranked(self) -> list[Genes]:
+        """Best first."""
+        return sorted(self.evaluated, key=lambda g: (-self.evaluated[g][1], -self.evaluated[g][0], g))
+
+    def state(self, generation: int) -> GenerationState:
+        macs, fitness = self.evaluated[self.ranked()[0]]
+        return GenerationState(generation, len(self.evaluated), fitness, macs)
+
+    def result(self, generations: list[GenerationState]) -> SearchResult:
+        evaluated = tuple((genes, macs, fitness) for genes, (macs, fitness) in self.evaluated.items())
+        return SearchResult(self.ranked()[0], evaluated, tuple(generations), self.legal / max(self.drawn, 1))
+
+
+def evolve(
+    space: Space,
+    cost: Cost,
+    fitness: Fitness,
+    budget: int,
+    settings: SearchRecipe,
+    draw: Draw,
+    seed: int,
+    ledger: Ledger | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Evolution over ``settings.generations`` generations of ``settings.population`` new children each.
+
+    No child is scored twice; a generation may be short when the space holds no more legal ones. UsageError when nothing
+    fits the budget.
+    """
+    wanted = settings.generations * settings.population
+    search = _Search(space, cost, fitness, budget, draw, seed, ledger or Ledger(), wanted, progress)
+    return _generations(search, settings, breeds=True)
+
+
+def random_search(
+    space: Space,
+    cost: Cost,
+    fitness: Fitness,
+    budget: int,
+    settings: SearchRecipe,
+    draw: Draw,
+    seed: int,
+    ledger: Ledger | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """As many evaluations as ``evolve`` with the same settings, all of them random children."""
+    wanted = settings.generations * settings.population
+    search = _Search(space, cost, fitness, budget, draw, seed, ledger or Ledger(), wanted, progress)
+    return _generations(search, settings, breeds=False)
+
+
+def _generations(search: _Search, settings: SearchRecipe, breeds: bool) -> SearchResult:
+    states: list[GenerationState] = []
+    for generation in range(settings.generations):
+        parents = search.ranked()[: settings.parents] if breeds else []
+        born = 0
+        if parents:
+            mutant = partial(_mutant, search, parents, settings.probability)
+            born += search.fill(mutant, settings.mutation, 10 * settings.mutation)
+            born += search.fill(partial(_cross, search, parents), settings.crossover, 10 * settings.crossover)
+        search.fill(search.random_child, settings.population - born, 10 * settings.population)
+        states.append(search.state(generation))
+    return search.result(states)
+
+
+def legal_prior(
+    space: Space, cost: Cost, budget: int, draw: Draw, seed: int, samples: int = 500
+) -> Iterator[tuple[int, int, str, float]]:
+    """What a search would place where by chance: (stage, block, operator, share) over random children within the
+    budget.
+
+    A share is among those children that have the block.
+    """
+    search = _Search(space, cost, lambda genes: 0.0, budget, draw, seed)
+    counts: dict[tuple[int, int], dict[str, int]] = {}
+    for _ in range(samples):
+        genes = search.random_child()
+        for stage, block, position in space.blocks(genes):
+            values = space.choices[position].values
+            at_block = counts.setdefault((stage, block), dict.fromkeys(values, 0))
+            at_block[values[genes[position]]] += 1
+    for (stage, block), operators in sorted(counts.items()):
+        for operator, count in operators.items():
+            yield stage, block, operator, count / sum(operators.values())
+
+
+def _mutant(search: _Search, parents: list[Genes], probability: float) -> Genes:
+    parent = parents[search.generator.integers(len(parents))]
+    return search.space.mutate(parent, probability, search.generator)
+
+
+def _cross(search: _Search, parents: list[Genes]) -> Genes:
+    first, second = search.generator.integers(len(parents), size=2)
+    return search.space.crossover(parents[first], parents[second], search.generator)
+
+
+ENGINES: dict[str, Callable[..., SearchResult]] = {"evolution": evolve, "random": random_search}

@@ -1,0 +1,114 @@
+"""Which children a supernet trains at each step.
+
+Hierarchical Sampling (Pi et al. 2021, arXiv 2111.07547): the operators of all blocks are drawn first, uniformly, and
+the sandwich rule is then applied under that assignment: the biggest, the smallest and some random children. The
+ablation arm draws each block's candidate uniformly from the flat list of all, so that an operator comes as often as it
+has options; everything else is equal. What a step draws depends on (seed, step) alone, so every process draws the same
+and a resumed run draws what it would have drawn.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from trionet_bench.randomness import derived_generator
+from trionet_bench.spaces.choice import Genes, Space
+
+Role = Literal["biggest", "random", "smallest"]
+Level = Literal["block", "stage", "network"]
+
+
+@dataclass(frozen=True)
+class Child:
+    """One child of a step and its part in it."""
+
+    genes: Genes
+    role: Role
+
+
+@dataclass(frozen=True)
+class Sampler(ABC):
+    """Draws children; subclasses say how operators are drawn.
+
+    Args:
+        space: where children come from.
+        seed: of all draws.
+        random_children: how many besides the biggest and the smallest.
+        sandwich: without it, the biggest and the smallest are replaced by random children.
+    """
+
+    space: Space
+    seed: int
+    random_children: int = 2
+    sandwich: bool = True
+
+    @abstractmethod
+    def operators(self, generator: np.random.Generator) -> dict[int, int]:
+        """An operator for every block that may exist: gene position -> option."""
+
+    @abstractmethod
+    def operator_shares(self, position: int) -> np.ndarray:
+        """Probability of each option of the operator gene at ``position``."""
+
+    def draw(self, step: int) -> list[Child]:
+        """The children of one step: the biggest first, the smallest last."""
+        generator = derived_generator(self.seed, "children", step)
+        fixed = self.operators(generator)
+        if not self.sandwich:
+            return [Child(self.space.random(generator, fixed), "random") for _ in range(self.random_children + 2)]
+        return [
+            Child(self.space.extreme(fixed, biggest=True), "biggest"),
+            *(Child(self.space.random(generator, fixed), "random") for _ in range(self.random_children)),
+            Child(self.space.extreme(fixed, biggest=False), "smallest"),
+        ]
+
+    def random(self, generator: np.random.Generator) -> Genes:
+        """One random child."""
+        return self.space.random(generator, self.operators(generator))
+
+
+@dataclass(frozen=True)
+class HierarchicalSampler(Sampler):
+    """Operators first, uniformly. ``level`` is what shares a draw: each block (the paper's), stage, or network."""
+
+    level: Level = "block"
+
+    def operators(self, generator: np.random.Generator) -> dict[int, int]:
+        """Uniform over the operators, one draw per group of blocks."""
+        drawn: dict[str, int] = {}
+        fixed = {}
+        for position in self.space.operator_positions:
+            choice = self.space.choices[position]
+            group = {"block": choice.name, "stage": choice.name.partition(".blocks.")[0], "network": ""}[self.level]
+            if group not in drawn:
+                drawn[group] = int(generator.integers(len(choice.values)))
+            fixed[position] = drawn[group]
+        return fixed
+
+    def operator_shares(self, position: int) -> np.ndarray:
+        """Equal shares."""
+        count = len(self.space.choices[position].values)
+        return np.full(count, 1 / count)
+
+
+@dataclass(frozen=True)
+class UniformSampler(Sampler):
+    """Candidates uniformly from the flat list of all operators with all their options."""
+
+    def operators(self, generator: np.random.Generator) -> dict[int, int]:
+        """In proportion to the number of candidates of each operator."""
+        return {
+            position: int(generator.choice(len(shares), p=shares))
+            for position in self.space.operator_positions
+            for shares in [self.operator_shares(position)]
+        }
+
+    def operator_shares(self, position: int) -> np.ndarray:
+        """Candidates of each operator over all candidates of the block."""
+        candidates = np.array(self.space.candidates(position), dtype=float)
+        return candidates / candidates.sum()
+
+
+SAMPLERS: dict[str, type[Sampler]] = {"hierarchical": HierarchicalSampler, "uniform": UniformSampler}

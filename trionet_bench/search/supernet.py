@@ -1,0 +1,142 @@
+"""Training a supernet: a step trains a few children on one batch; their gradients make one optimizer step."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trionet_bench.networks.elastic import Supernet
+from trionet_bench.randomness import derived_generator
+from trionet_bench.search.calibration import ChildScorer
+from trionet_bench.search.sampling import Sampler
+from trionet_bench.spaces.choice import Genes, Space
+from trionet_bench.training.device import autocast
+from trionet_bench.training.distillation import soft_cross_entropy
+from trionet_bench.training.loop import Batches, ProgressCall, fit
+from trionet_bench.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class SandwichStep:
+    """Forward and backward of one step, for ``training.loop.fit``.
+
+    The biggest child learns from the labels; with distillation the others learn from its logits alone, as in
+    AttentiveNAS (the TrioNet paper does not say; our choice). The loss is the mean over the children (our choice), so
+    that a learning rate means the same as for one network.
+    """
+
+    supernet: Supernet
+    sampler: Sampler
+    recipe: Recipe
+    device: torch.device
+
+    def __call__(self, images: Tensor, targets: Tensor, number: int) -> Mapping[str, Tensor | float]:
+        children = self.sampler.draw(number)
+        teacher: Tensor | None = None
+        losses = {}
+        for child in children:
+            with autocast(self.device, self.recipe.precision):
+                logits = self.supernet(images, self.sampler.space.decode(child.genes))
+            logits = logits.float()
+            if teacher is not None and child.role != "biggest":
+                loss = soft_cross_entropy(logits, teacher, self.recipe.supernet.temperature)
+            else:
+                loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+            (loss / len(children)).backward()
+            if child.role == "biggest" and self.recipe.supernet.distillation:
+                teacher = logits.detach()
+            losses[child.role] = loss.detach()
+        return {"loss": next(iter(losses.values())), **{f"loss_{role}": loss for role, loss in losses.items()}}
+
+
+def operator_draws(sampler: Sampler, steps: int) -> dict[str, int]:
+    """How often ``steps`` steps of training train each operator, over blocks and children."""
+    counts: Counter[str] = Counter()
+    for step in range(steps):
+        for child in sampler.draw(step):
+            counts.update(operators_of(sampler.space, child.genes))
+    return dict(sorted(counts.items()))
+
+
+def operators_of(space: Space, genes: Genes) -> list[str]:
+    """The operator of every block that exists, in order."""
+    return [space.choices[position].values[genes[position]] for _, _, position in space.blocks(genes)]
+
+
+def probes(space: Space, seed: int, random_children: int = 3) -> dict[str, Genes]:
+    """Fixed children whose accuracy over training makes a curve that means something.
+
+    The smallest and largest by options under the first operator, for every operator a middle-sized network of it alone,
+    and some random ones that depend on the seed only.
+    """
+    operators = space.choices[space.operator_positions[0]].values
+    first = space.operators_set_to(operators[0])
+    named = {"smallest": space.extreme(first, biggest=False), "largest": space.extreme(first, biggest=True)}
+    for operator in operators:
+        named[f"all-{operator}"] = space.middle(space.operators_set_to(operator))
+    for number in range(random_children):
+        named[f"random-{number + 1}"] = space.random(derived_generator(seed, "probe", number))
+    return named
+
+
+@dataclass(frozen=True)
+class ProbeCurves:
+    """Scores the probes a few times during training; called at the end of every epoch."""
+
+    scorer: ChildScorer
+    children: Mapping[str, Genes]
+    epochs: int
+    times: int = 4
+
+    def __call__(self, epoch: int, row: dict[str, Any]) -> dict[str, Any] | None:
+        due = {max(1, round(self.epochs * part / self.times)) for part in range(1, self.times + 1)}
+        if epoch not in due:
+            return None
+        space = self.scorer.supernet.space
+        return {"probes": {name: self.scorer.score(space.decode(genes)) for name, genes in self.children.items()}}
+
+
+def probe_points(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The probes' curves as points ``{epoch, probe, top1}``, from the rows that training leaves."""
+    return [
+        {"epoch": row["epoch"], "probe": name, "top1": top1}
+        for row in rows
+        for name, top1 in row.get("probes", {}).items()
+    ]
+
+
+def train_supernet(
+    supernet: Supernet,
+    sampler: Sampler,
+    batches: Batches,
+    recipe: Recipe,
+    scorer: ChildScorer,
+    *,
+    seed: int,
+    device: torch.device,
+    checkpoint: Path | None = None,
+    history: Path | None = None,
+    progress: ProgressCall | None = None,
+    key: str = "",
+) -> list[dict[str, Any]]:
+    """Train in place by the recipe's supernet part; returns the history's rows, some of them with ``probes``."""
+    recipe = recipe.for_supernet()
+    return fit(
+        supernet,
+        batches,
+        recipe,
+        seed=seed,
+        device=device,
+        step=SandwichStep(supernet, sampler, recipe, device),
+        checkpoint=checkpoint,
+        history=history,
+        progress=progress,
+        on_epoch_end=ProbeCurves(scorer, probes(supernet.space, seed), recipe.epochs),
+        phase="supernet",
+        key=key,
+    )

@@ -1,0 +1,178 @@
+"""TrioNet: a supernet over convolution, local and axial attention, a search under the budget, and retraining of what it
+finds.
+
+Pi et al. 2021 (arXiv 2111.07547). One supernet serves every budget, and every way to search it. The found network is
+trained from scratch like any stand-alone one (``test_top1``), and scored with the supernet's weights, recalibrated
+(``inherited_*``) and trained on (``finetuned_test_top1``); which of these the paper reports is not known.
+"""
+
+import time
+from typing import Any, Literal
+
+from trionet_bench.records.record import Strict
+from trionet_bench.records.store import read_json
+from trionet_bench.systems.cell import Cell, Phase, Workplace
+from trionet_bench.systems.standalone import resnet_space
+
+
+class Options(Strict):
+    """What a suite may say of a TrioNet model. The defaults are the paper's method; the rest are ablation arms."""
+
+    sampler: Literal["hierarchical", "uniform"] = "hierarchical"
+    operator_level: Literal["block", "stage", "network"] = "block"
+    sandwich: bool = True
+    distillation: bool | None = None  # None: as the recipe says
+    sharing: Literal["multi-head", "prefix"] = "multi-head"
+    search: Literal["evolution", "random"] = "evolution"
+
+
+def phases(cell: Cell) -> tuple[Phase, ...]:
+    """One supernet, whatever the budget and the way to search."""
+    options = _options(cell)
+    recipe = cell.recipe
+    spec = {
+        "space": cell.space.to_dict(),
+        "recipe": recipe.key_fields(without=("search", "epochs", "finetune_epochs", "finetune_lr_scale")),
+        "calibration": [recipe.search.calibration_images, recipe.search.calibration_batch],
+        "options": options.model_dump(mode="json", exclude={"search"}),
+        "data": cell.data.key_fields(),
+        "resolution": cell.resolution,
+        "seed": cell.seed,
+    }
+    return (Phase("supernet", spec),)
+
+
+def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
+    """Train the supernet; leaves ``weights.safetensors`` and ``history.jsonl``."""
+    from trionet_bench.search.supernet import operator_draws, probe_points, train_supernet
+    from trionet_bench.systems.retraining import Bench, drop_checkpoints
+    from trionet_bench.training.checkpoint import save_weights
+
+    bench = Bench.open(cell, workplace)
+    supernet, sampler = _supernet(cell, bench), _sampler(cell)
+    batches = bench.train_batches("train")
+    rows = train_supernet(
+        supernet,
+        sampler,
+        batches,
+        _recipe(cell),
+        _scorer(bench, supernet),
+        seed=cell.seed,
+        device=bench.device,
+        checkpoint=workplace.folder / "supernet.checkpoint",
+        history=workplace.folder / "history.jsonl",
+        progress=lambda done, total, text: workplace.progress(done, total, f"supernet: {text}"),
+    )
+    save_weights(workplace.folder / "weights.safetensors", supernet)
+    drop_checkpoints(workplace.folder)
+    steps = len(batches) * cell.recipe.supernet.epochs
+    return {"probes": probe_points(rows), "operator_draws": operator_draws(sampler, steps), "steps": steps}
+
+
+def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
+    """Search in the trained supernet, then train the found network from scratch and from its inherited weights."""
+    from trionet_bench.networks.resnet import architecture_macs
+    from trionet_bench.search.evolution import ENGINES, Ledger, legal_prior
+    from trionet_bench.search.supernet import operators_of
+    from trionet_bench.systems.retraining import Bench, drop_checkpoints, retrain_and_describe
+    from trionet_bench.training.checkpoint import load_weights
+
+    bench = Bench.open(cell, workplace)
+    space, options, recipe = resnet_space(cell), _options(cell), cell.recipe
+    supernet, sampler = _supernet(cell, bench), _sampler(cell)
+    supernet.load_state_dict(load_weights(workplace.inputs["supernet"] / "weights.safetensors"))
+    supernet.to(bench.device).eval()
+    scorer = _scorer(bench, supernet)
+
+    def cost(genes: tuple[int, ...]) -> int:
+        return architecture_macs(space.decode(genes), bench.classes, bench.images.channels, cell.resolution)
+
+    began = time.monotonic()
+    found = ENGINES[options.search](
+        space,
+        cost,
+        lambda genes: scorer.score(space.decode(genes)),
+        cell.budget,
+        recipe.search,
+        sampler.random,
+        cell.seed,
+        Ledger(workplace.folder / "evaluations.jsonl"),
+        lambda done, total, text: workplace.progress(done, total, f"search: {text}"),
+    )
+    searched = time.monotonic()
+    architecture = space.decode(found.best)
+    fields = retrain_and_describe(bench, architecture)
+    inherited = scorer.child(architecture)
+    fields["metrics"] |= {
+        "inherited_val_top1": bench.evaluate(inherited, "val").top1,
+        "inherited_test_top1": bench.evaluate(inherited, "test").top1,
+        "search_val_top1": max(fitness for _, _, fitness in found.evaluated),
+    }
+    if recipe.finetune_epochs:
+        finetuning = time.monotonic()
+        bench.train(inherited, recipe.for_finetuning(), "finetune")
+        fields["metrics"]["finetuned_test_top1"] = bench.evaluate(inherited, "test").top1
+        fields["timings"]["finetune_s"] = time.monotonic() - finetuning
+    supernet_phase = read_json(workplace.inputs["supernet"] / "phase.json")
+    fields["timings"] |= {"search_s": searched - began, "supernet_s": supernet_phase["timings"]["phase_s"]}
+    fields["search"] = {
+        "algorithm": options.search,
+        "sampler": options.sampler,
+        "sharing": options.sharing,
+        "evaluations": len(found.evaluated),
+        "acceptance_rate": found.acceptance_rate,
+        "calibration_images": len(scorer.calibration),
+        "best_by_generation": [vars(state) for state in found.generations],
+        "evaluated": [
+            {"macs": macs, "fitness": fitness, "operators": "".join(o[0] for o in operators_of(space, genes))}
+            for genes, macs, fitness in found.evaluated
+        ],
+        "operator_prior": [
+            {"stage": stage, "block": block, "operator": operator, "share": share}
+            for stage, block, operator, share in legal_prior(space, cost, cell.budget, sampler.random, cell.seed)
+        ],
+        "operator_draws": supernet_phase["facts"]["operator_draws"],
+        "probes": supernet_phase["facts"]["probes"],
+    }
+    drop_checkpoints(workplace.folder)
+    return fields
+
+
+def _options(cell: Cell) -> Options:
+    assert isinstance(cell.options, Options)
+    return cell.options
+
+
+def _recipe(cell: Cell) -> Any:
+    """The recipe with the model's own word on distillation."""
+    distillation = _options(cell).distillation
+    if distillation is None:
+        return cell.recipe
+    supernet = cell.recipe.supernet.model_copy(update={"distillation": distillation})
+    return cell.recipe.model_copy(update={"supernet": supernet})
+
+
+def _sampler(cell: Cell) -> Any:
+    from trionet_bench.search.sampling import HierarchicalSampler, UniformSampler
+
+    options, children = _options(cell), cell.recipe.supernet.random_children
+    if options.sampler == "uniform":
+        return UniformSampler(cell.space, cell.seed, children, options.sandwich)
+    return HierarchicalSampler(cell.space, cell.seed, children, options.sandwich, options.operator_level)
+
+
+def _supernet(cell: Cell, bench: Any) -> Any:
+    from trionet_bench.networks.elastic import Supernet
+    from trionet_bench.networks.sharing import SHARINGS
+
+    return Supernet(resnet_space(cell), bench.build, SHARINGS[_options(cell).sharing](), cell.seed)
+
+
+def _scorer(bench: Any, supernet: Any) -> Any:
+    """Scores children on the search-validation images, after calibration on some of the train part."""
+    from trionet_bench.search.calibration import ChildScorer
+
+    settings = bench.cell.recipe.search
+    calibration = bench.calibration_batches(settings.calibration_images, settings.calibration_batch)
+    held_out = bench.eval_batches("search_val", settings.evaluation_batch)
+    return ChildScorer(supernet, calibration, held_out, bench.device, bench.cell.recipe.precision)
