@@ -1,0 +1,138 @@
+"""The comparisons that a suite declared before it ran, with their verdicts. Nothing undeclared is tested."""
+
+import numpy as np
+import pandas as pd
+
+from trionet_bench.analysis.results import CELL, POINT, Comparison, Results
+from trionet_bench.analysis.statistics import LEVEL, holm, paired_difference, t_interval
+
+ALPHA = 1 - LEVEL
+
+COLUMNS = [
+    "metric",
+    "baseline",
+    "candidate",
+    "budget",
+    "dataset",
+    "datasets",
+    "declared",
+    "pairs",
+    "expected_pairs",
+    "mean",
+    "low",
+    "high",
+    "new_low",
+    "new_high",
+    "p",
+    "p_holm",
+    "p_sign_flip",
+    "p_smallest",
+    "margin",
+    "p_noninferior",
+    "p_noninferior_holm",
+    "verdict",
+]
+
+
+def compare(results: Results) -> pd.DataFrame:
+    """Every declared comparison: candidate minus baseline, paired by (data set, seed), for each budget.
+
+    Rows with ``declared`` are the family that Holm's correction runs over: one for each comparison, candidate and
+    budget, over all data sets together. Where there are several data sets, rows of single ones follow, for reading
+    only: they have no corrected p and no verdict. ``low, high`` speak of these data sets under new seeds; ``new_low,
+    new_high`` of data sets like these. A row that lacks a pair has no numbers.
+    """
+    rows: list[dict[str, object]] = []
+    for comparison in results.declared.comparisons:
+        for candidate in comparison.candidates:
+            rows += _rows(results, comparison, candidate)
+    table = pd.DataFrame(
+        rows, columns=[column for column in COLUMNS if column not in ("p_holm", "p_noninferior_holm", "verdict")]
+    )
+    family = table.declared.astype(bool).to_numpy()
+    table["p_holm"] = np.nan
+    table["p_noninferior_holm"] = np.nan
+    table.loc[family, "p_holm"] = holm(table.p[family].tolist())
+    table.loc[family, "p_noninferior_holm"] = holm(table.p_noninferior[family].tolist())
+    table["verdict"] = [_verdict(row) if row.declared else "" for row in table.itertuples()]
+    return table[COLUMNS]
+
+
+def _rows(results: Results, comparison: Comparison, candidate: str) -> list[dict[str, object]]:
+    pairs = _pairs(results, comparison, candidate)
+    rows = []
+    for budget, group in pairs.groupby("budget", sort=True):
+        datasets = [name for name in results.datasets if name in set(group.dataset)]
+        fixed = {
+            "metric": comparison.metric,
+            "baseline": comparison.baseline,
+            "candidate": candidate,
+            "budget": budget,
+            "margin": np.nan if comparison.margin is None else comparison.margin * POINT,
+        }
+        rows.append({**fixed, "dataset": datasets[0] if len(datasets) == 1 else "all", **_row(group, comparison, True)})
+        if len(datasets) > 1:
+            singles = [(name, group[group.dataset == name]) for name in datasets]
+            rows += [{**fixed, "dataset": name, **_row(own, comparison, False)} for name, own in singles]
+    return rows
+
+
+def _pairs(results: Results, comparison: Comparison, candidate: str) -> pd.DataFrame:
+    """Expected pairs of cells with their difference; NaN where one of the two has no result."""
+    cells = results.complete
+    metric = comparison.metric
+    values = (
+        cells.set_index(CELL)[metric]
+        if metric in cells
+        else pd.Series(dtype=float, index=cells.set_index(CELL).index[:0])
+    )
+    expected = results.declared.expected
+    keys = ["dataset", "budget", "seed"]
+    pairs = expected[expected.model == comparison.baseline][keys].merge(
+        expected[expected.model == candidate][keys], on=keys
+    )
+    for column, model in (("baseline", comparison.baseline), ("candidate", candidate)):
+        index = pd.MultiIndex.from_frame(pairs.assign(model=model)[CELL])
+        pairs[column] = values.reindex(index).to_numpy()
+    return pairs.assign(difference=pairs.candidate - pairs.baseline)
+
+
+def _row(pairs: pd.DataFrame, comparison: Comparison, declared: bool) -> dict[str, object]:
+    found = pairs.dropna(subset=["difference"])
+    row: dict[str, object] = {
+        "declared": declared,
+        "datasets": pairs.dataset.nunique(),
+        "pairs": len(found),
+        "expected_pairs": len(pairs),
+    }
+    if len(found) < len(pairs):
+        return row
+    margin = None if comparison.margin is None else comparison.margin * POINT
+    result = paired_difference(found.difference.tolist(), found.dataset.tolist(), margin)
+    across = t_interval(found.groupby("dataset").difference.mean().to_numpy())
+    return row | {
+        "mean": result.mean,
+        "low": result.low,
+        "high": result.high,
+        "new_low": across.low,
+        "new_high": across.high,
+        "p": result.p,
+        "p_sign_flip": result.p_sign_flip,
+        "p_smallest": result.p_smallest,
+        "p_noninferior": result.p_noninferior,
+    }
+
+
+def _verdict(row: "pd.Series[float]") -> str:
+    """In words. "matches" means shown to be no worse than the margin allows, not merely no difference seen."""
+    if row.pairs < row.expected_pairs:
+        return f"incomplete: {row.pairs} of {row.expected_pairs} pairs"
+    if np.isnan(row.p):
+        return "undecided: too few seeds" if np.isnan(row.low) else "undecided: no spread"
+    differs = row.p_holm < ALPHA
+    within = row.p_noninferior_holm < ALPHA
+    if differs and row.mean > 0:
+        return "better"
+    if differs:
+        return "worse, within the margin" if within else "worse"
+    return "matches" if within else "undecided"

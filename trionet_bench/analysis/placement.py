@@ -1,0 +1,81 @@
+"""Which operator the searches chose where, beside what drawing blindly from the same space would have given.
+
+Without the prior a placement map shows the search space, not the search.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from trionet_bench.analysis.results import CELL, GROUP, Results
+from trionet_bench.analysis.statistics import proportion_interval
+
+PLACE = ["stage", "block"]
+
+
+def searched_blocks(results: Results) -> pd.DataFrame:
+    """Blocks of networks that were searched for (their record has a sampling prior)."""
+    searched = results.priors[CELL].drop_duplicates()
+    return results.blocks.merge(searched, on=CELL)
+
+
+def placement_shares(results: Results, by: list[str] | None = None, level: str = "block") -> pd.DataFrame:
+    """Share of each operator over found networks, with Wilson's interval, beside the prior's.
+
+    Args:
+        by: further columns to keep apart; ``GROUP`` when not given.
+        level: "block" for each position, "stage" for all blocks of a stage together. Blocks of one network are not
+            independent draws, so the interval of a stage is the narrower reading.
+
+    Columns: by, stage, (block), operator, count, n, share, low, high, prior, macs_share.
+    """
+    by = GROUP if by is None else by
+    place = PLACE if level == "block" else ["stage"]
+    blocks = searched_blocks(results)
+    if blocks.empty:
+        return pd.DataFrame(
+            columns=[*by, *place, "operator", "count", "n", "share", "low", "high", "prior", "macs_share"]
+        )
+    prior = _expected(results, blocks, by, place)
+    totals = blocks.groupby([*by, *place]).agg(n=("macs", "size"), all_macs=("macs", "sum")).reset_index()
+    counts = blocks.groupby([*by, *place, "operator"]).agg(count=("macs", "size"), macs=("macs", "sum")).reset_index()
+    grid = totals.merge(prior[[*by, *place, "operator", "prior"]], on=[*by, *place], how="left")
+    table = grid.merge(counts, on=[*by, *place, "operator"], how="outer").sort_values([*by, *place, "operator"])
+    table["n"] = table.groupby([*by, *place]).n.transform("max")
+    table["all_macs"] = table.groupby([*by, *place]).all_macs.transform("max")
+    table = table.fillna({"count": 0, "macs": 0, "prior": 0.0})
+    bounds = [
+        proportion_interval(int(row.count_), int(row.n))
+        for row in table.rename(columns={"count": "count_"}).itertuples()
+    ]
+    table["share"] = table["count"] / table.n
+    table["low"], table["high"] = zip(*bounds, strict=True)
+    table["macs_share"] = table.macs / table.all_macs
+    table = table.astype({"count": int, "n": int})
+    return table[[*by, *place, "operator", "count", "n", "share", "low", "high", "prior", "macs_share"]].reset_index(
+        drop=True
+    )
+
+
+def _expected(results: Results, blocks: pd.DataFrame, by: list[str], place: list[str]) -> pd.DataFrame:
+    """Prior share at the places that the found networks have, each network's blocks counted once."""
+    present = blocks[[*CELL, *PLACE]].merge(results.priors, on=[*CELL, *PLACE])
+    weight = blocks.groupby([*by, *place]).size().rename("n").reset_index()
+    summed = present.groupby([*by, *place, "operator"]).share.sum().reset_index()
+    merged = summed.merge(weight, on=[*by, *place])
+    return merged.assign(prior=merged.share / merged.n)
+
+
+def stage_entropy(results: Results, by: list[str] | None = None) -> pd.DataFrame:
+    """Entropy of the operators of each stage, in bits, found and under the prior: 0 is one operator only."""
+    by = GROUP if by is None else by
+    shares = placement_shares(results, by, level="stage")
+    rows = []
+    for key, group in shares.groupby([*by, "stage"], sort=True):
+        rows.append((*key, _bits(group.share), _bits(group.prior), int(group.n.iloc[0])))
+    return pd.DataFrame(rows, columns=[*by, "stage", "entropy", "prior_entropy", "blocks"])
+
+
+def _bits(shares: pd.Series) -> float:
+    values = shares.to_numpy(float)
+    return float(stats.entropy(values, base=2)) if values.sum() > 0 else np.nan

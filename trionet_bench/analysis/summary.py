@@ -1,0 +1,100 @@
+"""What a results table prints: one row per (data set, budget, model), complete or marked as not."""
+
+import numpy as np
+import pandas as pd
+
+from trionet_bench.analysis.results import CELL, GROUP, Results
+from trionet_bench.analysis.statistics import grouped_t_intervals, proportion_interval, t_interval
+
+
+def summarise(results: Results, metric: str = "test_top1") -> pd.DataFrame:
+    """Mean, spread and interval of ``metric`` by group, in the order of the report.
+
+    Columns: ``GROUP``, expected, done, failed, complete, n, mean, sd, low, high, interval, macs, params. A group that
+    lacks a seed keeps its numbers but is not ``complete``: tables print a dash for it. ``interval`` is "t" over seeds;
+    a single seed gets "test-set", Wilson's interval over test images.
+    """
+    coverage = results.coverage()
+    groups = (
+        coverage.assign(done=coverage.status == "complete", failed=coverage.status == "failed")
+        .groupby(GROUP, sort=False)
+        .agg(expected=("seed", "size"), done=("done", "sum"), failed=("failed", "sum"))
+        .reset_index()
+    )
+    groups["complete"] = groups.done == groups.expected
+    cells = results.complete
+    if metric in cells:
+        values = grouped_t_intervals(cells, GROUP, metric)
+        costs = cells.groupby(GROUP, sort=False)[["macs", "params"]].mean().reset_index()
+        groups = groups.merge(values, on=GROUP, how="left").merge(costs, on=GROUP, how="left")
+    else:
+        groups = groups.assign(mean=np.nan, sd=np.nan, n=0, low=np.nan, high=np.nan, macs=np.nan, params=np.nan)
+    groups["n"] = groups.n.fillna(0).astype(int)
+    groups["interval"] = np.where(groups.n > 1, "t", "")
+    return _ordered(_single_seed_intervals(groups, cells, metric), results)
+
+
+def _single_seed_intervals(groups: pd.DataFrame, cells: pd.DataFrame, metric: str) -> pd.DataFrame:
+    single = groups.index[groups.n == 1]
+    if len(single) == 0 or metric not in ("test_top1", "test_top5"):
+        return groups
+    evaluated = cells.set_index(GROUP).evaluated
+    for row in single:
+        total = evaluated.get(tuple(groups.loc[row, GROUP]))
+        if total is None or np.isnan(total):
+            continue
+        bounds = proportion_interval(round(groups.loc[row, "mean"] * total), int(total))
+        groups.loc[row, ["low", "high", "interval"]] = [*bounds, "test-set"]
+    return groups
+
+
+def _ordered(groups: pd.DataFrame, results: Results) -> pd.DataFrame:
+    keys = {"dataset": results.datasets, "model": results.models}
+    ranks = {name: {value: place for place, value in enumerate(order)} for name, order in keys.items()}
+    return groups.sort_values(
+        ["dataset", "budget", "model"],
+        key=lambda column: column.map(ranks[column.name]) if column.name in ranks else column,
+        ignore_index=True,
+    )
+
+
+def mark_leaders(results: Results, metric: str = "test_top1") -> pd.Series:
+    """ "best", "second" or "" for each row of ``summarise``, by (data set, budget).
+
+    Who cannot be told from the best, because the 95 % interval of the difference paired by seed contains 0, shares its
+    mark; the second is the best of the rest, with those that cannot be told from it.
+    """
+    table = summarise(results, metric)
+    marks = pd.Series("", index=table.index)
+    cells = results.complete
+    wide = cells.pivot(index=["dataset", "budget", "seed"], columns="model", values=metric) if metric in cells else None
+    for (dataset, budget), group in table[table.complete & table["mean"].notna()].groupby(
+        ["dataset", "budget"], sort=False
+    ):
+        assert wide is not None
+        remaining = group.sort_values("mean", ascending=False, kind="stable")
+        for mark in ("best", "second"):
+            if remaining.empty or len(group) < 2:
+                break
+            by_seed = wide.loc[(dataset, budget)]
+            leader = remaining.iloc[0].model
+            tied = [row for row, model in remaining.model.items() if _tied(by_seed[leader], by_seed[model])]
+            marks[tied] = mark
+            remaining = remaining.drop(tied)
+    return marks
+
+
+def _tied(leader: pd.Series, other: pd.Series) -> bool:
+    differences = (leader - other).dropna().to_numpy()
+    interval = t_interval(differences)
+    return bool(interval.mean <= 0) if interval.n < 2 else bool(interval.low <= 0)
+
+
+def by_seed(results: Results, metric: str = "test_top1") -> pd.DataFrame:
+    """The metric of every expected cell, one column per seed; NaN where it failed or is missing."""
+    columns = [*CELL, metric] if metric in results.complete else CELL
+    frame = results.declared.expected[CELL].merge(results.complete[columns], on=CELL, how="left")
+    if metric not in frame:
+        frame[metric] = np.nan
+    wide = frame.pivot(index=GROUP, columns="seed", values=metric).reset_index()
+    return _ordered(wide.rename_axis(columns=None), results)
