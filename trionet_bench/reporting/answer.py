@@ -1,0 +1,118 @@
+"""The answer of a report in a few sentences, from the numbers and nothing else."""
+
+import pandas as pd
+
+from trionet_bench.analysis.comparisons import compare
+from trionet_bench.analysis.placement import placement_shares
+from trionet_bench.analysis.results import Results
+from trionet_bench.analysis.summary import mark_leaders, summarise
+from trionet_bench.reporting.figures.placement import leading_searches
+from trionet_bench.reporting.text import absent, compact, counted, interval, listed, percent, points
+
+
+def answer(results: Results) -> list[str]:
+    """Who is most accurate; what the declared comparisons say; what the searches placed where."""
+    return [sentence for sentence in (_leader(results), _verdicts(results), _placement(results)) if sentence]
+
+
+def coverage_line(results: Results) -> str:
+    """N of M cells, k failed."""
+    status = results.coverage().status.value_counts()
+    total, done, failed = int(status.sum()), int(status.get("complete", 0)), int(status.get("failed", 0))
+    line = f"{done} of {counted(total, 'cell')}, {failed} failed"
+    missing = total - done - failed
+    return line + (f", {missing} missing" if missing else "")
+
+
+def _leader(results: Results) -> str:
+    table = summarise(results)
+    table["mark"] = mark_leaders(results)
+    budget = results.budgets[-1]
+    table = table[(table.budget == budget) & table.complete].dropna(subset=["mean"])
+    if table.empty:
+        return "No model has all of its seeds yet, so nothing can be compared."
+    where = f"At {compact(budget)} MACs"
+    if table.dataset.nunique() == 1:
+        rows = table.sort_values("mean", ascending=False, kind="stable")
+        best = rows.iloc[0]
+        seeds = counted(int(best.n), "seed")
+        text = f"{where}, {best.model} is the most accurate on {best.dataset}: {percent(best['mean'])} %"
+        text += f" (95 % interval {interval(best.low, best.high)}, {seeds})" if not absent(best.low) else f" ({seeds})"
+        tied = [row.model for row in rows.iloc[1:].itertuples() if row.mark == "best"]
+        return f"{text}; {listed(tied)} cannot be told from it." if tied else f"{text}."
+    wide = table.pivot(index="dataset", columns="model", values="mean").dropna(axis=1)
+    if wide.empty:
+        return f"{where}, no model has results on all of the {counted(len(results.datasets), 'data set')} yet."
+    means = wide.mean().sort_values(ascending=False, kind="stable")
+    wins = table[table["mean"] == table.groupby("dataset")["mean"].transform("max")].model.value_counts()
+    best = str(means.index[0])
+    text = f"{where}, {best} has the highest mean accuracy over {len(wide)} data sets, {percent(means.iloc[0])} %"
+    if len(means) > 1:
+        text += f", before {means.index[1]} with {percent(means.iloc[1])} %"
+    return f"{text}; it is first on {int(wins.get(best, 0))} of them."
+
+
+def _verdicts(results: Results) -> str:
+    table = compare(results)
+    table = table[table.declared.astype(bool)]
+    if table.empty:
+        return ""
+    table = table[table.budget == table.budget.max()]
+    parts = []
+    for row in table.itertuples():
+        words = {
+            "better": "is better than",
+            "worse": "is worse than",
+            "matches": "matches",
+            "worse, within the margin": "is worse than, but within the margin of,",
+        }.get(str(row.verdict))
+        difference = f"{points(row.mean)} points, {interval(row.low, row.high, signed=True)}"
+        if words:
+            parts.append(f"{row.candidate} {words} {row.baseline} ({difference})")
+        elif not absent(row.low):
+            parts.append(f"{row.candidate} against {row.baseline} is undecided ({difference})")
+    return f"Of the declared comparisons, {'; '.join(parts)}." if parts else ""
+
+
+def _placement(results: Results) -> str:
+    models = leading_searches(results)
+    stages = placement_shares(results, ["model"], level="stage")
+    stages = stages[stages.model.isin(models[:1])]
+    if stages.empty:
+        return ""
+    clear = stages[(stages.low > stages.prior)]
+    networks = results.complete[results.complete.model == models[0]].shape[0]
+    head = f"In the {counted(networks, 'network')} that {models[0]} found"
+    if clear.empty:
+        return f"{head}, no operator stands in any stage clearly more often than blind sampling would put it there."
+    first = int(stages.stage.min())
+    parts = []
+    for operator, group in clear.groupby("operator", sort=True):
+        where = listed([str(int(stage) + 1 - min(first, 1)) for stage in sorted(group.stage)])
+        parts.append(f"{operator} in stage{'s' if len(group) > 1 else ''} {where}")
+    return f"{head}, more often than blind sampling would put it there stands {listed(parts)}."
+
+
+def finished(results: Results) -> str:
+    """The day on which the newest record was finished: reports of the same records carry the same date."""
+    return str(results.cells.finished.max())[:10]
+
+
+def provenance(results: Results) -> pd.DataFrame:
+    """Code, libraries and devices of the records, with how many cells each made."""
+    cells = results.cells
+    commit = [
+        "no commit" if absent(c) else f"{c[:12]}{' with changes' if d is True else ''}"
+        for c, d in zip(cells.commit, cells.dirty, strict=True)
+    ]
+    table = pd.DataFrame(
+        {
+            "trionet_bench": cells.version,
+            "Commit": commit,
+            "Python": cells.python,
+            "torch": cells.torch,
+            "torchvision": cells.torchvision,
+            "Device": cells.device,
+        }
+    )
+    return table.value_counts(sort=False).rename("Cells").reset_index()

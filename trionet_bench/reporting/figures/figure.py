@@ -1,0 +1,59 @@
+"""A figure as a value: the drawing, the exact data behind it, and its finding in words; saved the same to the byte."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from trionet_bench.analysis.results import Results
+from trionet_bench.reporting.style import GRID, INK, LIGHTER_WHEN_DARK, MUTED, PAPER, Style
+
+# Whatever would carry the time of saving or the version of the drawing library.
+_METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What one builder returns. ``alt`` states the finding, ``note`` what a reader must know to read it."""
+
+    figure: Figure
+    data: pd.DataFrame
+    alt: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """One kind of figure. ``build`` returns None when its data do not exist."""
+
+    name: str
+    title: str
+    section: str
+    build: Callable[[Results, Style], Drawing | None]
+
+
+def saved(drawing: Drawing, form: str) -> bytes:
+    """The figure in "svg", "pdf" or "png", without dates, so that equal figures are equal files."""
+    buffer = io.BytesIO()
+    drawing.figure.savefig(buffer, format=form, metadata=_METADATA[form])
+    return buffer.getvalue()
+
+
+def inline_svg(svg: bytes, name: str) -> str:
+    """The SVG as part of a page: ids of its own, colours that follow the page's light or dark scheme."""
+    text = svg.decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    for colour, variable in ((INK, "ink"), (MUTED, "muted"), (GRID, "rule"), (PAPER, "paper")):
+        text = text.replace(colour, f"var(--{variable})")
+    for colour in LIGHTER_WHEN_DARK:
+        text = text.replace(colour, f"var(--c-{colour[1:]}, {colour})")
+    return text

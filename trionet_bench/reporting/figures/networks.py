@@ -1,0 +1,137 @@
+"""Found networks drawn block by block, in the manner of architecture figures."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
+
+from trionet_bench.analysis.placement import searched_blocks
+from trionet_bench.analysis.results import CELL, Results
+from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.figures.placement import leading_searches, operators_in_order
+from trionet_bench.reporting.style import GRID, INK, MUTED, Style, new_figure, operator_colour, operator_hatch
+from trionet_bench.reporting.text import compact, counted, listed, percent
+
+MAX_NETWORKS = 8
+_ROW = 1.19  # inches for one network at paper size
+_TALLEST = 0.42  # inches, expansion 1/2
+
+
+def draw_networks(results: Results, style: Style) -> Drawing | None:
+    """One row a network: colour and hatch are the operator, height the expansion; the options are written."""
+    blocks = searched_blocks(results)
+    blocks = blocks[blocks.model.isin(leading_searches(results))]
+    if blocks.empty:
+        return None
+    cells = results.complete.merge(blocks[CELL].drop_duplicates(), on=CELL)
+    chosen = _chosen(cells, results)
+    operators = operators_in_order(blocks.operator)
+    unit = style.page / 6.9
+    height = (_ROW * len(chosen) + 0.42) * unit
+    figure = new_figure(style.page, height, arranged=False)
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set_axis_off()
+    axis.set(xlim=(0, 6.9), ylim=(0, height / unit))
+    for row, (_, cell) in enumerate(chosen.iterrows()):
+        own = blocks[(blocks[CELL] == cell[CELL]).all(axis=1)].sort_values(["stage", "block"])
+        _network(axis, cell, own, height / unit - _ROW * (row + 1), style)
+    patches = [
+        Patch(fc=operator_colour(name), hatch=operator_hatch(name), ec="#fefefe", label=name) for name in operators
+    ]
+    axis.legend(handles=patches, loc="lower left", bbox_to_anchor=(0.008, 0.0), ncols=len(patches), borderaxespad=0.2)
+    key = "height: expansion ⅛, ¼, ½ · k: kernel · w: window · h: heads"
+    axis.text(6.85, 0.13, key, ha="right", va="center", size=style.small, color=MUTED)
+    return Drawing(figure, blocks, _finding(blocks, operators), _note(chosen, cells))
+
+
+def _chosen(cells: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """All networks when they fit; else the lowest seed of each data set and budget, the first ones."""
+    order = {name: place for place, name in enumerate(results.datasets)}
+    cells = cells.sort_values(
+        ["dataset", "model", "budget", "seed"], key=lambda c: c.map(order) if c.name == "dataset" else c
+    )
+    if len(cells) > MAX_NETWORKS:
+        cells = cells.drop_duplicates(["dataset", "model", "budget"]).head(MAX_NETWORKS)
+    return cells
+
+
+def _network(axis: Any, cell: pd.Series, blocks: pd.DataFrame, bottom: float, style: Style) -> None:
+    name = f"{cell.dataset}, {cell.model} at {compact(cell.budget)}, seed {cell.seed}"
+    facts = f"{percent(cell.get('test_top1'))} % top-1 · {compact(cell.macs)} MACs · {compact(cell.params)} parameters"
+    axis.text(0.08, bottom + _ROW - 0.1, name, weight="bold", va="center", size=style.size)
+    axis.text(6.85, bottom + _ROW - 0.1, facts, ha="right", va="center", size=style.small, color=MUTED)
+    stages = blocks.stage.nunique()
+    gap, end = 0.12, 0.34
+    pitch = min(0.56, (6.75 - 2 * end - gap * (stages + 1)) / len(blocks))
+    middle = bottom + 0.49
+    x = 0.08
+    x = _end(axis, x, middle, "stem", end, style) + gap
+    start = x
+    length = len(blocks) * pitch + (stages - 1) * gap
+    axis.plot([0.08 + end, start + length + gap], [middle, middle], color=MUTED, lw=0.8, zorder=1)
+    for _, stage in blocks.groupby("stage", sort=True):
+        first = stage.iloc[0]
+        width = pitch * len(stage)
+        back = FancyBboxPatch(
+            (x - 0.03, bottom + 0.03),
+            width + 0.03,
+            _ROW - 0.25,
+            boxstyle="round,pad=0,rounding_size=0.04",
+            fc=GRID,
+            ec="none",
+            alpha=0.45,
+        )
+        axis.add_patch(back)
+        label = f"{first.resolution} px, {compact(first.width)} ch" if width > 0.8 else f"{first.resolution} px"
+        axis.text(x + width / 2, bottom + _ROW - 0.3, label, ha="center", va="center", size=style.small, color=MUTED)
+        for _, block in stage.iterrows():
+            _block(axis, block, x, middle, pitch, style)
+            x += pitch
+        x += gap
+    _end(axis, x, middle, "head", end, style)
+
+
+def _end(axis: Any, x: float, middle: float, label: str, width: float, style: Style) -> float:
+    axis.add_patch(Rectangle((x, middle - 0.13), width, 0.26, fc="none", ec=MUTED, lw=0.8))
+    axis.text(x + width / 2, middle, label, ha="center", va="center", size=style.small, color=INK)
+    return x + width
+
+
+def _block(axis: Any, block: pd.Series, x: float, middle: float, pitch: float, style: Style) -> None:
+    expansion = 0.25 if pd.isna(block.expansion) else min(float(block.expansion), 0.5)
+    height = _TALLEST * expansion / 0.5
+    box = Rectangle(
+        (x + 0.04 * pitch, middle - height / 2),
+        0.86 * pitch,
+        height,
+        fc=operator_colour(block.operator),
+        hatch=operator_hatch(block.operator),
+        ec="#fefefe",
+        lw=0.4,
+        zorder=2,
+    )
+    axis.add_patch(box)
+    options = [
+        f"{letter}{int(block[name])}"
+        for letter, name in (("k", "kernel"), ("w", "window"), ("h", "heads"))
+        if not pd.isna(block[name])
+    ]
+    joined = " ".join(options)
+    fits = 0.5 * style.small / 72 * 6.9 / style.page * len(joined) < pitch
+    lines = [joined] if fits else options
+    for line, text in enumerate(lines[:2]):
+        y = middle - _TALLEST / 2 - 0.09 - 0.11 * line
+        axis.text(x + pitch * 0.47, y, text, ha="center", va="center", size=style.small, color=INK)
+
+
+def _finding(blocks: pd.DataFrame, operators: list[str]) -> str:
+    share = blocks.operator.value_counts(normalize=True)
+    networks = len(blocks[CELL].drop_duplicates())
+    mix = listed([f"{share[name]:.0%} {name}" for name in operators])
+    return f"The {counted(networks, 'found network')} mix the operators: over all blocks {mix}."
+
+
+def _note(chosen: pd.DataFrame, cells: pd.DataFrame) -> str:
+    if len(chosen) == len(cells):
+        return "All found networks."
+    return f"{len(chosen)} of {len(cells)} found networks: the lowest seed of each; the data have all."

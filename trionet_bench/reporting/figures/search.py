@@ -1,0 +1,69 @@
+"""How the searches went: best fitness so far over candidates scored, with random search beside it."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from trionet_bench.analysis.results import Results
+from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.style import Style, label_outer, looks, panels, shared_legend
+from trionet_bench.reporting.text import compact, listed
+
+MAX_PANELS = 6
+
+
+def progress(generations: pd.DataFrame) -> pd.DataFrame:
+    """Best so far at every number of evaluations that some seed reports: mean and range over seeds."""
+    rows = []
+    for (dataset, budget, model), group in generations.groupby(["dataset", "budget", "model"], sort=False):
+        runs = [run.sort_values("evaluations") for _, run in group.groupby("seed")]
+        first = max(run.evaluations.iloc[0] for run in runs)
+        last = min(run.evaluations.iloc[-1] for run in runs)
+        for point in sorted({value for value in group.evaluations if first <= value <= last}):
+            best = [float(run[run.evaluations <= point].best_fitness.iloc[-1]) for run in runs]
+            rows.append((dataset, budget, model, point, np.mean(best), min(best), max(best), len(best)))
+    return pd.DataFrame(rows, columns=["dataset", "budget", "model", "evaluations", "best", "low", "high", "seeds"])
+
+
+def draw_search_progress(results: Results, style: Style) -> Drawing | None:
+    """One panel for each data set at its largest budget: every searched model, random search among them."""
+    largest = results.generations.groupby("dataset").budget.transform("max")
+    table = progress(results.generations[results.generations.budget == largest])
+    if table.empty:
+        return None
+    datasets = [name for name in results.datasets if name in set(table.dataset)][:MAX_PANELS]
+    models = [name for name in results.models if name in set(table.model)]
+    look = looks(results.models)
+    figure, axes = panels(style, len(datasets), height=1.9)
+    for axis, dataset in zip(axes, datasets, strict=True):
+        rows = table[table.dataset == dataset]
+        for model in models:
+            line = rows[rows.model == model]
+            way = look[model]
+            axis.fill_between(
+                line.evaluations, 100 * line.low, 100 * line.high, step="post", color=way.colour, alpha=0.15, lw=0
+            )
+            axis.step(
+                line.evaluations,
+                100 * line.best,
+                where="post",
+                color=way.colour,
+                ls=way.line,
+                marker=way.marker,
+                ms=3 * style.scale,
+            )
+        axis.set_title(f"{dataset}, {compact(rows.budget.iloc[0])}")
+    label_outer(axes, "candidates scored", "best fitness so far (%)")
+    handles = [Line2D([], [], color=look[m].colour, ls=look[m].line, marker=look[m].marker) for m in models]
+    shared_legend(figure, handles, models, style)
+    ends = []
+    for dataset, rows in table.groupby("dataset", sort=False):
+        last = rows.groupby("model", sort=False).best.last()
+        ends.append(
+            f"on {dataset} " + listed([f"{model} {100 * last[model]:.1f} %" for model in models if model in last])
+        )
+    note = (
+        "Fitness is accuracy on images cut from train, with inherited weights. Largest budget; lines: mean over seeds, "
+        "bands: least and greatest seed."
+    )
+    return Drawing(figure, table, f"Best candidate at the end of the search: {'; '.join(ends)}.", note)

@@ -1,0 +1,111 @@
+"""How training went: validation accuracy of the final networks, and of fixed children while a supernet trains."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from trionet_bench.analysis.history import histories
+from trionet_bench.analysis.results import Results
+from trionet_bench.analysis.statistics import grouped_t_intervals
+from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.style import (
+    OPERATOR_COLOURS,
+    OTHER_COLOUR,
+    Style,
+    label_outer,
+    looks,
+    panels,
+    shared_legend,
+)
+from trionet_bench.reporting.text import compact, listed
+
+MAX_PANELS = 6
+
+
+def draw_training_curves(results: Results, style: Style) -> Drawing | None:
+    """Validation accuracy by epoch at the largest budget, mean and range over seeds."""
+    datasets = [name for name in results.datasets if name in set(results.complete.dataset)][:MAX_PANELS]
+    cells = results.complete[results.complete.dataset.isin(datasets)]
+    largest = cells.groupby("dataset").budget.transform("max")
+    history = histories(cells[cells.budget == largest])
+    if history.empty:
+        return None
+    metric = "val_top1" if "val_top1" in history and history.val_top1.notna().any() else "train_top1"
+    if metric not in history:
+        return None
+    history = history[history.phase == "retrain"].dropna(subset=[metric])
+    bands = (
+        history.groupby(["dataset", "budget", "model", "epoch"])[metric]
+        .agg(middle="mean", low="min", high="max", seeds="count")
+        .reset_index()
+    )
+    if bands.empty:
+        return None
+    look = looks(results.models)
+    figure, axes = panels(style, bands.dataset.nunique(), height=1.9)
+    drawn = [name for name in datasets if name in set(bands.dataset)]
+    for axis, dataset in zip(axes, drawn, strict=True):
+        rows = bands[bands.dataset == dataset]
+        for model in results.models:
+            line = rows[rows.model == model].sort_values("epoch")
+            if line.empty:
+                continue
+            way = look[model]
+            axis.fill_between(line.epoch + 1, 100 * line.low, 100 * line.high, color=way.colour, alpha=0.15, lw=0)
+            axis.plot(line.epoch + 1, 100 * line.middle, color=way.colour, ls=way.line)
+        axis.set_title(f"{dataset}, {compact(rows.budget.iloc[0])}")
+    where = "validation" if metric == "val_top1" else "training"
+    label_outer(axes, "epoch", f"{where} top-1 (%)")
+    models = [model for model in results.models if model in set(bands.model)]
+    handles = [Line2D([], [], color=look[model].colour, ls=look[model].line) for model in models]
+    shared_legend(figure, handles, models, style)
+    last = bands[bands.epoch == bands.groupby(["dataset", "model"]).epoch.transform("max")]
+    finding = "; ".join(
+        f"on {dataset} {group.sort_values('middle').iloc[-1].model} ends highest, at {100 * group.middle.max():.1f} %"
+        for dataset, group in last.groupby("dataset", sort=False)
+    )
+    note = (
+        "Networks trained from scratch, at the largest budget. Lines: mean over seeds; bands: least and greatest seed."
+    )
+    return Drawing(figure, bands, f"{where.capitalize()} accuracy over epochs: {finding}.", note)
+
+
+def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
+    """Accuracy of fixed children of the supernet, recalibrated, on the images that guide the search."""
+    if results.probes.empty:
+        return None
+    probes = results.probes.drop_duplicates(["dataset", "seed", "model", "epoch", "probe"])
+    first = next(model for model in results.models if model in set(probes.model))
+    probes = probes[probes.model == first]
+    bands = grouped_t_intervals(probes, ["dataset", "probe", "epoch"], "top1")
+    datasets = [name for name in results.datasets if name in set(bands.dataset)][:MAX_PANELS]
+    names = list(dict.fromkeys(bands.probe))
+    figure, axes = panels(style, len(datasets), height=1.9)
+    ways = _probe_looks(names)
+    for axis, dataset in zip(axes, datasets, strict=True):
+        for name in names:
+            line = bands[(bands.dataset == dataset) & (bands.probe == name)].sort_values("epoch")
+            colour, dashes = ways[name]
+            low = 100 * np.where(line.low.isna(), line["mean"], line.low.clip(0))
+            high = 100 * np.where(line.high.isna(), line["mean"], line.high.clip(upper=1))
+            axis.fill_between(line.epoch, low, high, color=colour, alpha=0.12, lw=0)
+            axis.plot(line.epoch, 100 * line["mean"], color=colour, ls=dashes, marker="o", ms=2 * style.scale)
+        axis.set_title(dataset)
+    label_outer(axes, "epoch of the supernet", "top-1 (%), inherited weights")
+    shared_legend(figure, [Line2D([], [], color=ways[n][0], ls=ways[n][1]) for n in names], names, style)
+    end = bands[bands.epoch == bands.epoch.max()].groupby("probe")["mean"].mean().sort_values(ascending=False)
+    finding = listed([f"{name} {100 * value:.1f} %" for name, value in end.items()])
+    note = f"Supernet of {first}. Fixed children on the search-validation images; mean and 95 % t-interval over seeds."
+    return Drawing(figure, bands, f"At the end of supernet training: {finding}.", note)
+
+
+def _probe_looks(names: list[str]) -> dict[str, tuple[str, Any]]:
+    dashes: list[Any] = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (7, 1, 1, 1)), (0, (3, 1)), (0, (9, 2))]
+    spare = iter(["#882255", "#332288", "#56b4e9", "#aa7733", "#77841d"])
+    found: dict[str, tuple[str, Any]] = {}
+    for place, name in enumerate(names):
+        operator = next((known for known in OPERATOR_COLOURS if known in name), None)
+        colour = OPERATOR_COLOURS[operator] if operator else next(spare, OTHER_COLOUR)
+        found[name] = (colour, dashes[place % len(dashes)])
+    return found

@@ -1,0 +1,206 @@
+"""How figures look: colours that colour-blind readers and grey printers tell apart, each with a marker, line and hatch.
+
+Fonts are those that matplotlib brings along, so that a figure is the same to the byte on every machine.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from trionet_bench.errors import UsageError, nearest
+
+# The page swaps these four for its own colours when it is shown dark; nothing else may use them.
+INK, MUTED, GRID, PAPER = "#1b1f24", "#5b6570", "#dfe3e8", "#ffffff"
+
+OPERATOR_COLOURS = {"conv": "#0173b2", "local": "#de8f05", "axial": "#029e73"}
+OPERATOR_HATCHES = {"conv": "", "local": "////", "axial": "|||"}
+OTHER_COLOUR = "#9a9fa6"
+
+# The page's style sheet has lighter ones for these, which would be too dark on a dark page.
+LIGHTER_WHEN_DARK = ("#0173b2", "#882255", "#332288", "#029e73")
+
+_SEARCHED = ["#882255", "#56b4e9", "#aa7733", "#332288", "#cc79a7", "#77841d"]
+_MARKERS = {"conv": "o", "local": "s", "axial": "^"}
+_LINES = {"conv": "-", "local": (0, (5, 1.5)), "axial": (0, (1, 1))}
+_OTHER_MARKERS = ["D", "P", "v", "<", ">", "h"]
+_OTHER_LINES: list[Any] = ["-", (0, (7, 1, 1, 1)), (0, (3, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (9, 2)), (0, (2, 2))]
+
+SHARES = LinearSegmentedColormap.from_list("shares", ["#f7f5fa", "#cfc6e3", "#8f7cba", "#553c8b", "#2a1a50"])
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one model is drawn everywhere."""
+
+    colour: str
+    marker: str
+    line: Any
+    hatch: str = ""
+
+
+@dataclass(frozen=True)
+class Style:
+    """Sizes of one use, in inches and points. ``column`` and ``page`` are the widths of a narrow and a wide figure."""
+
+    name: str
+    column: float
+    page: float
+    font: str
+    size: float
+    line: float
+
+    @property
+    def small(self) -> float:
+        """The least text size."""
+        return self.size - 1
+
+    @property
+    def scale(self) -> float:
+        return self.size / 8
+
+    def rc(self) -> dict[str, Any]:
+        return {
+            "font.family": self.font,
+            "mathtext.fontset": "stix",
+            "font.size": self.size,
+            "axes.titlesize": self.size,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.labelsize": self.size,
+            "xtick.labelsize": self.small,
+            "ytick.labelsize": self.small,
+            "legend.fontsize": self.small,
+            "legend.frameon": False,
+            "legend.handlelength": 2.2,
+            "legend.columnspacing": 1.4,
+            "figure.facecolor": PAPER,
+            "axes.facecolor": PAPER,
+            "savefig.facecolor": PAPER,
+            "text.color": INK,
+            "axes.labelcolor": INK,
+            "axes.titlecolor": INK,
+            "xtick.color": MUTED,
+            "ytick.color": MUTED,
+            "xtick.labelcolor": INK,
+            "ytick.labelcolor": INK,
+            "axes.edgecolor": MUTED,
+            "axes.linewidth": 0.6 * self.scale,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "axes.grid": True,
+            "axes.grid.axis": "y",
+            "grid.color": GRID,
+            "grid.linewidth": 0.5 * self.scale,
+            "xtick.major.size": 2.5 * self.scale,
+            "ytick.major.size": 0,
+            "xtick.major.width": 0.6 * self.scale,
+            "xtick.minor.size": 0,
+            "lines.linewidth": self.line,
+            "lines.markersize": 4.2 * self.scale,
+            "lines.markeredgewidth": 0.7 * self.scale,
+            "hatch.linewidth": 0.6 * self.scale,
+            "patch.linewidth": 0.6 * self.scale,
+            "axes.unicode_minus": True,
+            "figure.dpi": 150,
+            "savefig.dpi": 300,
+            "svg.hashsalt": "trionet_bench",
+            "svg.fonttype": "path",
+            "pdf.fonttype": 42,
+        }
+
+
+STYLES = {
+    "paper": Style("paper", column=3.3, page=6.9, font="STIXGeneral", size=8.5, line=1.2),
+    "slide": Style("slide", column=6.4, page=12.0, font="DejaVu Sans", size=14, line=2.2),
+}
+
+
+def style_named(name: str) -> Style:
+    if name not in STYLES:
+        raise UsageError(f'unknown style "{name}"; {nearest(name, list(STYLES))}.')
+    return STYLES[name]
+
+
+def looks(models: Sequence[str]) -> dict[str, Look]:
+    """One look a model: single operators keep theirs, random search is grey, others take the next free one."""
+    found: dict[str, Look] = {}
+    others = [model for model in models if model not in OPERATOR_COLOURS and model != "random"]
+    for model in models:
+        if model in OPERATOR_COLOURS:
+            found[model] = Look(OPERATOR_COLOURS[model], _MARKERS[model], _LINES[model], OPERATOR_HATCHES[model])
+        elif model == "random":
+            found[model] = Look("#7b828a", "X", (0, (2, 1.2)), "..")
+        else:
+            place = others.index(model) % len(_SEARCHED)
+            found[model] = Look(_SEARCHED[place], _OTHER_MARKERS[place], _OTHER_LINES[place], "xx")
+    return found
+
+
+def operator_colour(operator: str) -> str:
+    return OPERATOR_COLOURS.get(operator, OTHER_COLOUR)
+
+
+def operator_hatch(operator: str) -> str:
+    return OPERATOR_HATCHES.get(operator, "")
+
+
+@contextmanager
+def drawn_in(style: Style) -> Iterator[None]:
+    """Drawing and saving under ``style``, whatever the user's own matplotlib settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        for name, value in style.rc().items():
+            mpl.rcParams[name] = value  # type: ignore[index]
+        yield
+
+
+def new_figure(width: float, height: float, arranged: bool = True) -> Figure:
+    """An empty figure in inches; ``arranged`` places axes so that no label is cut or covered."""
+    figure = Figure(figsize=(width, height), layout="constrained" if arranged else None)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def panels(style: Style, count: int, height: float = 2.3, columns: int = 3, **axes: Any) -> tuple[Figure, list[Any]]:
+    """A figure with ``count`` panels in a grid, as wide as a column for one panel and as a page for more."""
+    across = min(count, columns)
+    rows = -(-count // across)
+    scale = style.column / 3.3
+    width = style.column if across == 1 else style.page * (0.8 if across == 2 else 1)
+    figure = new_figure(width, height * scale * rows + 0.35 * scale)
+    grid = figure.subplots(rows, across, squeeze=False, **axes).ravel()
+    for spare in grid[count:]:
+        spare.set_visible(False)
+    return figure, list(grid[:count])
+
+
+def label_outer(axes: Sequence[Any], x: str, y: str) -> None:
+    """One x label in the middle of the lowest row and one y label in the middle of the first column.
+
+    Labels of axes, unlike those of figures, keep clear of a legend outside.
+    """
+    columns = axes[0].get_gridspec().ncols
+    places = [(n // columns, n % columns) for n in range(len(axes))]
+    below = [axis for axis, (row, column) in zip(axes, places, strict=True) if (row + 1, column) not in places]
+    lowest = below if len(below) % 2 == 0 else [below[len(below) // 2]]
+    for axis in lowest:
+        axis.set_xlabel(x)
+    first = [axis for axis, (_, column) in zip(axes, places, strict=True) if column == 0]
+    for axis in first:
+        axis.set_ylabel(y)
+
+
+def shared_legend(
+    figure: Figure, handles: Sequence[Any], labels: Sequence[str], style: Style, columns: int = 6
+) -> None:
+    """One legend under all panels, wrapped so that it stays inside the figure."""
+    longest = max(len(label) for label in labels)
+    fitting = int(figure.get_figwidth() / ((longest * 0.5 * style.small + 42 * style.scale) / 72))
+    figure.legend(handles, labels, loc="outside lower center", ncols=max(1, min(columns, fitting, len(labels))))

@@ -1,0 +1,146 @@
+"""A table as a value: raw numbers for CSV, printed text with marks for Markdown, LaTeX and HTML."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from trionet_bench.analysis.results import Results
+from trionet_bench.reporting.text import DASH, MINUS
+
+# Unicode that a plain LaTeX font lacks or spaces badly.
+_LATEX = {
+    "±": r"$\pm$",
+    DASH: "--",
+    MINUS: "$-$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
+    "τ": r"$\tau$",
+    "\N{GREEK SMALL LETTER RHO}": r"$\rho$",
+    "†": r"\textdagger{}",
+    "·": r"$\cdot$",
+    "“": "``",
+    "”": "''",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What one builder returns.
+
+    Args:
+        data: raw values under machine names, as they go to CSV.
+        text: the same as people read it; the column names are the headings.
+        marks: "best", "second" or "" for each cell of ``text``.
+        note: what a reader must know to read the numbers.
+        groups: leading columns whose repeated values are printed once.
+        numbers: headings of columns that are set flush right.
+    """
+
+    data: pd.DataFrame
+    text: pd.DataFrame
+    note: str = ""
+    marks: pd.DataFrame | None = None
+    groups: int = 0
+    numbers: Sequence[str] = ()
+
+    def mark(self, row: int, column: int) -> str:
+        return "" if self.marks is None else str(self.marks.iat[row, column])
+
+
+@dataclass(frozen=True)
+class TableKind:
+    """One kind of table. ``build`` returns None when its data do not exist."""
+
+    name: str
+    title: str
+    section: str
+    build: Callable[[Results], Table | None]
+
+
+def to_csv(table: Table) -> str:
+    return str(table.data.to_csv(index=False, lineterminator="\n"))
+
+
+def to_markdown(table: Table, title: str) -> str:
+    """A pipe table under its title; the best bold, the second underlined."""
+    shown = table.text.astype(str).map(lambda text: text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " "))
+    shown = shown.map(
+        lambda text: text.replace("&", "&amp;").replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+    )
+    wrap = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
+    for row in range(len(shown)):
+        for column in range(shown.shape[1]):
+            shown.iat[row, column] = wrap[table.mark(row, column)].format(shown.iat[row, column])
+    align = ["right" if name in table.numbers else "left" for name in shown.columns]
+    body = shown.to_markdown(index=False, disable_numparse=True, colalign=align)
+    return f"**{title}.** {table.note}\n\n{body}\n"
+
+
+def to_latex(table: Table, name: str, title: str) -> str:
+    """A booktabs table; needs \\usepackage{booktabs}."""
+    text = _blank_repeats(table)
+    text.columns = [_latex(column) for column in text.columns]
+    styler = text.style.hide(axis="index").format(_latex)
+    if table.marks is not None:
+        commands = {"best": "textbf: --rwrap;", "second": "underline: --rwrap;", "": ""}
+        marks = table.marks.map(commands.__getitem__)
+        marks.columns, marks.index = text.columns, text.index
+        styler = styler.apply(lambda _: marks, axis=None)
+    columns = "".join("r" if column in table.numbers else "l" for column in table.text.columns)
+    caption = f"{_latex(title)}. {_latex(table.note)}".strip()
+    return str(
+        styler.to_latex(
+            hrules=True,
+            column_format=columns,
+            caption=caption,
+            label=f"tab:{name}",
+            position="t",
+            position_float="centering",
+        )
+    )
+
+
+def _blank_repeats(table: Table) -> pd.DataFrame:
+    text = table.text.astype(str).reset_index(drop=True)
+    for depth in range(table.groups, 0, -1):
+        same = (text.iloc[:, :depth] == table.text.astype(str).iloc[:, :depth].shift().reset_index(drop=True)).all(
+            axis=1
+        )
+        text.loc[same, text.columns[depth - 1]] = ""
+    return text
+
+
+def _latex(value: object) -> str:
+    """LaTeX that prints ``value``."""
+    special = {
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "[": "{[}",
+        "]": "{]}",
+    } | _LATEX
+    return "".join(special.get(character, character) for character in str(value))
+
+
+def spans(table: Table) -> list[list[int]]:
+    """For HTML: rows that each leading cell covers; 0 where the cell above covers it."""
+    text = table.text.astype(str)
+    rows = [[1] * text.shape[1] for _ in range(len(text))]
+    for column in range(table.groups):
+        keys = list(text.iloc[:, : column + 1].itertuples(index=False, name=None))
+        for row in range(len(keys) - 1, 0, -1):
+            if keys[row] == keys[row - 1]:
+                rows[row - 1][column] += rows[row][column]
+                rows[row][column] = 0
+    return rows

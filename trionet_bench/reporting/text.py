@@ -1,0 +1,80 @@
+"""Numbers as people read them. A missing number is an en dash, never a zero."""
+
+import math
+from typing import Any
+
+DASH = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def absent(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value)) or value != value
+
+
+def compact(count: float | None, digits: int = 3) -> str:
+    """4000000 -> 4M, 1813000000 -> 1.81G."""
+    if absent(count):
+        return DASH
+    assert count is not None
+    for size, unit in _UNITS:
+        if abs(count) >= size:
+            return f"{float(f'{count / size:.{digits}g}'):g}{unit}"
+    return f"{float(f'{count:.{digits}g}'):g}"
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """A fraction in percent, without the sign."""
+    return DASH if absent(fraction) else f"{100 * fraction:.{digits}f}"  # type: ignore[operator]
+
+
+def points(fraction: float | None, digits: int = 1) -> str:
+    """A signed difference in percentage points."""
+    if absent(fraction):
+        return DASH
+    text = f"{100 * fraction:+.{digits}f}"  # type: ignore[operator]
+    return text.replace("-", MINUS) if float(text) else text.replace("-", "").replace("+", "")
+
+
+def spread(mean: float | None, sd: float | None, digits: int = 1) -> str:
+    """Mean and standard deviation in percent."""
+    if absent(mean) or absent(sd):
+        return percent(mean, digits)
+    return f"{percent(mean, digits)} ± {percent(sd, digits)}"
+
+
+def interval(low: float | None, high: float | None, digits: int = 1, signed: bool = False) -> str:
+    if absent(low) or absent(high):
+        return DASH
+    show = points if signed else percent
+    return f"[{show(low, digits)}, {show(high, digits)}]"
+
+
+def p_value(p: float | None) -> str:
+    if absent(p):
+        return DASH
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"  # type: ignore[operator]
+
+
+def duration(seconds: float | None) -> str:
+    """90 -> 1.5 min."""
+    if absent(seconds):
+        return DASH
+    assert seconds is not None
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"
+
+
+def memory(size: float | None) -> str:
+    return DASH if absent(size) else f"{size / 2**30:.2f} GiB"  # type: ignore[operator]
+
+
+def listed(words: "list[str] | tuple[str, ...]") -> str:
+    """a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """1 seed, 3 seeds."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
