@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import torch.utils.deterministic as deterministic
 
 from trionet_bench.errors import UsageError
 from trionet_bench.records.record import Environment
@@ -60,6 +61,8 @@ def make_deterministic(device: torch.device) -> dict[str, Any]:
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Filling costs time and changes no correct result. (A property of the module, which mypy does not see.)
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     return {

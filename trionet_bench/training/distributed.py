@@ -63,6 +63,13 @@ def average_gradients(module: nn.Module, share: float | None = None) -> None:
             gradient.copy_(mean.view(gradient.shape))
 
 
+def share_weights(module: nn.Module) -> None:
+    """Gives all ranks the parameters and buffers of rank 0."""
+    if world() > 1:
+        for tensor in module.state_dict().values():
+            dist.broadcast(tensor, src=0)
+
+
 def average_buffers(module: nn.Module) -> None:
     """Makes floating-point buffers, such as BatchNorm statistics, the mean over the ranks."""
     if world() == 1:

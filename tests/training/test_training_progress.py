@@ -1,0 +1,86 @@
+import io
+import subprocess
+import sys
+
+import pytest
+
+from trionet_bench import progress as progress_module
+from trionet_bench.progress import Progress, duration
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands until it is moved: ``clock[0] = seconds``."""
+    now = [0.0]
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_lines_come_at_intervals_with_the_time_left_and_at_the_end(clock):
+    stream = io.StringIO()
+    with Progress(stream, interval=10) as progress:
+        task = progress.task("conv 4M seed 0", total=5)
+        for step in range(1, 6):
+            clock[0] = 6.0 * step
+            task.advance(note=f"loss {step}")
+    # reports at 6, 12, 18, 24, 30 s; lines are due at 12 and 24 s, one step takes 6 s
+    assert stream.getvalue().splitlines() == [
+        "conv 4M seed 0: 2/5, 18.0 s left (loss 2)",
+        "conv 4M seed 0: 4/5, 6.0 s left (loss 4)",
+        "conv 4M seed 0: done in 30.0 s (loss 5)",
+    ]
+
+
+def test_a_resumed_task_is_paced_by_what_it_did_itself(clock):
+    task = Progress(io.StringIO()).task("resumed", total=100)
+    task(91, 100, "")
+    assert task.seconds_left() is None
+    clock[0] = 8.0
+    task(95, 100, "")
+    assert task.seconds_left() == 10.0  # four steps took 8 s, five are left
+
+
+def test_a_task_ends_once():
+    stream = io.StringIO()
+    with Progress(stream) as progress:
+        task = progress.task("cell", total=2)
+        task.finish("94.1 %")
+        task.finish()
+    assert stream.getvalue() == "cell: done in 0.0 s (94.1 %)\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_a_terminal_gets_bars_and_no_color_is_honoured(monkeypatch, no_color, coloured):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    stream = Terminal()
+    with Progress(stream) as progress:
+        task = progress.task("cell [1]", total=3)
+        task.advance()
+        progress.bars.refresh()
+        task.finish()
+    shown = stream.getvalue()
+    assert "cell [1]" in shown
+    assert "1/3" in shown
+    assert "cell [1]: done in" in shown
+    assert ("\x1b[3" in shown or "\x1b[9" in shown) is coloured
+
+
+def test_without_a_terminal_rich_is_not_imported():
+    code = (
+        "import sys; from trionet_bench.progress import Progress\n"
+        "with Progress() as p: p.task('x', 1).finish()\n"
+        "print('rich' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert done.stderr == "x: done in 0.0 s\n"
+
+
+def test_durations():
+    assert [duration(s) for s in (4.24, 60, 200, 7500)] == ["4.2 s", "1 min 0 s", "3 min 20 s", "2 h 05 min"]
