@@ -43,21 +43,31 @@ def phases(cell: Cell) -> tuple[Phase, ...]:
 
 def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """Scale, train from scratch, test."""
-    from trionet_bench.networks.resnet import architecture_macs  # torch loads with the first cell, not with the plan
     from trionet_bench.systems.retraining import Bench, drop_checkpoints, retrain_and_describe
 
     bench = Bench.open(cell, workplace)
-    space = resnet_space(cell)
-    options = cell.options
-    assert isinstance(options, Options)
-
-    def cost(genes: Genes) -> int:
-        return architecture_macs(space.decode(genes), bench.classes, bench.images.channels, cell.resolution)
-
-    genes = scale_to_budget(space, options, cost, cell.budget)
-    fields = retrain_and_describe(bench, space.decode(genes))
+    fields = retrain_and_describe(bench, resnet_space(cell).decode(_scaled(cell)))
     drop_checkpoints(workplace.folder)
     return fields
+
+
+def check(cell: Cell) -> None:
+    """UsageError where the budget or an option does not fit the space."""
+    _scaled(cell)
+
+
+def _scaled(cell: Cell) -> Genes:
+    assert isinstance(cell.options, Options)
+    return scale_to_budget(resnet_space(cell), cell.options, cost_in(cell), cell.budget)
+
+
+def cost_in(cell: Cell) -> Callable[[Genes], int]:
+    """MACs of a child of the cell's space on the cell's images."""
+    from trionet_bench.networks.resnet import architecture_macs  # torch loads with the first cell, not with the plan
+
+    space, index = resnet_space(cell), cell.data.index
+    classes, channels = len(index.classes), index.channels
+    return lambda genes: architecture_macs(space.decode(genes), classes, channels, cell.resolution)
 
 
 def resnet_space(cell: Cell) -> ResNetSpace:
@@ -97,7 +107,7 @@ def scale_to_budget(space: ResNetSpace, options: Options, cost: Callable[[Genes]
 
 def _details(space: ResNetSpace, options: Options) -> dict[int, int]:
     """Gene positions of the operator's own options -> the option asked for, the usual one, or the largest below it."""
-    fixed = {}
+    fixed: dict[int, int] = {}
     for name, usual in USUAL[options.operator].items():
         values = getattr(space, {"kernel": "kernels", "window": "windows"}.get(name, name))
         asked = getattr(options, name)

@@ -9,10 +9,10 @@ trained from scratch like any stand-alone one (``test_top1``), and scored with t
 import time
 from typing import Any, Literal
 
+from trionet_bench.records.phase import read_phase
 from trionet_bench.records.record import Strict
-from trionet_bench.records.store import read_json
 from trionet_bench.systems.cell import Cell, Phase, Workplace
-from trionet_bench.systems.standalone import resnet_space
+from trionet_bench.systems.standalone import cost_in, resnet_space
 
 
 class Options(Strict):
@@ -40,6 +40,13 @@ def phases(cell: Cell) -> tuple[Phase, ...]:
         "seed": cell.seed,
     }
     return (Phase("supernet", spec),)
+
+
+def check(cell: Cell) -> None:
+    """UsageError where no network of the space fits the budget."""
+    from trionet_bench.search.evolution import check_budget
+
+    check_budget(resnet_space(cell), cost_in(cell), cell.budget)
 
 
 def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
@@ -71,7 +78,6 @@ def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
 
 def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """Search in the trained supernet, then train the found network from scratch and from its inherited weights."""
-    from trionet_bench.networks.resnet import architecture_macs
     from trionet_bench.search.evolution import ENGINES, Ledger, legal_prior
     from trionet_bench.search.supernet import operators_of
     from trionet_bench.systems.retraining import Bench, drop_checkpoints, retrain_and_describe
@@ -82,11 +88,7 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
     supernet, sampler = _supernet(cell, bench), _sampler(cell)
     supernet.load_state_dict(load_weights(workplace.inputs["supernet"] / "weights.safetensors"))
     supernet.to(bench.device).eval()
-    scorer = _scorer(bench, supernet)
-
-    def cost(genes: tuple[int, ...]) -> int:
-        return architecture_macs(space.decode(genes), bench.classes, bench.images.channels, cell.resolution)
-
+    scorer, cost = _scorer(bench, supernet), cost_in(cell)
     began = time.monotonic()
     found = ENGINES[options.search](
         space,
@@ -113,8 +115,9 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
         bench.train(inherited, recipe.for_finetuning(), "finetune")
         fields["metrics"]["finetuned_test_top1"] = bench.evaluate(inherited, "test").top1
         fields["timings"]["finetune_s"] = time.monotonic() - finetuning
-    supernet_phase = read_json(workplace.inputs["supernet"] / "phase.json")
-    fields["timings"] |= {"search_s": searched - began, "supernet_s": supernet_phase["timings"]["phase_s"]}
+    trained = read_phase(workplace.inputs["supernet"])
+    assert trained is not None
+    fields["timings"] |= {"search_s": searched - began, **trained.timings}
     fields["search"] = {
         "algorithm": options.search,
         "sampler": options.sampler,
@@ -131,8 +134,8 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
             {"stage": stage, "block": block, "operator": operator, "share": share}
             for stage, block, operator, share in legal_prior(space, cost, cell.budget, sampler.random, cell.seed)
         ],
-        "operator_draws": supernet_phase["facts"]["operator_draws"],
-        "probes": supernet_phase["facts"]["probes"],
+        "operator_draws": trained.facts["operator_draws"],
+        "probes": trained.facts["probes"],
     }
     drop_checkpoints(workplace.folder)
     return fields
