@@ -9,7 +9,6 @@ masked: neither paper says, our choice.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trionet_bench.networks.attention import HeadProjection, RetrievalNorm, SimilarityNorm, head_size, pool
@@ -17,6 +16,7 @@ from trionet_bench.networks.layers import BatchNorm, Specified, Weight
 from trionet_bench.networks.sharing import centred, dims
 from trionet_bench.networks.sharing import channels as plain
 from trionet_bench.networks.sharing import heads as head_axis
+from trionet_bench.networks.windows import inside_windows, other_end, window_retrieval, window_similarity
 from trionet_bench.spaces.resnet import Block
 
 
@@ -76,37 +76,35 @@ class LocalAttention(nn.Module):
             self.norm = BatchNorm(self.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[2:]
-        q, k, v = self.project(x)  # (B, n, d, H, W)
-        q = q.flatten(3)  # (B, n, d, HW)
-        k, v = self._windows(k), self._windows(v)  # (B, n, d, window^2, HW)
-        inside = self._windows(x.new_ones(1, 1, 1, height, width)).view(1, 1, -1, height * width) > 0
-        r_q = self.query_positions()
-        content = torch.einsum("bndl,bndwl->bnwl", q, k)
-        position = torch.einsum("bndl,dw->bnwl", q, r_q)
+        batch, (height, width) = x.shape[0], x.shape[2:]
+        q, k, v = (t.flatten(0, 1) for t in self.project(x))  # (B n, d, H, W)
+        inside = inside_windows(height, width, self.window, x.device)  # (H, W, window^2)
+        content = window_similarity(q, k, self.window)  # (B n, H, W, window^2)
+        position = _at_offsets(q, self.query_positions())
         if self.sensitive:
-            key_position = torch.einsum("bndwl,dw->bnwl", k, self.key_positions())
-            similarity = self.similarity_norm([content, position, key_position], inside)
+            # The entry for offset j - i stands with the query i; a key j files it under i - j.
+            key_position = other_end(_at_offsets(k, self.key_positions().flip(1)), self.window)
+            terms = (t.unflatten(0, (batch, -1)) for t in (content, position, key_position))
+            similarity = self.similarity_norm(list(terms), inside).flatten(0, 1)
         else:
             similarity = content + position
-        attention = similarity.masked_fill(~inside, -torch.inf).softmax(dim=2).to(v.dtype)  # (B, n, window^2, HW)
-        retrieved = torch.einsum("bnwl,bndwl->bndl", attention, v).unflatten(3, (height, width))
+        attention = similarity.masked_fill(~inside, -torch.inf).softmax(dim=-1).to(v.dtype)
+        retrieved = window_retrieval(attention, v, self.window).unflatten(0, (batch, -1))
         if not self.sensitive:
             return pool(self.norm(retrieved.flatten(1, 2)), self.stride)
-        placed = torch.einsum("bnwl,dw->bndl", attention, self.value_positions()).unflatten(3, (height, width))
-        return pool(self.retrieval_norm(retrieved, placed), self.stride)
-
-    def _windows(self, x: Tensor) -> Tensor:
-        """(B, n, d, H, W) to (B, n, d, window^2, HW): what each position sees, zero outside the image."""
-        batch, heads, size, height, width = x.shape
-        unfolded = F.unfold(x.reshape(batch, heads * size, height, width), self.window, padding=self.window // 2)
-        return unfolded.view(batch, heads, size, self.window**2, height * width)
+        placed = torch.matmul(self.value_positions(), attention.flatten(1, 2).transpose(1, 2))  # (B n, d, HW)
+        return pool(self.retrieval_norm(retrieved, placed.view_as(retrieved)), self.stride)
 
     def macs(self, height: int, width: int) -> int:
         """Projections, then q.k, q.r and a.v over the window; position-sensitive also k.r and the positional value."""
         qk, v = (2, 1) if not self.sensitive else (3, 2)
         products = self.project.count * (qk * self.project.qk_size + v * self.project.v_size)
         return height * width * (self.project.qkv.weight.numel() + self.window**2 * products)
+
+
+def _at_offsets(x: Tensor, table: Tensor) -> Tensor:
+    """(N, d, H, W) with (d, window^2) to (N, H, W, window^2)."""
+    return torch.matmul(x.flatten(2).transpose(1, 2), table).unflatten(1, x.shape[2:])
 
 
 def from_block(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> LocalAttention:
