@@ -16,6 +16,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 @dataclass(frozen=True)
+class Cost:
+    """MACs of one part for one image. ``stage`` is ``stem``, a number, or ``classifier``; ``kind`` is an operator or
+    what else it is.
+    """
+
+    stage: str
+    block: int | None
+    kind: str
+    macs: int
+
+
+@dataclass(frozen=True)
 class Profile:
     """Cost of a network for one image; MACs are closed-form."""
 

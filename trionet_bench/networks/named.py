@@ -7,14 +7,14 @@ import torch
 
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.cost import counted_macs, profile
-from trionet_bench.networks.resnet import ResNet
+from trionet_bench.networks.skeletons import build_network
 from trionet_bench.records.store import read_json
+from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.presets import resolve_space
 from trionet_bench.spaces.published import published
-from trionet_bench.spaces.resnet import ResNetArchitecture
 
 
-def read_card(path: Path) -> tuple[ResNetArchitecture, dict[str, Any]]:
+def read_card(path: Path) -> tuple[Architecture, dict[str, Any]]:
     """An ``architecture.json``: the network, checked against the space that the file names, and the rest of the file.
 
     UsageError where the file is unreadable, lacks a part, or describes a network outside its space.
@@ -24,10 +24,7 @@ def read_card(path: Path) -> tuple[ResNetArchitecture, dict[str, Any]]:
         space, architecture = card["space"], card["architecture"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is not an architecture file: {error}. One lies beside every record.") from error
-    checked = resolve_space(space).from_dict(architecture)
-    if not isinstance(checked, ResNetArchitecture):
-        raise UsageError(f"{path} holds an architecture of a kind that this version does not build.")
-    return checked, card
+    return resolve_space(space).from_dict(architecture), card
 
 
 def profile_network(network: str, resolution: int | None, classes: int | None) -> dict[str, Any]:
@@ -43,7 +40,7 @@ def profile_network(network: str, resolution: int | None, classes: int | None) -
         architecture, channels = published(network), 3
         resolution, classes = resolution or 224, classes or 1000
     with torch.device("meta"):
-        built = ResNet(architecture, classes, channels, resolution)
+        built = build_network(architecture, classes, channels, resolution)
     cost = profile(built, resolution)
     counted = counted_macs(built, resolution, resolution, channels)
     if counted != cost.macs:

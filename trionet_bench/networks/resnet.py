@@ -7,29 +7,19 @@ operator's name. The last normalisation of a block starts at zero, as in the rel
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trionet_bench.networks.cost import Cost
 from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, strided
 from trionet_bench.networks.operators import build_operator
 from trionet_bench.networks.sharing import channels
 from trionet_bench.spaces.resnet import Block, ResNetArchitecture
-
-
-@dataclass(frozen=True)
-class Cost:
-    """MACs of one part for one image. ``stage`` is ``stem``, a number, or ``classifier``; ``kind`` is an operator or
-    what else it is.
-    """
-
-    stage: str
-    block: int | None
-    kind: str
-    macs: int
 
 
 def mid_width(block: Block, width: int) -> int:
@@ -117,16 +107,29 @@ class ResNet(nn.Module):
                 height, width = strided(height, block.stride), strided(width, block.stride)
         yield Cost("classifier", None, "classifier", self.classifier.macs())
 
-    def block_resolutions(self, size: int) -> list[list[int]]:
-        """Side of each block's output for square images of this side, by stage."""
-        size = self.stem.output_size(size)
-        resolutions: list[list[int]] = []
-        for stage in self.stages:
-            resolutions.append([])
-            for block in stage:
-                size = strided(size, block.stride)
-                resolutions[-1].append(size)
-        return resolutions
+    def placement(self, resolution: int) -> list[dict[str, Any]]:
+        """One entry a block for the record; ``resolution`` there is the side of the block's output."""
+        size = self.stem.output_size(resolution)
+        entries = []
+        for s, stage in enumerate(self.architecture.stages):
+            for b, block in enumerate(stage.blocks):
+                size = strided(size, stage.stride if b == 0 else 1)
+                mid = mid_width(block, stage.width)
+                shape = {"resolution": size, "width": stage.width, "mid_width": mid}
+                entries.append({"stage": s, "block": b, **shape, **asdict(block)})
+        return entries
+
+    @staticmethod
+    def macs_of(architecture: ResNetArchitecture, classes: int, channels: int, resolution: int) -> int:
+        """MACs of one image without building the network; each kind of block is built and counted once."""
+        width = architecture.stem_width
+        total, size = _stem_macs_and_output_size(architecture.stem, channels, width, resolution)
+        for stage in architecture.stages:
+            stride = stage.stride
+            for block in stage.blocks:
+                total += _block_macs(block, width, stage.width, stride, size, architecture.local_terms)
+                width, size, stride = stage.width, strided(size, stride), 1
+        return total + width * classes
 
 
 @cache
@@ -141,15 +144,3 @@ def _stem_macs_and_output_size(kind: str, input_channels: int, width: int, resol
     with torch.device("meta"):
         stem = Stem(kind, input_channels, width)
     return stem.macs(resolution, resolution), stem.output_size(resolution)
-
-
-def architecture_macs(architecture: ResNetArchitecture, classes: int, input_channels: int, resolution: int) -> int:
-    """MACs of one image without building the network: the sum over blocks, each computed once by its own ``macs``."""
-    width = architecture.stem_width
-    total, size = _stem_macs_and_output_size(architecture.stem, input_channels, width, resolution)
-    for stage in architecture.stages:
-        stride = stage.stride
-        for block in stage.blocks:
-            total += _block_macs(block, width, stage.width, stride, size, architecture.local_terms)
-            width, size, stride = stage.width, strided(size, stride), 1
-    return total + width * classes

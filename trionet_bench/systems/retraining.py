@@ -15,10 +15,10 @@ from trionet_bench.data.loader import ImageData, ImageSet, load_images
 from trionet_bench.data.splits import make_splits
 from trionet_bench.networks.cost import counted_macs, profile
 from trionet_bench.networks.layers import initialise
-from trionet_bench.networks.resnet import ResNet, mid_width
+from trionet_bench.networks.skeletons import build_network
 from trionet_bench.randomness import derived_generator
 from trionet_bench.records.store import write_json
-from trionet_bench.spaces.resnet import ResNetArchitecture
+from trionet_bench.spaces.choice import Architecture
 from trionet_bench.systems.cell import Cell, Workplace
 from trionet_bench.training import distributed
 from trionet_bench.training.checkpoint import save_weights
@@ -74,9 +74,9 @@ class Bench:
         """Number of classes."""
         return len(self.images.classes)
 
-    def build(self, architecture: ResNetArchitecture) -> ResNet:
+    def build(self, architecture: Architecture) -> nn.Module:
         """The stand-alone network for these images, without initial weights."""
-        return ResNet(architecture, self.classes, self.images.channels, self.cell.resolution)
+        return build_network(architecture, self.classes, self.images.channels, self.cell.resolution)
 
     def train_batches(self, *parts: str) -> TrainBatches:
         """Batches whose order and augmentation depend on the cell's seed, not on its model."""
@@ -122,7 +122,7 @@ class Bench:
         )
 
 
-def retrain_and_describe(bench: Bench, architecture: ResNetArchitecture) -> dict[str, Any]:
+def retrain_and_describe(bench: Bench, architecture: Architecture) -> dict[str, Any]:
     """Train from scratch with the recipe, test once, leave the files; the record's fields come back."""
     network = initialise(bench.build(architecture), bench.cell.seed)
     began = time.monotonic()
@@ -134,14 +134,14 @@ def retrain_and_describe(bench: Bench, architecture: ResNetArchitecture) -> dict
     np.savez_compressed(folder / "predictions.npz", **test.arrays())  # type: ignore[arg-type]
     write_json(folder / "architecture.json", network_card(bench, architecture))
     return {
-        **describe(bench, network, architecture),
+        **describe(bench, architecture),
         "metrics": {"test_top1": test.top1, "test_top5": test.top5, "val_top1": val.top1},
         "counts": counts(bench, test.n),
         "timings": {"retrain_s": trained - began, "evaluate_s": time.monotonic() - trained},
     }
 
 
-def describe(bench: Bench, network: ResNet, architecture: ResNetArchitecture) -> dict[str, Any]:
+def describe(bench: Bench, architecture: Architecture) -> dict[str, Any]:
     """Cost and placement for the record; MACs are counted both ways, and a difference is an error."""
     resolution = bench.cell.resolution
     with torch.device("meta"):
@@ -150,25 +150,8 @@ def describe(bench: Bench, network: ResNet, architecture: ResNetArchitecture) ->
     counted = counted_macs(twin, resolution, resolution, bench.images.channels)
     if counted != cost.macs:
         raise ArithmeticError(f"closed form gives {cost.macs} MACs, the operator-level counter {counted}")
-    sizes = network.block_resolutions(resolution)
     placement = [
-        {
-            "stage": s,
-            "block": b,
-            "operator": block.operator,
-            "macs": cost.macs_by_block[s, b],
-            "resolution": sizes[s][b],
-            "width": stage.width,
-            "mid_width": mid_width(block, stage.width),
-            "expansion": block.expansion,
-            "kernel": block.kernel,
-            "window": block.window,
-            "heads": block.heads,
-            "qk": block.qk,
-            "v": block.v,
-        }
-        for s, stage in enumerate(architecture.stages)
-        for b, block in enumerate(stage.blocks)
+        {**entry, "macs": cost.macs_by_block[entry["stage"], entry["block"]]} for entry in twin.placement(resolution)
     ]
     return {
         "architecture": architecture.to_dict(),
@@ -187,7 +170,7 @@ def counts(bench: Bench, evaluated: int) -> dict[str, int]:
     return {**parts, "evaluated": evaluated, "skipped": bench.images.skipped}
 
 
-def network_card(bench: Bench, architecture: ResNetArchitecture) -> dict[str, Any]:
+def network_card(bench: Bench, architecture: Architecture) -> dict[str, Any]:
     """What stands beside the weights, enough to build and feed the network again."""
     return {
         "space": bench.cell.space.to_dict(),

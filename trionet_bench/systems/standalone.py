@@ -63,7 +63,7 @@ def _scaled(cell: Cell) -> Genes:
 
 def cost_in(cell: Cell) -> Callable[[Genes], int]:
     """MACs of a child of the cell's space on the cell's images."""
-    from trionet_bench.networks.resnet import architecture_macs  # torch loads with the first cell, not with the plan
+    from trionet_bench.networks.skeletons import architecture_macs  # torch loads with the first cell, not with the plan
 
     space, index = resnet_space(cell), cell.data.index
     classes, channels = len(index.classes), index.channels

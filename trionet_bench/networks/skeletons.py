@@ -1,0 +1,46 @@
+"""From an architecture to its network: which skeleton builds which kind of architecture.
+
+A skeleton is a module with the constructor ``(architecture, classes, channels, resolution)`` and the methods of
+``Skeleton``.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from trionet_bench.networks.cost import Cost
+from trionet_bench.networks.resnet import ResNet
+from trionet_bench.spaces.resnet import ResNetArchitecture
+
+
+class Skeleton(Protocol):
+    """What the rest of the project asks of a network."""
+
+    def __call__(self, images: Tensor) -> Tensor: ...
+
+    def costs(self, height: int, width: int) -> Iterator[Cost]:
+        """Closed-form MACs of every part for one image of this size."""
+        ...
+
+    def placement(self, resolution: int) -> list[dict[str, Any]]:
+        """One entry a block for the record: all of ``records.record.Placement`` but its MACs."""
+        ...
+
+    @staticmethod
+    def macs_of(architecture: Any, classes: int, channels: int, resolution: int) -> int:
+        """MACs of one image without building the network, fast enough for a search."""
+        ...
+
+
+SKELETONS: dict[type, Any] = {ResNetArchitecture: ResNet}
+
+
+def build_network(architecture: Any, classes: int, channels: int, resolution: int) -> Any:
+    """The stand-alone network, without initial weights."""
+    return SKELETONS[type(architecture)](architecture, classes, channels, resolution)
+
+
+def architecture_macs(architecture: Any, classes: int, channels: int, resolution: int) -> int:
+    """MACs of one image, in microseconds."""
+    return SKELETONS[type(architecture)].macs_of(architecture, classes, channels, resolution)
