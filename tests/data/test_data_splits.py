@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trionet_bench.data.bundled import ArrayReader
+from trionet_bench.data.arrays import ArrayReader
 from trionet_bench.data.source import Index, open_source
 from trionet_bench.data.splits import NAMES, Splits, make_splits, stratified
 from trionet_bench.errors import StoreError
@@ -13,7 +13,7 @@ from trionet_bench.errors import StoreError
 
 def index_with(**labels: list[int]) -> Index:
     arrays = {part: np.array(values) for part, values in labels.items()}
-    return Index("test:x", "x", ("a", "b"), 1, 2, arrays, ArrayReader({}), fingerprint="f")
+    return Index("test:x", "x", ("a", "b"), 1, 2, arrays, ArrayReader({}.__getitem__), fingerprint="f")
 
 
 def test_every_train_image_is_in_exactly_one_split():

@@ -5,67 +5,42 @@ scikit-learn for it would take longer than everything else here.
 """
 
 import gzip
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trionet_bench.data.source import Index, Places, Uri, sha256
+from trionet_bench.data.arrays import file_content, index_of_arrays
+from trionet_bench.data.catalogue import named_sets
+from trionet_bench.data.source import Index, Places, Uri
 from trionet_bench.data.splits import stratified
 from trionet_bench.errors import DataError, UsageError, nearest
 from trionet_bench.randomness import derived_generator
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 SPLIT_SEED = 0
 TEST_IMAGES = 360
-
-
-@dataclass(frozen=True, eq=False)
-class ArrayReader:
-    """Images that are arrays in memory: uint8 (N, H, W, C) by part."""
-
-    images: dict[str, np.ndarray]
-
-    def read(self, part: str, position: int) -> "Image":
-        from PIL import Image
-
-        image = self.images[part][position]                      # (H, W, C)
-        return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-
-    def item(self, part: str, position: int) -> str:
-        return f"{part} image {position}"
-
-    def arrays(self, part: str) -> np.ndarray:
-        return self.images[part]
 
 
 def open_index(uri: Uri, places: Places) -> Index:
     if uri.path != "digits":
         raise UsageError(f'{uri.text}: scikit-learn ships no image set "{uri.path}"; {nearest(uri.path, ["digits"])}')
     uri.check_options()
-    content = digits_file().read_bytes()
-    table = np.loadtxt(gzip.decompress(content).decode().splitlines(), delimiter=",", dtype=np.int64)
+    path = digits_file()
+    table = np.loadtxt(gzip.decompress(path.read_bytes()).decode().splitlines(), delimiter=",", dtype=np.int64)
     images = np.rint(table[:, :64] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)      # stored as 0 to 16
     labels = table[:, 64]
     test = stratified(labels, TEST_IMAGES, derived_generator(SPLIT_SEED, "digits", "test"))
     train = np.setdiff1d(np.arange(len(labels)), test)
-    return Index(
-        uri=uri.text,
+    index = index_of_arrays(
+        uri,
         name="digits",
-        classes=tuple("0123456789"),
-        channels=1,
-        native_size=8,
+        classes="0123456789",
         labels={"train": labels[train], "test": labels[test]},
-        reader=ArrayReader({"train": images[train], "test": images[test]}),
-        fingerprint=sha256(content, test.astype("<i8").tobytes()),
-        flip_safe=False,
-        licence="CC BY 4.0 (UCI Machine Learning Repository)",
-        citation="Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository",
+        load={"train": images[train], "test": images[test]}.__getitem__,
+        shape=(8, 1),
+        content=[file_content(path)],
     )
+    return named_sets()["digits"].described(index)
 
 
 def digits_file() -> Path:

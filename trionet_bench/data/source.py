@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SCHEMES = {
     "sklearn": "trionet_bench.data.bundled",
     "folder": "trionet_bench.data.folder",
+    "torchvision": "trionet_bench.data.vision",
 }
 COMMON_OPTIONS = ("flip",)
 
@@ -64,7 +65,10 @@ class Places:
     base: Path
 
     def resolve(self, path: str) -> Path:
-        return (self.base / Path(path).expanduser()).resolve()
+        """A path of a URI: from the base or, where there is nothing of that name, from the data root."""
+        from_base = (self.base / Path(path).expanduser()).resolve()
+        from_root = self.data_root / path
+        return from_root if from_root.exists() and not from_base.exists() else from_base
 
 
 class Reader(Protocol):

@@ -1,0 +1,80 @@
+"""The named sets: what is known of each before its first byte is read."""
+
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+from pydantic import model_validator
+
+from trionet_bench.data.source import Index
+from trionet_bench.errors import DataError
+from trionet_bench.records.record import Strict
+
+
+class NamedSet(Strict):
+    """Facts about one set; see the head of ``named.yaml`` for what the fields mean."""
+
+    name: str
+    uri: str
+    classes: int
+    counts: dict[str, dict[str, int]]
+    licence: str
+    citation: str
+    layout: str
+    needs: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    flip_safe: bool = True
+    split: str | None = None
+    manual: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_name(cls, fields: dict[str, object]) -> dict[str, object]:
+        """Puts the name where ``needs`` and ``layout`` are shared by several sets."""
+        name = fields["name"]
+        return {
+            "uri": f"torchvision:{name}",
+            **fields,
+            "needs": [str(path).format(name=name) for path in fields.get("needs", ())],       # type: ignore[attr-defined]
+            "layout": str(fields["layout"]).format(name=name),
+        }
+
+    def missing(self, place: Path) -> list[str]:
+        """The files and folders that this set needs and ``place`` lacks."""
+        return [path for path in self.needs if not any(place.glob(path))]
+
+    def not_found(self, uri: str, looked: list[Path]) -> DataError:
+        """What to say when the files are not there."""
+        where = " or ".join(str(place) for place in looked)
+        lacking = ", ".join(self.missing(looked[0])[:3])
+        get = self.manual or f"Get it with `trionet-bench data fetch {self.name}`, the only command that downloads."
+        tree = "\n".join(f"    {line}" for line in self.layout.splitlines())
+        return DataError(f"{uri} is not under {where} (looked for {lacking}). Expected is\n{tree}\n{get}")
+
+    def described(self, index: Index) -> Index:
+        """The index with what is known of this set."""
+        return replace(index, flip_safe=self.flip_safe, licence=self.licence, citation=self.citation)
+
+    def assert_counts(self, index: Index, choice: str = "train") -> None:
+        """DataError with both numbers when there are not as many images of a part, or classes, as published."""
+        for part, expected in self.counts[choice].items():
+            found = index.counts.get(part, 0)
+            if found != expected:
+                raise self._mismatch(index, f"{part} has {found} images", expected)
+        if len(index.classes) != self.classes:
+            raise self._mismatch(index, f"there are {len(index.classes)} classes", self.classes)
+
+    def _mismatch(self, index: Index, found: str, expected: int) -> DataError:
+        return DataError(
+            f"{index.uri}: {found}, where {self.name} has {expected}. "
+            f"Restore what is missing, or add subset=1 to the options of the source if it is a part on purpose."
+        )
+
+
+@cache
+def named_sets() -> dict[str, NamedSet]:
+    """All named sets, by name."""
+    text = files("trionet_bench.data").joinpath("named.yaml").read_text(encoding="utf-8")
+    return {name: NamedSet(name=name, **facts) for name, facts in yaml.safe_load(text).items()}
