@@ -57,7 +57,7 @@ def resolve_space(value: str | Mapping[str, Any]) -> Space:
     """A named space, or ``{base: NAME, dimension: [...], ...}``; UsageError for what is unknown."""
     if isinstance(value, str):
         if value not in SPACES:
-            raise UsageError(f'unknown space "{value}"; {nearest(value, list(SPACES))}.')
+            raise UsageError(f'unknown space "{value}"; {nearest(value, list(SPACES))}')
         return SPACES[value]
     dimensions = {key: item for key, item in value.items() if key not in ("base", "kind")}
     base = resolve_space(value.get("base", "resnet-nano"))

@@ -35,5 +35,5 @@ PUBLISHED: dict[str, ResNetArchitecture] = {
 def published(name: str) -> ResNetArchitecture:
     """The network of that name; UsageError with the nearest where there is none."""
     if name not in PUBLISHED:
-        raise UsageError(f'unknown network "{name}"; {nearest(name, list(PUBLISHED))}.')
+        raise UsageError(f'unknown network "{name}"; {nearest(name, list(PUBLISHED))}')
     return PUBLISHED[name]

@@ -8,8 +8,9 @@ and heads are our choice, made so that ResNet, stand-alone local attention (arXi
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cached_property
+from itertools import pairwise, product
 from typing import Any, Literal
 
 from trionet_bench.errors import UsageError, nearest
@@ -67,15 +68,14 @@ class ResNetArchitecture:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "ResNetArchitecture":
-        """The inverse of ``to_dict``; UsageError where a key is unknown or missing."""
-        try:
-            stages = tuple(
-                Stage(stage["width"], stage["stride"], tuple(Block(**block) for block in stage["blocks"]))
-                for stage in value["stages"]
-            )
-            return cls(value["stem"], value["stem_width"], value["local_terms"], stages)
-        except (KeyError, TypeError) as error:
-            raise UsageError(f"not an architecture of the resnet spaces: {error}") from error
+        """The inverse of ``to_dict``; UsageError where a key is unknown or missing. Values are for a space to check."""
+        stages = []
+        for s, entry in enumerate(_entries(_read(cls, value, "the architecture"), "stages")):
+            stage = _read(Stage, entry, f"stages.{s}")
+            blocks = enumerate(_entries(stage, "blocks"))
+            read = tuple(Block(**_read(Block, block, f"stages.{s}.blocks.{b}")) for b, block in blocks)
+            stages.append(Stage(**{**stage, "blocks": read}))
+        return cls(**{**value, "stages": tuple(stages)})
 
 
 @dataclass(frozen=True)
@@ -112,17 +112,45 @@ class ResNetSpace(Space):
     BLOCK_GENES = ("operator", "expansion", "kernel", "window", "heads", "qk", "v")
 
     def __post_init__(self) -> None:
-        for value, allowed, what in [
-            *((operator, OPERATORS, "operator") for operator in self.operators),
-            *((terms, LOCAL_TERMS, "local_terms") for terms in self.local_terms),
-            (self.stem, STEMS, "stem"),
-        ]:
+        self._check_names("stem", (self.stem,), STEMS)
+        self._check_names("operators", self.operators, OPERATORS)
+        self._check_names("local_terms", self.local_terms, LOCAL_TERMS)
+        if type(self.resolution) is not int or self.resolution < 1:
+            raise UsageError(f"space {self.name}: resolution must be a number of pixels, not {self.resolution}.")
+        for name in ("stem_widths", "heads"):
+            self._check_numbers(name, getattr(self, name))
+        for name in ("kernels", "windows"):
+            self._check_numbers(name, getattr(self, name), "odd numbers")
+        for name in ("expansions", "qk", "v"):
+            self._check_numbers(name, getattr(self, name), "numbers")
+        if not self.stages:
+            raise UsageError(f"space {self.name} has no stages; give at least one.")
+        for s, stage in enumerate(self.stages):
+            self._check_numbers(f"stages.{s}.depths", stage.depths)
+            self._check_numbers(f"stages.{s}.widths", stage.widths)
+            if stage.stride not in (1, 2):
+                raise UsageError(f"space {self.name}: stages.{s}.stride is {stage.stride}; allowed are 1, 2.")
+
+    def _check_names(self, dimension: str, values: Any, allowed: tuple[str, ...]) -> None:
+        if not isinstance(values, tuple) or not values or len({*map(str, values)}) < len(values):
+            raise UsageError(
+                f"space {self.name}: {dimension} must be a list of different names, not {_plain(values)}; "
+                f"allowed are {', '.join(allowed)}."
+            )
+        for value in values:
             if value not in allowed:
-                raise UsageError(f'space {self.name}: unknown {what} "{value}"; {nearest(value, allowed)}.')
-        for field in fields(self):
-            values = getattr(self, field.name)
-            if isinstance(values, tuple) and not values:
-                raise UsageError(f"space {self.name}: {field.name} is empty; give at least one option.")
+                raise UsageError(f'space {self.name}: unknown {dimension} "{value}"; {nearest(str(value), allowed)}')
+
+    def _check_numbers(self, dimension: str, values: Any, kind: str = "whole numbers") -> None:
+        def fits(value: Any) -> bool:
+            types = (int, float) if kind == "numbers" else (int,)
+            return type(value) in types and value > 0 and (kind != "odd numbers" or value % 2 == 1)
+
+        if not isinstance(values, tuple) or not values or not all(map(fits, values)) or sorted({*values}) != [*values]:
+            raise UsageError(
+                f"space {self.name}: {dimension} must be a list of {kind} above 0, from small to large, "
+                f"not {_plain(values)}."
+            )
 
     @cached_property
     def _block_options(self) -> dict[str, tuple[Any, ...]]:
@@ -262,31 +290,40 @@ class ResNetSpace(Space):
         return choice.values.index(value)
 
     def from_dict(self, value: Mapping[str, Any]) -> ResNetArchitecture:
-        """Read and check membership."""
-        architecture = ResNetArchitecture.from_dict(value)
-        self.encode(architecture)
-        return architecture
+        """Read and check membership; what comes back is the space's own value for this network."""
+        return self.decode(self.encode(ResNetArchitecture.from_dict(value)))
 
     def to_dict(self) -> dict[str, Any]:
         """The dimensions, with lists for tuples."""
         return {"kind": "resnet", **_plain(asdict(self))}
 
     def cover(self) -> Iterator[ResNetArchitecture]:
-        """Per operator the biggest network, with every head count: fewer heads are larger ones."""
+        """Per operator the biggest network, with every head count (fewer heads are larger ones) and in every form of
+        local attention; and networks whose shortcuts have weights where the biggest one's are plain.
+        """
         for operator in self.operators:
             biggest = self.extreme(self.operators_set_to(operator), biggest=True)
-            for option in range(len(self.heads) if operator != "conv" else 1):
-                genes = list(biggest)
+            head_counts = range(len(self.heads) if operator != "conv" else 1)
+            for option, terms in product(head_counts, range(len(self.local_terms) if operator == "local" else 1)):
+                genes = [*biggest]
+                genes[1] = terms
                 for _, _, position in self.blocks(biggest):
                     genes[position + self.BLOCK_GENES.index("heads")] = option
                 yield self.decode(tuple(genes))
+        width_genes = (0, *(start + 1 for start in self._stage_starts))
+        for (before, here), stage in zip(pairwise(width_genes), self.stages, strict=True):
+            widths_before, widths_here = self.choices[before].values, self.choices[here].values
+            if stage.stride == 1 and not {*widths_before}.isdisjoint(widths_here):
+                # The two largest options each hold the widest pair that differs.
+                for first, second in product(range(len(widths_before))[-2:], range(len(widths_here))[-2:]):
+                    yield self.decode(self.extreme({before: first, here: second}, biggest=True))
 
     def with_dimensions(self, **dimensions: Any) -> "ResNetSpace":
         """A copy with other lists; UsageError for a dimension that does not exist."""
         allowed = [field.name for field in fields(self)]
         for name in dimensions:
             if name not in allowed:
-                raise UsageError(f'unknown dimension "{name}" of a resnet space; {nearest(name, allowed)}.')
+                raise UsageError(f'unknown dimension "{name}" of a resnet space; {nearest(name, allowed)}')
         values = {name: _frozen(value) for name, value in dimensions.items()}
         if "stages" in values:
             try:
@@ -298,6 +335,26 @@ class ResNetSpace(Space):
                     f"each stage of a space is {{depths: [...], widths: [...], stride: n}}: {error}"
                 ) from error
         return replace(self, **values)
+
+
+def _read(kind: Any, value: Any, place: str) -> dict[str, Any]:
+    """The fields of a dataclass from a mapping; UsageError naming ``place`` for keys that are unknown or missing."""
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{place} must be a mapping, not {value!r}.")
+    allowed = [field.name for field in fields(kind)]
+    for key in value:
+        if key not in allowed:
+            raise UsageError(f'{place} has an unknown key "{key}"; {nearest(str(key), allowed)}')
+    for field in fields(kind):
+        if field.default is MISSING and field.name not in value:
+            raise UsageError(f'{place} has no "{field.name}".')
+    return dict(value)
+
+
+def _entries(value: Mapping[str, Any], key: str) -> list[Any]:
+    if not isinstance(value[key], list | tuple):
+        raise UsageError(f"{key} must be a list, not {value[key]!r}.")
+    return list(value[key])
 
 
 def _plain(value: Any) -> Any:
