@@ -107,6 +107,8 @@ def work(folder):
     trained = Network()
     files = {"checkpoint": folder / "checkpoint.pt", "history": folder / "history.jsonl"}
     rows = train_classifier(trained, Shares(), RECIPE, seed=0, device=CPU, **files)
+    raw = Network()
+    train_classifier(raw, Shares(), RECIPE.model_copy(update={"ema": None}), seed=0, device=CPU)
     judged = evaluate(trained, Digits(), CPU)
     return {
         "world": distributed.world(),
@@ -114,6 +116,7 @@ def work(folder):
         "unused": unused,
         "weights": trained.branches[0].weight.flatten().tolist(),
         "mean": trained.norm.running_mean.tolist(),
+        "raw_mean": raw.norm.running_mean.tolist(),
         "loss": [row["train_loss"] for row in rows],
         "evaluation": [judged.n, judged.top1, judged.top5, judged.predictions.tolist()],
         "disagreement": message(disagree),

@@ -55,7 +55,7 @@ def test_training_gives_the_same_weights_and_losses_on_any_number_of_processes(f
 
 
 def test_ranks_end_with_the_same_weights_and_statistics(found):
-    for name in ("weights", "mean"):
+    for name in ("weights", "mean", "raw_mean"):
         assert found[3][0][name] == found[3][1][name] == found[3][2][name]
 
 

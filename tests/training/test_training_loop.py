@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import torch
@@ -183,6 +184,23 @@ def test_soft_targets_are_learnt_too(tmp_path):
     assert [row["train_top1"] for row in soft] == [row["train_top1"] for row in hard]
 
 
+def test_labels_are_smoothed_as_the_recipe_says():
+    # two classes, logits (1, 0) by the bias alone; smoothing 0.2 makes the target (0.9, 0.1)
+    module = nn.Linear(1, 2)
+    nn.init.zeros_(module.weight)
+    module.bias.data = torch.tensor([1.0, 0.0])
+    recipe = plain(label_smoothing=0.2)
+
+    class Labels(OneBatch):
+        def epoch(self, epoch):
+            yield torch.ones(1, 1), torch.zeros(1, dtype=torch.long)
+
+    (row,) = train_classifier(module, Labels(), recipe, seed=0, device=CPU)
+    log_total = math.log(math.e + 1)
+    assert row["train_loss"] == pytest.approx(0.9 * (log_total - 1) + 0.1 * log_total, abs=1e-6)
+    assert row["train_top1"] == 1.0
+
+
 def test_progress_counts_steps():
     calls = []
     train_classifier(network(), FakeBatches(), RECIPE, seed=3, device=CPU, progress=lambda *call: calls.append(call))
@@ -226,6 +244,23 @@ def test_the_module_ends_with_the_averaged_weights():
     # weights after the steps: -1, -2, -3; the average starts at the first: -1, -1.25, -1.6875 with decay 0.75
     fit(module, OneBatch(3), plain(ema=0.75), seed=0, device=CPU, step=slope(module, 1.0))
     assert module.weight.item() == pytest.approx(-1.6875)
+
+
+def test_the_average_covers_batchnorm_statistics():
+    module = nn.Sequential(nn.BatchNorm1d(1, affine=False, momentum=1.0), one_weight())
+
+    class Growing(OneBatch):
+        def epoch(self, epoch):
+            for value in (1.0, 2.0):
+                yield torch.full((4, 1), value), torch.zeros(4)
+
+    def step(images, targets, number):
+        module(images)
+        return slope(module[1], 1.0)(images, targets, number)
+
+    # running means after the two steps: 1, 2; averaged with decay 0.75: 1, 1.25
+    fit(module, Growing(2), plain(ema=0.75), seed=0, device=CPU, step=step)
+    assert module[0].running_mean.item() == pytest.approx(1.25)
 
 
 def test_step_numbers_run_over_epochs_and_each_seeds_the_generator():

@@ -34,7 +34,7 @@ def save_weights(path: Path, weights: nn.Module | Mapping[str, Tensor]) -> str:
     """Writes a safetensors file; returns its SHA-256, which depends on the weights only."""
     tensors = weights.state_dict() if isinstance(weights, nn.Module) else weights
     # copies: safetensors refuses shared memory and strides
-    plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in sorted(tensors.items())}
+    plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     content = safetensors.torch.save(plain)
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
