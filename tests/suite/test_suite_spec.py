@@ -81,7 +81,7 @@ def test_a_model_changes_the_recipe_and_space_of_its_suite(tmp_path: Path):
         ("seeds: [0, 1]", "seeds: [0, 0]", 16, "seeds: 0 is listed twice."),
         ("seeds: [0, 1]", "seeds: []", 16, "seeds: "),
         ("seeds: [0, 1]\n", "", 1, 'the suite has no "seeds"; add it.'),
-        ("candidates: [two]", "candidates: [tow]", 18, 'the model "tow", which is not in the suite; did you mean "two"?'),
+        ("candidates: [two]", "candidates: [tow]", 18, 'model "tow", which is not in the suite; did you mean "two"?'),
         ("candidates: [two]", "candidates: [one]", 18, 'compares "one" with itself'),
         ("seconds: 1e-3", "seconds: fast", 10, "models.one.seconds: input should be a valid number"),
         ("  own:", "  phases:", 5, 'a data set cannot be called "phases"'),

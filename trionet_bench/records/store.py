@@ -73,12 +73,21 @@ def write_record(folder: Path, record: Record, force: bool = False) -> None:
     """Write ``record.json``; a complete one stays unless ``force``, and what was there before is kept beside it."""
     path = folder / RECORD
     if path.exists():
-        previous = path.read_bytes()
-        if not force and _is_complete(previous):
+        if not force and _is_complete(path.read_bytes()):
             raise StoreError(f"{path} is already complete; run with --force to add an attempt.")
-        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        write_atomically(folder / f"record.{written:%Y%m%dT%H%M%S.%fZ}.json", previous)
+        write_atomically(_earlier(path), path.read_bytes())
     write_json(path, record.model_dump(by_alias=True))
+
+
+def retire_record(folder: Path) -> None:
+    """Make ``record.json`` an earlier attempt: from now on the cell counts as not done."""
+    path = folder / RECORD
+    try:
+        path.rename(_earlier(path))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"{path} could not be renamed: {error.strerror}.") from error
 
 
 def read_record(folder: Path) -> Record | None:
@@ -127,6 +136,11 @@ def _json(value: Any, **style: Any) -> str:
         return json.dumps(value, allow_nan=False, ensure_ascii=False, **style)
     except (TypeError, ValueError) as error:
         raise StoreError(f"a value cannot be stored as JSON: {error}") from error
+
+
+def _earlier(path: Path) -> Path:
+    written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return path.with_name(f"record.{written:%Y%m%dT%H%M%S.%fZ}.json")
 
 
 def _is_complete(content: bytes) -> bool:

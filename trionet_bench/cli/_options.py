@@ -1,0 +1,51 @@
+"""Options that several commands share. Each can also be set in the environment, as TRIONET_BENCH_RESULTS and so on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class SuiteName(click.ParamType):
+    """A suite file, or the name of a shipped suite."""
+
+    name = "suite"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Shipped suites, and files."""
+        from trionet_bench.suite.spec import shipped_suites  # parsing libraries load here, not for --help
+
+        names = [CompletionItem(name) for name in shipped_suites() if name.startswith(incomplete)]
+        return [*names, CompletionItem(incomplete, type="file")]
+
+
+def suite_argument(command: Command) -> Command:
+    """SUITE"""
+    return click.argument("suite", type=SuiteName(), metavar="SUITE")(command)
+
+
+def folder_option(name: str, default: str, text: str) -> Callable[[Command], Command]:
+    """An option that names a folder."""
+    return click.option(
+        f"--{name}",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default,
+        show_default=True,
+        envvar=f"TRIONET_BENCH_{name.replace('-', '_').upper()}",
+        help=text,
+    )
+
+
+results_option = folder_option("results", "results", "Folder of results; each suite has its own folder in it.")
+reports_option = folder_option("reports", "reports", "Folder of reports; each suite has its own folder in it.")
+data_root_option = folder_option("data-root", "data", "Folder of the named data sets.")
+only_option = click.option(
+    "--only",
+    metavar="KEY=GLOB[,...]",
+    help="Some cells only, by dataset, model, budget and seed: model=tri*,dataset=!cars.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")

@@ -1,0 +1,88 @@
+"""``trionet-bench``: finds the commands, and turns every error into one paragraph and its exit code.
+
+A module of this package is a command of its name, unless the name begins with an underscore. It is imported when the
+command is needed, and imports torch, pandas and the like only when the command is carried out.
+"""
+
+import pkgutil
+import traceback
+from importlib import import_module
+from typing import Any
+
+import click
+
+from trionet_bench import __version__, cli
+from trionet_bench.errors import BenchError
+
+_FIRST = (
+    "run",
+    "compare",
+    "status",
+    "report",
+    "profile",
+    "search",
+    "suite",
+    "data",
+    "bench",
+    "verify",
+    "export",
+    "doctor",
+)
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """The modules of this package as commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The usual order of work, then what was added."""
+        found = {m.name for m in pkgutil.iter_modules(cli.__path__) if m.name != "main" and not m.name.startswith("_")}
+        return [name for name in _FIRST if name in found] + sorted(found.difference(_FIRST))
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        if name not in self.list_commands(ctx):
+            return None
+        command: click.Command = getattr(import_module(f"{cli.__name__}.{name}"), name)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """``--debug`` may stand anywhere."""
+        others = [argument for argument in args if argument != "--debug"]
+        return super().parse_args(ctx, ["--debug", *others] if len(others) < len(args) else args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry the command out; an error becomes a paragraph on stderr."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("Interrupted. What is finished is kept; the same command goes on from there.", err=True)
+            ctx.exit(INTERRUPTED)
+        except BenchError as error:
+            self._show(ctx, str(error))
+            ctx.exit(error.exit_code)
+        except Exception as error:
+            self._show(ctx, f"{type(error).__name__}: {error}. This is a fault of the program; --debug shows where.")
+            ctx.exit(1)
+
+    def _show(self, ctx: click.Context, message: str) -> None:
+        if ctx.params["debug"]:
+            traceback.print_exc()
+        click.echo(f"Error: {message}", err=True)
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"auto_envvar_prefix": "TRIONET_BENCH", "help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 internal or store error, 2 wrong usage or suite, 3 some cells failed, "
+    "4 data missing, 130 interrupted. Every option can be set in the environment: TRIONET_BENCH_RUN_JOBS, for example.",
+)
+@click.version_option(__version__, prog_name="trionet-bench")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Which spatial operator belongs where? Convolution, local and axial self-attention, and searched mixes, compared.
+
+    Start with `trionet-bench run quickstart`.
+    """
