@@ -1,5 +1,7 @@
 """The comparisons that a suite declared before it ran, with their verdicts. Nothing undeclared is tested."""
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 
@@ -34,6 +36,7 @@ COLUMNS = [
 ]
 
 
+@lru_cache(maxsize=2)
 def compare(results: Results) -> pd.DataFrame:
     """Every declared comparison: candidate minus baseline, paired by (data set, seed), for each budget.
 

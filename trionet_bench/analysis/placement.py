@@ -44,12 +44,8 @@ def placement_shares(results: Results, by: list[str] | None = None, level: str =
     table["n"] = table.groupby([*by, *place]).n.transform("max")
     table["all_macs"] = table.groupby([*by, *place]).all_macs.transform("max")
     table = table.fillna({"count": 0, "macs": 0, "prior": 0.0})
-    bounds = [
-        proportion_interval(int(row.count_), int(row.n))
-        for row in table.rename(columns={"count": "count_"}).itertuples()
-    ]
     table["share"] = table["count"] / table.n
-    table["low"], table["high"] = zip(*bounds, strict=True)
+    table["low"], table["high"] = proportion_interval(table["count"].to_numpy(), table.n.to_numpy())
     table["macs_share"] = table.macs / table.all_macs
     table = table.astype({"count": int, "n": int})
     return table[[*by, *place, "operator", "count", "n", "share", "low", "high", "prior", "macs_share"]].reset_index(

@@ -4,11 +4,12 @@ Every frame carries the columns ``CELL``, so that any two can be joined.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from trionet_bench.analysis.merging import CELL, check_comparable, drop_duplicates
@@ -21,6 +22,10 @@ POINT = 0.01  # margins are declared in percentage points, metrics are fractions
 
 _FIRST = ("conv", "local", "axial")
 _LAST = ("random",)
+
+
+# Source URI, positions in its test part, and the labels they must have -> pixels of each; None where they are not here.
+ImageReader = Callable[[str, Sequence[int], Sequence[int]], Sequence[np.ndarray] | None]
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,12 @@ class Declared:
     from_suite: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Results:
-    """All records of one report. Rows of ``cells`` are records; the other frames hold their parts in long form."""
+    """All records of one report. Rows of ``cells`` are records; the other frames hold their parts in long form.
+
+    Equal only to itself, so that what is computed from it can be kept.
+    """
 
     declared: Declared
     cells: pd.DataFrame
@@ -58,7 +66,8 @@ class Results:
     outside: int = 0
     models: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    images: ImageReader | None = None
+    references: Path | None = None
 
     @property
     def complete(self) -> pd.DataFrame:
@@ -194,12 +203,19 @@ def _cell_row(record: Record, folder: Path) -> dict[str, Any]:
     }
 
 
-def load(folders: Sequence[Path], suite: Mapping[str, Any] | None = None) -> Results:
+def load(
+    folders: Sequence[Path],
+    suite: Mapping[str, Any] | None = None,
+    images: ImageReader | None = None,
+    references: Path | None = None,
+) -> Results:
     """The records of one or several results folders as one set of results.
 
     Args:
         suite: what was declared (name, title, comparisons, expected cells); read from the ``suite.json`` files that lie
             in the folders when not given, and taken from the records themselves when there are none.
+        images: gets at test images, for the figure that shows some.
+        references: a file of published results instead of the shipped one.
     """
     columns = _Columns()
     for folder in folders:
@@ -225,6 +241,8 @@ def load(folders: Sequence[Path], suite: Mapping[str, Any] | None = None) -> Res
     return Results(
         declared=declared,
         outside=outside,
+        images=images,
+        references=references,
         models=tuple(_model_order(declared.expected.model.unique().tolist())),
         datasets=tuple(declared.expected.dataset.unique().tolist()),
         **{

@@ -5,9 +5,11 @@ Intervals over seeds are t-intervals: a percentile bootstrap on three seeds cove
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 LEVEL = 0.95
@@ -67,14 +69,12 @@ def grouped_t_intervals(frame: pd.DataFrame, by: list[str], value: str, level: f
     return table.assign(low=table["mean"] - half, high=table["mean"] + half)
 
 
-def proportion_interval(successes: int, total: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's interval of a share."""
+def proportion_interval(successes: ArrayLike, total: ArrayLike, level: float = LEVEL) -> tuple[Any, Any]:
+    """Wilson's interval of a share, or of each of many."""
     from statsmodels.stats.proportion import proportion_confint
 
-    if total == 0:
-        return np.nan, np.nan
-    low, high = proportion_confint(successes, total, alpha=1 - level, method="wilson")
-    return float(low), float(high)
+    low, high = proportion_confint(np.asarray(successes), np.asarray(total), alpha=1 - level, method="wilson")
+    return low, high
 
 
 def paired_difference(
@@ -87,7 +87,7 @@ def paired_difference(
     Args:
         margin: as a fraction; the claim tested by ``p_noninferior`` is that the mean lies above ``-margin``.
     """
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import OLS
 
     values = np.asarray(differences, float)
     labels = pd.Series(["all"] * len(values) if strata is None else list(strata))
@@ -110,7 +110,7 @@ def paired_difference(
             smallest,
             np.nan,
         )
-    fit = sm.OLS(values, design.to_numpy()).fit()
+    fit = OLS(values, design.to_numpy()).fit()
     test = fit.t_test(average)
     low, high = test.conf_int(alpha=1 - LEVEL)[0]
     noninferior = np.nan

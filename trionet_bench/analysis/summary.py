@@ -31,7 +31,7 @@ def summarise(results: Results, metric: str = "test_top1") -> pd.DataFrame:
         groups = groups.assign(mean=np.nan, sd=np.nan, n=0, low=np.nan, high=np.nan, macs=np.nan, params=np.nan)
     groups["n"] = groups.n.fillna(0).astype(int)
     groups["interval"] = np.where(groups.n > 1, "t", "")
-    return _ordered(_single_seed_intervals(groups, cells, metric), results)
+    return in_report_order(_single_seed_intervals(groups, cells, metric), results)
 
 
 def _single_seed_intervals(groups: pd.DataFrame, cells: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -48,7 +48,8 @@ def _single_seed_intervals(groups: pd.DataFrame, cells: pd.DataFrame, metric: st
     return groups
 
 
-def _ordered(groups: pd.DataFrame, results: Results) -> pd.DataFrame:
+def in_report_order(groups: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """Sorted by data set and model as the suite names them, by budget from small to large."""
     keys = {"dataset": results.datasets, "model": results.models}
     ranks = {name: {value: place for place, value in enumerate(order)} for name, order in keys.items()}
     return groups.sort_values(
@@ -97,4 +98,4 @@ def by_seed(results: Results, metric: str = "test_top1") -> pd.DataFrame:
     if metric not in frame:
         frame[metric] = np.nan
     wide = frame.pivot(index=GROUP, columns="seed", values=metric).reset_index()
-    return _ordered(wide.rename_axis(columns=None), results)
+    return in_report_order(wide.rename_axis(columns=None), results)

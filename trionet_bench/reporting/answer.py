@@ -9,6 +9,8 @@ from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.figures.placement import leading_searches
 from trionet_bench.reporting.text import absent, compact, counted, interval, listed, percent, points
 
+MOST = 5  # comparisons that are told in words
+
 
 def answer(results: Results) -> list[str]:
     """Who is most accurate; what the declared comparisons say; what the searches placed where."""
@@ -49,7 +51,8 @@ def _leader(results: Results) -> str:
     text = f"{where}, {best} has the highest mean accuracy over {len(wide)} data sets, {percent(means.iloc[0])} %"
     if len(means) > 1:
         text += f", before {means.index[1]} with {percent(means.iloc[1])} %"
-    return f"{text}; it is first on {int(wins.get(best, 0))} of them."
+    first = int(wins.get(best, 0))
+    return f"{text}; it is first on {'each' if first == len(wide) else first} of them."
 
 
 def _verdicts(results: Results) -> str:
@@ -70,8 +73,9 @@ def _verdicts(results: Results) -> str:
         if words:
             parts.append(f"{row.candidate} {words} {row.baseline} ({difference})")
         elif not absent(row.low):
-            parts.append(f"{row.candidate} against {row.baseline} is undecided ({difference})")
-    return f"Of the declared comparisons, {'; '.join(parts)}." if parts else ""
+            parts.append(f"{row.candidate} against {row.baseline} is undecided after correction ({difference})")
+    more = f"; {len(parts) - MOST} more are in the table" if len(parts) > MOST else ""
+    return f"Of the declared comparisons, {'; '.join(parts[:MOST])}{more}." if parts else ""
 
 
 def _placement(results: Results) -> str:

@@ -12,15 +12,15 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from trionet_bench.analysis.results import Results, load
+from trionet_bench.analysis.results import ImageReader, Results, load
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.reporting.answer import answer, coverage_line, finished, provenance
 from trionet_bench.reporting.figures import FIGURES
-from trionet_bench.reporting.figures.figure import Drawing, FigureKind, inline_svg, saved
+from trionet_bench.reporting.figures.figure import Drawing, FigureKind, inline_svg, saved, settle
 from trionet_bench.reporting.style import Style, drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
 from trionet_bench.reporting.tables.table import Table, TableKind, spans, to_csv, to_latex, to_markdown
-from trionet_bench.reporting.text import DASH, absent, counted, listed
+from trionet_bench.reporting.text import DASH, absent, counted, listed, sentence
 
 FORMATS = ("html", "md", "csv", "tex", "svg", "pdf", "png")
 SECTIONS = {
@@ -29,6 +29,8 @@ SECTIONS = {
     "placement": "Which operator belongs where",
     "search": "Search",
     "training": "Training",
+    "images": "Class by class, image by image",
+    "cost": "What it took",
     "coverage": "Coverage",
 }
 MANIFEST = "report.json"
@@ -53,18 +55,22 @@ def write_report(
     style: str = "paper",
     suite: Mapping[str, Any] | None = None,
     force: bool = False,
+    images: ImageReader | None = None,
+    references: Path | None = None,
 ) -> Path:
     """Write the report of one or several results folders into ``out``; returns its main file.
 
     Args:
-        formats: some of ``FORMATS``; ``html`` and ``md`` are whole reports, the others write each table or figure apart.
+        formats: some of ``FORMATS``; ``html`` and ``md`` are whole reports, the others write each item apart.
         suite: what was declared; read from ``suite.json`` in the folders when not given.
         force: also replace the report of another suite.
+        images: gets at test images, for the figure that shows some; without it that figure is left out.
+        references: a file of published results instead of the shipped one.
     """
     for form in formats:
         if form not in FORMATS:
             raise UsageError(f'unknown report format "{form}"; {nearest(form, FORMATS)}.')
-    results = load(record_folders, suite)
+    results = load(record_folders, suite, images, references)
     _make_room(out, results, force)
     look = style_named(style)
     files: dict[str, bytes] = {}
@@ -74,10 +80,11 @@ def write_report(
             drawing = kind.build(results, look)
             if drawing is not None:
                 shown.append(_figure(kind, drawing, formats, files))
+    facts = _facts(results)
     if "html" in formats:
-        files["index.html"] = _html(results, shown, look).encode()
+        files["index.html"] = _html(facts, shown, look).encode()
     if "md" in formats:
-        files["report.md"] = _markdown(results, shown).encode()
+        files["report.md"] = _markdown(facts, shown).encode()
     manifest = {
         "schema": 1,
         "suites": results.declared.names,
@@ -135,6 +142,7 @@ def _figure(kind: FigureKind, drawing: Drawing, formats: Sequence[str], files: d
     if "csv" in formats:
         own["csv"] = f"figures/{kind.name}.csv"
         files[own["csv"]] = drawing.data.to_csv(index=False, lineterminator="\n").encode()
+    settle(drawing.figure)
     svg = saved(drawing, "svg") if {"svg", "html"} & set(formats) else b""
     for form in ("png", "svg", "pdf"):
         if form in formats:
@@ -143,7 +151,7 @@ def _figure(kind: FigureKind, drawing: Drawing, formats: Sequence[str], files: d
     return Shown(kind, drawing, own, inline_svg(svg, kind.name) if "html" in formats else "")
 
 
-def _html(results: Results, shown: Sequence[Shown], style: Style) -> str:
+def _html(facts: dict[str, Any], shown: Sequence[Shown], style: Style) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("trionet_bench.reporting"),
         autoescape=True,
@@ -158,7 +166,7 @@ def _html(results: Results, shown: Sequence[Shown], style: Style) -> str:
         is_wide=lambda drawing: drawing.figure.get_figwidth() > style.column,
     )
     return environment.get_template("page.html.j2").render(
-        **_facts(results),
+        **facts,
         sections=_sections(shown),
         open_rows=_OPEN_ROWS,
         most_rows=_MOST_ROWS,
@@ -200,8 +208,7 @@ def _facts(results: Results) -> dict[str, Any]:
     }
 
 
-def _markdown(results: Results, shown: Sequence[Shown]) -> str:
-    facts = _facts(results)
+def _markdown(facts: dict[str, Any], shown: Sequence[Shown]) -> str:
     parts = [
         f"# {facts['title']}",
         *facts["answer"],
@@ -216,7 +223,7 @@ def _markdown(results: Results, shown: Sequence[Shown]) -> str:
                 parts.append(to_markdown(item.content, item.kind.title).strip())
                 continue
             picture = next((item.files[form] for form in ("png", "svg") if form in item.files), None)
-            caption = f"**{item.kind.title}.** {item.content.alt} {item.content.note}"
+            caption = f"**{sentence(item.kind.title)}** {item.content.alt} {item.content.note}"
             parts += [f"![{item.content.alt}]({picture})", caption] if picture else [caption]
     parts += ["## Made with", facts["versions"].to_markdown(index=False, disable_numparse=True)]
     return "\n\n".join(parts) + "\n"

@@ -109,7 +109,7 @@ class Style:
             "patch.linewidth": 0.6 * self.scale,
             "axes.unicode_minus": True,
             "figure.dpi": 150,
-            "savefig.dpi": 300,
+            "savefig.dpi": 240,
             "svg.hashsalt": "trionet_bench",
             "svg.fonttype": "path",
             "pdf.fonttype": 42,

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 DASH = "\N{EN DASH}"
+RHO = "\N{GREEK SMALL LETTER RHO}"
 MINUS = "\N{MINUS SIGN}"
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -68,6 +69,11 @@ def duration(seconds: float | None) -> str:
 
 def memory(size: float | None) -> str:
     return DASH if absent(size) else f"{size / 2**30:.2f} GiB"  # type: ignore[operator]
+
+
+def sentence(title: str) -> str:
+    """A title as the head of a caption."""
+    return title if title.endswith("?") else f"{title}."
 
 
 def listed(words: "list[str] | tuple[str, ...]") -> str:

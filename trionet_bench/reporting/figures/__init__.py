@@ -1,9 +1,15 @@
 """The kinds of figures, in the order of the report."""
 
 from trionet_bench.reporting.figures.accuracy import accuracy_against
+from trionet_bench.reporting.figures.classes import draw_class_differences, draw_confusion
+from trionet_bench.reporting.figures.correlation import draw_inherited_scatter
+from trionet_bench.reporting.figures.data_size import draw_training_set_size
+from trionet_bench.reporting.figures.differences import draw_differences
+from trionet_bench.reporting.figures.examples import draw_examples
 from trionet_bench.reporting.figures.figure import FigureKind
 from trionet_bench.reporting.figures.networks import draw_networks
 from trionet_bench.reporting.figures.placement import draw_placement, draw_placement_macs
+from trionet_bench.reporting.figures.ranks import draw_critical_difference
 from trionet_bench.reporting.figures.search import draw_search_progress
 from trionet_bench.reporting.figures.training import draw_supernet_probes, draw_training_curves
 
@@ -11,10 +17,17 @@ FIGURES = [
     FigureKind("accuracy_macs", "Accuracy against MACs", "results", accuracy_against("macs")),
     FigureKind("accuracy_params", "Accuracy against parameters", "results", accuracy_against("params")),
     FigureKind("accuracy_latency", "Accuracy against latency", "results", accuracy_against("latency_s")),
+    FigureKind("training_set_size", "Accuracy by training-set size", "results", draw_training_set_size),
+    FigureKind("critical_difference", "Mean ranks over data sets", "results", draw_critical_difference),
+    FigureKind("differences", "Paired differences", "comparisons", draw_differences),
     FigureKind("placement", "Which operator was found where", "placement", draw_placement),
     FigureKind("networks", "Found networks", "placement", draw_networks),
     FigureKind("placement_macs", "MACs by stage and operator", "placement", draw_placement_macs),
     FigureKind("search_progress", "Progress of the search", "search", draw_search_progress),
+    FigureKind("inherited_scatter", "Inherited against stand-alone accuracy", "search", draw_inherited_scatter),
     FigureKind("supernet_probes", "Children while the supernet trains", "search", draw_supernet_probes),
     FigureKind("training_curves", "Training curves", "training", draw_training_curves),
+    FigureKind("class_differences", "Classes that gain and lose", "images", draw_class_differences),
+    FigureKind("confusion", "Confusion of classes", "images", draw_confusion),
+    FigureKind("examples", "Images that one operator gets right", "images", draw_examples),
 ]

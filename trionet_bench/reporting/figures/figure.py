@@ -39,6 +39,12 @@ class FigureKind:
     build: Callable[[Results, Style], Drawing | None]
 
 
+def settle(figure: Figure) -> None:
+    """Arrange the axes once; without this every format would arrange them again."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def saved(drawing: Drawing, form: str) -> bytes:
     """The figure in "svg", "pdf" or "png", without dates, so that equal figures are equal files."""
     buffer = io.BytesIO()

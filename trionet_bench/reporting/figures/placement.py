@@ -12,6 +12,7 @@ from trionet_bench.analysis.placement import placement_shares, searched_blocks
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.style import (
+    PAPER,
     SHARES,
     Style,
     label_outer,
@@ -94,7 +95,7 @@ def _heat(axis: Any, shares: pd.DataFrame, title: str, style: Style, clear: pd.D
     stages = shares.columns.get_level_values("stage").to_numpy()
     edges = [0, *(np.flatnonzero(np.diff(stages)) + 1), len(stages)]
     for edge in edges[1:-1]:
-        axis.axvline(edge, color="#fefefe", lw=3 * style.scale)
+        axis.axvline(edge, color=PAPER, lw=3 * style.scale)
     axis.set_xticks([(a + b) / 2 for a, b in itertools.pairwise(edges)])
     first = int(stages.min())
     axis.set_xticklabels([f"stage {int(stages[edge]) + 1 - min(first, 1)}" for edge in edges[:-1]], rotation=0)

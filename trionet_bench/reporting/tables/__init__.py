@@ -1,14 +1,29 @@
 """The kinds of tables, in the order of the report."""
 
+from trionet_bench.reporting.tables.ablations import operator_ablation, supernet_ablation, supernet_correlation
 from trionet_bench.reporting.tables.architectures import found_architectures
 from trionet_bench.reporting.tables.comparisons import declared_comparisons
+from trionet_bench.reporting.tables.cost import cost, covered_area
+from trionet_bench.reporting.tables.datasets import datasets_by_models
+from trionet_bench.reporting.tables.images import image_by_image
+from trionet_bench.reporting.tables.placement import placement_by_stage
+from trionet_bench.reporting.tables.published import published
 from trionet_bench.reporting.tables.results import coverage, main_results, seed_results
 from trionet_bench.reporting.tables.table import TableKind
 
 TABLES = [
+    TableKind("datasets", "Data sets by models", "results", datasets_by_models),
     TableKind("main", "Main results", "results", main_results),
+    TableKind("published", "Published results and ours", "results", published),
+    TableKind("hypervolume", "Area under the front", "results", covered_area),
     TableKind("comparisons", "Declared comparisons", "comparisons", declared_comparisons),
+    TableKind("placement", "Operators by stage", "placement", placement_by_stage),
     TableKind("architectures", "Found networks", "placement", found_architectures),
+    TableKind("ablation", "How children are drawn and weights shared", "search", supernet_ablation),
+    TableKind("operators", "Subsets of the operators", "search", operator_ablation),
+    TableKind("correlation", "Does the supernet rank as training does?", "search", supernet_correlation),
+    TableKind("images", "Declared comparisons image by image", "images", image_by_image),
+    TableKind("cost", "Time, speed and memory", "cost", cost),
     TableKind("seeds", "Every cell", "coverage", seed_results),
     TableKind("coverage", "Failed and missing cells", "coverage", coverage),
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from trionet_bench.analysis.results import Results
-from trionet_bench.reporting.text import DASH, MINUS
+from trionet_bench.reporting.text import DASH, MINUS, RHO, sentence
 
 # Unicode that a plain LaTeX font lacks or spaces badly.
 _LATEX = {
@@ -17,7 +17,7 @@ _LATEX = {
     "≤": r"$\leq$",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "τ": r"$\tau$",
-    "\N{GREEK SMALL LETTER RHO}": r"$\rho$",
+    RHO: r"$\rho$",
     "†": r"\textdagger{}",
     "·": r"$\cdot$",
     "“": "``",
@@ -75,7 +75,7 @@ def to_markdown(table: Table, title: str) -> str:
             shown.iat[row, column] = wrap[table.mark(row, column)].format(shown.iat[row, column])
     align = ["right" if name in table.numbers else "left" for name in shown.columns]
     body = shown.to_markdown(index=False, disable_numparse=True, colalign=align)
-    return f"**{title}.** {table.note}\n\n{body}\n"
+    return f"**{sentence(title)}** {table.note}\n\n{body}\n"
 
 
 def to_latex(table: Table, name: str, title: str) -> str:
@@ -89,7 +89,7 @@ def to_latex(table: Table, name: str, title: str) -> str:
         marks.columns, marks.index = text.columns, text.index
         styler = styler.apply(lambda _: marks, axis=None)
     columns = "".join("r" if column in table.numbers else "l" for column in table.text.columns)
-    caption = f"{_latex(title)}. {_latex(table.note)}".strip()
+    caption = f"{_latex(sentence(title))} {_latex(table.note)}".strip()
     return str(
         styler.to_latex(
             hrules=True,

@@ -1,0 +1,62 @@
+"""Does a supernet rank architectures as training them does?"""
+
+from matplotlib.lines import Line2D
+
+from trionet_bench.analysis.ranking import FEW, architectures, correlations
+from trionet_bench.analysis.results import Results
+from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.style import Style, label_outer, looks, panels, shared_legend
+from trionet_bench.reporting.text import DASH, MINUS, absent, counted
+
+MAX_PANELS = 6
+_PREFERRED = ("inherited_test_top1", "inherited_val_top1")
+
+
+def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
+    """One point an architecture: accuracy with inherited weights against accuracy when trained on its own."""
+    table = architectures(results)
+    metric = next((name for name in _PREFERRED if name in table), None)
+    if metric is None:
+        return None
+    table = table.dropna(subset=[metric])
+    rank = correlations(results)
+    if rank.empty:
+        return None
+    rank = rank[rank.metric == metric].set_index("dataset")
+    datasets = [name for name in results.datasets if name in rank.index][:MAX_PANELS]
+    look = looks(results.models)
+    models = [name for name in results.models if name in set(table.model)]
+    figure, axes = panels(style, len(datasets), height=2.2)
+    for axis, dataset in zip(axes, datasets, strict=True):
+        for model in models:
+            own = table[(table.dataset == dataset) & (table.model == model)]
+            way = look[model]
+            axis.scatter(
+                100 * own[metric],
+                100 * own.test_top1,
+                s=16 * style.scale**2,
+                marker=way.marker,
+                c=way.colour,
+                alpha=0.8,
+                lw=0,
+            )
+        axis.grid(visible=True)
+        axis.set_title(f"{dataset}: τ = {_number(rank.tau[dataset])}, n = {rank.n[dataset]}")
+    part = "test" if "test" in metric else "validation"
+    label_outer(axes, f"{part} top-1 with inherited weights (%)", "test top-1, trained alone (%)")
+    handles = [Line2D([], [], ls="", marker=look[m].marker, color=look[m].colour) for m in models]
+    if len(models) > 1 and len(models) <= 8:
+        shared_legend(figure, handles, models, style)
+    parts = [
+        f"on {name} Kendall's tau-b is {_number(rank.tau[name])} [{_number(rank.tau_low[name])}, "
+        f"{_number(rank.tau_high[name])}] over {counted(int(rank.n[name]), 'architecture')}"
+        for name in datasets
+    ]
+    note = "Seeds of one architecture averaged; intervals by bootstrap over architectures."
+    if (rank.n < FEW).any():
+        note += f" Fewer than {FEW} architectures: a rank correlation then says little."
+    return Drawing(figure, table, f"Inherited against stand-alone accuracy: {'; '.join(parts)}.", note)
+
+
+def _number(value: float) -> str:
+    return DASH if absent(value) else f"{value:.2f}".replace("-", MINUS)

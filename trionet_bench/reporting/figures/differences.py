@@ -1,0 +1,102 @@
+"""The declared comparisons as intervals against the margin that was declared with them."""
+
+from typing import Any
+
+import pandas as pd
+
+from trionet_bench.analysis.comparisons import compare
+from trionet_bench.analysis.results import Results
+from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.style import MUTED, Look, Style, looks, new_figure
+from trionet_bench.reporting.text import MINUS, compact, interval, points
+
+MAX_ROWS = 40
+
+
+def draw_differences(results: Results, style: Style) -> Drawing | None:
+    """One line a row of the comparison table: a diamond for all data sets together, a marker for a single one."""
+    table = compare(results)
+    if table["mean"].isna().all():
+        return None
+    shown = _fitting(table)
+    look = looks(results.models)
+    lines = len(shown) + 0.6 * (shown.groupby(["candidate", "baseline", "budget"], sort=False).ngroups - 1)
+    figure = new_figure(style.page, (0.15 * lines + 0.6) * style.scale)
+    axis = figure.subplots()
+    y, ticks, labels = 0.0, [], []
+    for (candidate, baseline, budget), group in shown.groupby(["candidate", "baseline", "budget"], sort=False):
+        top = y
+        for row in group.itertuples():
+            name = f"{candidate} {MINUS} {baseline}, {compact(budget)}" if row.declared else str(row.dataset)
+            ticks.append(y)
+            labels.append(name + (f", {row.dataset}" if row.declared and row.dataset != "all" else ""))
+            _line(axis, row, y, look[candidate], style)
+            y += 1
+        margin = group.margin.iloc[0]
+        if not pd.isna(margin):
+            axis.plot([-100 * margin] * 2, [top - 0.5, y - 0.5], color="#b3261e", ls=(0, (4, 2)), lw=style.line)
+        y += 0.6
+    axis.axvline(0, color=MUTED, lw=0.8 * style.scale, zorder=0)
+    axis.set_yticks(ticks, labels)
+    for tick, declared in zip(axis.get_yticklabels(), shown.declared, strict=True):
+        tick.set_fontweight("bold" if declared else "normal")
+    axis.set_ylim(y - 0.9, -0.8)
+    axis.grid(visible=True, axis="x")
+    axis.grid(visible=False, axis="y")
+    axis.spines["left"].set_visible(False)
+    axis.set_xlabel("difference in points of test accuracy, candidate minus baseline")
+    return Drawing(figure, table, _finding(shown), _note(table, shown))
+
+
+def _fitting(table: pd.DataFrame) -> pd.DataFrame:
+    """All rows, or the declared ones, or those of the largest budget: the first choice that is not too long."""
+    declared = table[table.declared.astype(bool)]
+    for choice in (table, declared, declared[declared.budget == declared.budget.max()]):
+        if len(choice) <= MAX_ROWS:
+            return choice
+    return declared[declared.budget == declared.budget.max()].head(MAX_ROWS)
+
+
+def _line(axis: Any, row: Any, y: float, way: Look, style: Style) -> None:
+    width = 1.6 * style.line if row.declared else 0.8 * style.line
+    size = (5.5 if row.declared else 3.5) * style.scale
+    axis.plot([100 * row.low, 100 * row.high], [y, y], color=way.colour, lw=width, solid_capstyle="butt")
+    axis.plot(
+        [100 * row.mean], [y], marker="D" if row.declared else way.marker, ms=size, color=way.colour, mec="#fefefe"
+    )
+    verdict = row.verdict if row.declared else ""
+    axis.annotate(
+        verdict,
+        (1.0, y),
+        xycoords=("axes fraction", "data"),
+        xytext=(6 * style.scale, 0),
+        textcoords="offset points",
+        va="center",
+        size=style.small,
+        annotation_clip=False,
+    )
+
+
+def _finding(shown: pd.DataFrame) -> str:
+    rows = shown[shown.declared.astype(bool)].dropna(subset=["mean"])
+    parts = [
+        f"{row.candidate} {MINUS} {row.baseline} at {compact(row.budget)}: {points(row.mean)} "
+        f"{interval(row.low, row.high, signed=True)}, {row.verdict}"
+        for row in rows.itertuples()
+    ]
+    return f"Paired differences in points: {'; '.join(parts)}."
+
+
+def _note(table: pd.DataFrame, shown: pd.DataFrame) -> str:
+    parts = ["Means and 95 % t-intervals of differences paired by data set and seed"]
+    if (table.dataset == "all").any():
+        parts.append("thick lines with diamonds: all data sets together, each counting alike")
+    if table.margin.notna().any():
+        parts.append("dashed: minus the declared margin; an interval wholly to its right shows non-inferiority")
+    note = "; ".join(parts) + "."
+    if table["mean"].isna().any():
+        note += " Comparisons that lack a pair are not drawn."
+    if len(shown) < len(table):
+        left = "single data sets" if shown.declared.all() else "some rows"
+        note += f" {left.capitalize()} are left out here; the data have all {len(table)} rows."
+    return note

@@ -1,0 +1,91 @@
+"""Test images that one operator gets right and the others wrong."""
+
+from typing import Any
+
+import numpy as np
+
+from trionet_bench.analysis.predictions import class_name, won_images
+from trionet_bench.analysis.results import Results
+from trionet_bench.reporting.figures.classes import short
+from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.style import Style, looks, new_figure
+from trionet_bench.reporting.text import counted, listed
+
+MAX_DATASETS = 2
+ACROSS = 7
+
+
+def draw_examples(results: Results, style: Style) -> Drawing | None:
+    """For each single-operator model, the images that it alone gets right; needs the images themselves."""
+    if results.images is None:
+        return None
+    models = list(dict.fromkeys(results.complete[results.complete.operator.notna()].model))
+    models = [name for name in results.models if name in models]
+    if len(models) < 2:
+        return None
+    rows: list[tuple[str, str, list[Any]]] = []
+    tables = []
+    for dataset in results.datasets:
+        table = won_images(results, dataset, models)
+        pictures = _pictures(results, dataset, table)
+        if pictures:
+            tables.append(table.assign(dataset=dataset))
+            rows += [
+                (dataset, model, own) for model in models if (own := [p for p in pictures if p[0].winner == model])
+            ]
+        if len(tables) == MAX_DATASETS:
+            break
+    if not rows:
+        return None
+    return _draw(results, rows, tables, style)
+
+
+def _pictures(results: Results, dataset: str, table: Any) -> list[tuple[Any, np.ndarray, str, str]]:
+    """The first images of each winner with their pixels; none where the data are not here or have changed."""
+    cell = results.complete[results.complete.dataset == dataset].iloc[0]
+    chosen = table.groupby("winner", sort=False).head(ACROSS)
+    assert results.images is not None
+    found = results.images(cell.source, chosen.image.tolist(), chosen.label.tolist())
+    if found is None:
+        return []
+    return [
+        (row, pixels, class_name(cell.class_names, row.label), class_name(cell.class_names, row.wrong))
+        for row, pixels in zip(chosen.itertuples(), found, strict=True)
+    ]
+
+
+def _draw(results: Results, rows: list[tuple[str, str, list[Any]]], tables: list[Any], style: Style) -> Drawing:
+    import pandas as pd
+
+    tile = style.page / (ACROSS + 1)
+    figure = new_figure(style.page, len(rows) * (tile + 0.3 * style.scale), arranged=False)
+    look = looks(results.models)
+    height = 1 / len(rows)
+    for place, (dataset, model, pictures) in enumerate(rows):
+        top = 1 - place * height
+        figure.text(0.01, top - 0.35 * height, model, weight="bold", color=look[model].colour, size=style.size)
+        figure.text(
+            0.01, top - 0.35 * height - 0.15 / figure.get_figheight() * style.scale, f"on {dataset}", size=style.small
+        )
+        for column, (_, pixels, label, wrong) in enumerate(pictures):
+            box = ((column + 1) / (ACROSS + 1), top - 0.9 * tile / figure.get_figheight(), 0.9 / (ACROSS + 1))
+            axis = figure.add_axes((*box, 0.86 * tile / figure.get_figheight()))
+            axis.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest")
+            axis.set_axis_off()
+            caption = f"{short(label)}\nnot {short(wrong)}"
+            axis.annotate(
+                caption, (0.5, 0), (0, -2), "axes fraction", "offset points", ha="center", va="top", size=style.small
+            )
+    data = pd.concat(tables, ignore_index=True)
+    counts = [
+        f"{own.winner.value_counts().get(model, 0)} by {model}"
+        for own in tables[:1]
+        for model in sorted(set(own.winner))
+    ]
+    first = tables[0].dataset.iloc[0]
+    finding = f"On {first}, {counted(len(tables[0]), 'test image')} are won by one operator alone: {listed(counts)}."
+    note = (
+        "Right with every seed of the one, wrong with most seeds of each other; below: the class, and what most others "
+        "said."
+    )
+    return Drawing(figure, data, finding, note)

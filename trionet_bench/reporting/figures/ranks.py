@@ -1,0 +1,43 @@
+"""Mean ranks of models over data sets, where there are enough of them."""
+
+from trionet_bench.analysis.ranking import MeanRanks, mean_ranks
+from trionet_bench.analysis.results import Results
+from trionet_bench.analysis.statistics import LEVEL
+from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.style import INK, Style, looks, new_figure
+from trionet_bench.reporting.text import compact, listed, p_value
+
+
+def draw_critical_difference(results: Results, style: Style) -> Drawing | None:
+    """Critical-difference diagram: bars join models that Nemenyi's test does not tell apart."""
+    found = mean_ranks(results)
+    if not isinstance(found, MeanRanks):
+        return None
+    import scikit_posthocs
+
+    figure = new_figure(style.page * 0.75, (0.9 + 0.16 * len(found.ranks)) * style.scale)
+    axis = figure.subplots()
+    axis.grid(visible=False)
+    colours = {model: look.colour for model, look in looks(results.models).items()}
+    scikit_posthocs.critical_difference_diagram(
+        found.ranks,
+        found.nemenyi_p,
+        ax=axis,
+        alpha=1 - LEVEL,
+        label_fmt_left="{label} ({rank:.2f}) ",
+        label_fmt_right=" ({rank:.2f}) {label}",
+        label_props={"size": style.size, "color": INK},
+        color_palette=colours,
+        crossbar_props={"color": INK, "linewidth": 2.5 * style.scale, "marker": ""},
+        elbow_props={"linewidth": style.line},
+        marker_props={"s": 14 * style.scale, "zorder": 3},
+    )
+    order = found.ranks.sort_values()
+    data = order.rename("mean_rank").rename_axis("model").reset_index()
+    data["friedman_p"] = found.friedman_p
+    finding = f"Mean ranks over {found.datasets} data sets: {listed([f'{m} {r:.2f}' for m, r in order.items()])}."
+    note = (
+        f"Largest budget, {compact(found.budget)}; 1 is best. Friedman's p: {p_value(found.friedman_p)}. "
+        "Bars join models that Nemenyi's test at 5 % does not tell apart."
+    )
+    return Drawing(figure, data, finding, note)

@@ -1,0 +1,76 @@
+"""Data sets by models: the table of a paper's first page."""
+
+import numpy as np
+import pandas as pd
+
+from trionet_bench.analysis.ranking import mean_ranks
+from trionet_bench.analysis.results import Results
+from trionet_bench.analysis.summary import mark_leaders, summarise
+from trionet_bench.reporting.tables.table import Table
+from trionet_bench.reporting.text import DASH, absent, compact, percent, spread
+
+_NOTE = (
+    "Test top-1 in percent, mean ± standard deviation over seeds. Bold: best, with all that cannot be told from it "
+    "(the 95 % interval of the difference paired by seed contains 0); underlined: the next. A dash: seeds failed or "
+    "are missing. Mean and rank, 1 is best, count every data set alike"
+)
+
+
+def datasets_by_models(results: Results) -> Table | None:
+    """One row a data set and budget, one column a model, below them mean and mean rank; None for one data set."""
+    table = summarise(results)
+    if table.dataset.nunique() < 2:
+        return None
+    table["mark"] = mark_leaders(results)
+    table["shown"] = table["mean"].where(table.complete)
+    models = list(results.models)
+    texts, marks, data = [], [], []
+    for budget, own in table.groupby("budget", sort=True):
+        parts = {
+            name: own.pivot(index="dataset", columns="model", values=name).reindex(columns=models)
+            for name in ("shown", "sd", "mark")
+        }
+        order = [name for name in results.datasets if name in parts["shown"].index]
+        means = parts["shown"].loc[order]
+        for dataset in order:
+            cells = [spread(means.at[dataset, m], parts["sd"].at[dataset, m]) for m in models]
+            texts.append([compact(budget), dataset, *cells])
+            marks.append(["", "", *parts["mark"].loc[dataset].fillna("")])
+        for name, row in _below(means).items():
+            show = percent if name == "mean" else _rank
+            texts.append([compact(budget), name, *(show(value) for value in row)])
+            marks.append(["", "", *_extreme(row, largest=name == "mean")])
+            means.loc[name] = row
+        data.append(means.rename_axis("dataset").reset_index().assign(budget=budget))
+    columns = ["Budget", "Data set", *models]
+    reason = mean_ranks(results)
+    note = f"{_NOTE}{_lacking(table)}."
+    if isinstance(reason, str):
+        note += f" {reason}"
+    return Table(
+        pd.concat(data)[["budget", "dataset", *models]],
+        pd.DataFrame(texts, columns=columns),
+        note,
+        pd.DataFrame(marks, columns=columns),
+        groups=1,
+        numbers=models,
+    )
+
+
+def _below(means: pd.DataFrame) -> dict[str, pd.Series]:
+    """Mean of the models that have every data set, and mean rank where all models have."""
+    ranks = means.rank(axis=1, ascending=False).mean()
+    return {"mean": means.mean(skipna=False), "mean rank": ranks if means.notna().all(axis=None) else ranks * np.nan}
+
+
+def _rank(value: float) -> str:
+    return DASH if absent(value) else f"{value:.2f}"
+
+
+def _extreme(row: pd.Series, largest: bool) -> list[str]:
+    places = row.rank(ascending=not largest, method="min")
+    return ["best" if place == 1 else "second" if place == 2 else "" for place in places]
+
+
+def _lacking(table: pd.DataFrame) -> str:
+    return "" if table.complete.all() else "; a mean needs every data set, ranks need every cell"

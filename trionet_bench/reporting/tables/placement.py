@@ -1,0 +1,52 @@
+"""Operators by stage in numbers: shares with intervals beside the prior, and entropy."""
+
+import pandas as pd
+
+from trionet_bench.analysis.placement import placement_shares, stage_entropy
+from trionet_bench.analysis.results import Results
+from trionet_bench.reporting.tables.table import Table
+from trionet_bench.reporting.text import DASH, absent, percent
+
+_BY = ["dataset", "model"]
+
+
+def placement_by_stage(results: Results) -> Table | None:
+    """One row for each data set, searched model, stage and operator."""
+    table = placement_shares(results, _BY, level="stage")
+    if table.empty:
+        return None
+    table = table.merge(stage_entropy(results, _BY).drop(columns="blocks"), on=[*_BY, "stage"])
+    order = {name: place for place, name in enumerate((*results.datasets, *results.models))}
+    table = table.sort_values(
+        [*_BY, "stage"], key=lambda c: c.map(order) if c.name in _BY else c, kind="stable", ignore_index=True
+    )
+    first = int(table.stage.min())
+    text = pd.DataFrame(
+        {
+            "Data set": table.dataset,
+            "Model": table.model,
+            "Stage": [str(stage + 1 - min(first, 1)) for stage in table.stage],
+            "Operator": table.operator,
+            "Blocks": [f"{row.found} of {row.n}" for row in table.rename(columns={"count": "found"}).itertuples()],
+            "Share (%)": table.share.map(percent),
+            "95 % interval": [f"[{percent(row.low)}, {percent(row.high)}]" for row in table.itertuples()],
+            "Prior (%)": table.prior.map(percent),
+            "Share of MACs (%)": table.macs_share.map(percent),
+            "Entropy (prior)": [f"{_bits(row.entropy)} ({_bits(row.prior_entropy)})" for row in table.itertuples()],
+        }
+    )
+    marks = pd.DataFrame("", index=text.index, columns=text.columns)
+    marks["Share (%)"] = [
+        "best" if outside else "" for outside in (table.prior < table.low) | (table.prior > table.high)
+    ]
+    note = (
+        "Blocks of found networks by stage and operator, over budgets and seeds, with Wilson's interval; prior: the "
+        "share that sampling gives before any search. Bold: the interval leaves the prior out. Blocks of one network "
+        "are not independent, so the interval is rather too narrow. Entropy of a stage in bits, 0 is one operator "
+        "only."
+    )
+    return Table(table, text, note, marks, groups=3, numbers=list(text.columns[4:]))
+
+
+def _bits(value: float) -> str:
+    return DASH if absent(value) else f"{value + 0.0:.2f}"
