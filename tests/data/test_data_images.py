@@ -63,7 +63,7 @@ def test_a_photograph_taken_sideways_is_turned_upright():
     assert (upright.getpixel((8, 4)), upright.getpixel((8, 28))) == (255, 0)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (2000, 5), (5000, 4000)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (2000, 5), (3000, 2000)])
 def test_any_shape_fills_the_square(size: tuple[int, int]):
     pixels = square(stored(Image.new("RGB", size, (10, 20, 30)), "PNG"), 16, 3)
     assert pixels.shape == (3, 16, 16)

@@ -122,3 +122,58 @@ def test_a_folder_of_grey_images_has_one_channel(tmp_path: Path):
             Image.new("L", (10, 6), 90).save(tmp_path / part / name / "0.png")
     index = open_source(f"folder:{tmp_path}")
     assert (index.channels, index.native_size) == (1, 6)
+
+
+def test_a_flat_folder_holds_out_the_same_fifth_of_each_class_in_every_run(tmp_path: Path):
+    for name, count in (("a", 10), ("b", 20)):
+        write_images(tmp_path / "flat" / name, count)
+    index = open_source("folder:flat", base=tmp_path)
+    assert index.classes == ("a", "b")
+    assert np.bincount(index.labels["test"]).tolist() == [2, 4]
+    assert np.bincount(index.labels["train"]).tolist() == [8, 16]
+    held = [index.item("test", position) for position in range(6)]
+    again = open_source("folder:flat", base=tmp_path)
+    assert [again.item("test", position) for position in range(6)] == held
+    assert "held out as test" in index.warnings[0]
+
+
+def test_a_folder_without_classes_is_refused(tmp_path: Path):
+    write_images(tmp_path / "heap", 3)
+    with pytest.raises(DataError, match="has no two folders with images"):
+        open_source("folder:heap", base=tmp_path)
+
+
+def test_a_relative_path_is_looked_up_below_the_data_root_too(tmp_path: Path):
+    write_set(tmp_path / "root" / "birds", {"train": {"a": 2, "b": 2}, "val": {"a": 1, "b": 1}})
+    assert open_source("folder:birds", data_root=tmp_path / "root", base=tmp_path).counts == {"train": 4, "val": 2}
+
+
+def write_cub(root: Path) -> None:
+    """Three birds of two kinds; their ids are not in the order of their paths."""
+    birds = [
+        ("7", "001.Albatross/b.jpg", "1", "1"),
+        ("3", "002.Auk/a.jpg", "2", "1"),
+        ("5", "001.Albatross/a.jpg", "1", "0"),
+    ]
+    for _, path, _, _ in birds:
+        (root / "images" / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(root / "images" / path)
+    (root / "images.txt").write_text("".join(f"{bird} {path}\n" for bird, path, _, _ in birds))
+    (root / "image_class_labels.txt").write_text("".join(f"{bird} {label}\n" for bird, _, label, _ in birds))
+    (root / "train_test_split.txt").write_text("".join(f"{bird} {train}\n" for bird, _, _, train in birds))
+    (root / "classes.txt").write_text("1 001.Albatross\n2 002.Auk\n")
+
+
+def test_the_list_files_of_cub_give_labels_and_parts(tmp_path: Path):
+    write_cub(tmp_path)
+    index = open_source(f"folder:{tmp_path}?layout=cub&subset=1")
+    assert index.classes == ("001.Albatross", "002.Auk")
+    assert [index.item("train", 0), index.item("train", 1)] == ["images/001.Albatross/b.jpg", "images/002.Auk/a.jpg"]
+    assert {part: labels.tolist() for part, labels in index.labels.items()} == {"train": [0, 1], "test": [0]}
+    with pytest.raises(DataError, match="train has 2 images, where CUB_200_2011 has 5994"):
+        open_source(f"folder:{tmp_path}?layout=cub")
+
+
+def test_a_missing_cub_says_where_it_comes_from(tmp_path: Path):
+    with pytest.raises(DataError, match="CaltechDATA"):
+        open_source("folder:CUB_200_2011?layout=cub", data_root=tmp_path)

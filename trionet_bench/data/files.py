@@ -10,14 +10,13 @@ import numpy as np
 from PIL import Image
 
 from trionet_bench.data.images import SUFFIXES, header
-from trionet_bench.data.source import Index, Uri, sha256
+from trionet_bench.data.source import Index, Reader, Uri, sha256, some, unknown_classes
 from trionet_bench.data.splits import stratified
 from trionet_bench.errors import DataError
 from trionet_bench.randomness import derived_generator
 
 HEADERS_READ = 512
 SPLIT_SEED = 0                   # of test parts that we draw because there is no official one; never a suite's seed
-SHOWN = 5
 
 
 class File(NamedTuple):
@@ -111,24 +110,17 @@ def index_of_files(
 ) -> Index:
     """An index over files by part. Without ``classes`` the class list is what train has, sorted.
 
-    A class of another part that is not in the list is a DataError that names it; one that a part lacks is a warning.
+    A class of any part that is not in the list is a DataError that names it.
     """
     classes = tuple(classes if classes is not None else sorted({file.label for file in parts["train"]}))
     if not parts["train"]:
         raise DataError(f"{uri.text}: there is no train image below {root}.")
     numbers = {label: number for number, label in enumerate(classes)}
-    notes = list(warnings)
     for part, files in parts.items():
-        present = {file.label for file in files}
-        if unknown := sorted(present - set(classes)):
-            raise DataError(
-                f"{uri.text}: {part} has {_classes(unknown)}, which train does not have. "
-                f"Add train images of it, or remove it from {part}."
-            )
-        if missing := [label for label in classes if label not in present]:
-            notes.append(f"{part} has no image of {_classes(missing)}")
+        if unknown := sorted({file.label for file in files} - set(classes)):
+            raise unknown_classes(uri.text, part, unknown)
     reader = FileReader(root, {part: tuple(file.path for file in files) for part, files in parts.items()})
-    native_size, channels = survey(reader)
+    native_size, channels = survey(uri, reader, len(parts["train"]))
     lines = [f"{part}\t{file.path}\t{file.size}\t{numbers[file.label]}" for part in parts for file in parts[part]]
     return Index(
         uri=uri.text,
@@ -139,30 +131,19 @@ def index_of_files(
         labels={part: np.array([numbers[file.label] for file in files], np.int64) for part, files in parts.items()},
         reader=reader,
         fingerprint=sha256(*sorted(lines), *classes),
-        warnings=tuple(notes),
+        warnings=tuple(warnings),
     )
 
 
-def survey(reader: FileReader) -> tuple[int, int]:
-    """Median short side, and 1 channel if every image is grey, else 3; from the heads of train files, evenly spread."""
-    count = len(reader.paths["train"])
+def survey(uri: Uri, reader: Reader, count: int) -> tuple[int, int]:
+    """Median short side, and 1 channel if all images are grey, else 3; from the heads of train images spread evenly."""
     heads = []
     for position in np.unique(np.linspace(0, count - 1, min(count, HEADERS_READ)).astype(int)):
         try:
             with reader.read("train", int(position)) as image:
                 heads.append(header(image))
         except (OSError, ValueError, SyntaxError):
-            continue                                             # decoding will name the broken file
+            continue                                             # decoding will name the broken image
     if not heads:
-        raise DataError(f"No train image below {reader.root} can be read; the first is {reader.item('train', 0)}.")
+        raise DataError(f"{uri.text}: no train image can be read; the first is {reader.item('train', 0)}.")
     return int(np.median([side for side, _ in heads])), 1 if all(grey for _, grey in heads) else 3
-
-
-def some(names: Sequence[str]) -> str:
-    """A few of the names, and that there are more."""
-    return ", ".join(names[:SHOWN]) + (" and more" if len(names) > SHOWN else "")
-
-
-def _classes(names: Sequence[str]) -> str:
-    quoted = [f'"{name}"' for name in names]
-    return f"{'class' if len(names) == 1 else 'classes'} {some(quoted)}"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from trionet_bench.data.cub import cub_index
 from trionet_bench.data.files import class_folders, files_by_class, hold_out, index_of_files
-from trionet_bench.data.source import Index, Places, Uri
+from trionet_bench.data.source import Index, Places, Uri, some
 from trionet_bench.errors import DataError
 
 PART_FOLDERS = {
@@ -39,7 +39,7 @@ def open_index(uri: Uri, places: Places) -> Index:
     if len(folders) > 1:
         parts = {part: files_by_class(root, folder) for part, folder in folders.items()}
         empty = sorted(set(class_folders(root, folders["train"])) - {file.label for file in parts["train"]})
-        warnings = [f'train has no image of class "{name}", which is left out' for name in empty]
+        warnings = [f"train has no image of class {some(empty)}, left out"] if empty else []
         return index_of_files(uri, root, parts, root.name, warnings=warnings)
     files = files_by_class(root, folders.get("train", ""))
     if len({file.label for file in files}) < 2:

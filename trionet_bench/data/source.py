@@ -6,7 +6,7 @@ signs), so that no recipe mirrors it.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from trionet_bench.errors import UsageError, nearest
+from trionet_bench.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,8 +25,14 @@ SCHEMES = {
     "sklearn": "trionet_bench.data.bundled",
     "folder": "trionet_bench.data.folder",
     "torchvision": "trionet_bench.data.vision",
+    "imagenet": "trionet_bench.data.imagenet",
+    "csv": "trionet_bench.data.table",
+    "npz": "trionet_bench.data.npz",
+    "hf": "trionet_bench.data.hub",
+    "synthetic": "trionet_bench.data.synthetic",
 }
 COMMON_OPTIONS = ("flip",)
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,13 @@ class Uri:
         if value not in allowed:
             raise UsageError(f'{self.text}: {option} cannot be "{value}"; {nearest(value, allowed)}')
         return value
+
+    def number(self, option: str, default: int, at_least: int = 0) -> int:
+        """The value of ``option`` as a whole number."""
+        value = self.options.get(option, str(default))
+        if not value.isdecimal() or int(value) < at_least:
+            raise UsageError(f'{self.text}: {option} cannot be "{value}"; give a whole number of at least {at_least}')
+        return int(value)
 
     def flag(self, option: str, default: bool = False) -> bool:
         """A yes-or-no option, written 1 or 0."""
@@ -148,7 +161,37 @@ def open_source(uri: str, data_root: Path | None = None, base: Path | None = Non
     places = Places(data_root=Path(data_root or "data").expanduser().resolve(), base=Path(base or ".").resolve())
     index: Index = import_module(SCHEMES[parsed.scheme]).open_index(parsed, places)
     flip_safe = parsed.flag("flip", default=index.flip_safe)
-    return replace(index, flip_safe=flip_safe, fingerprint=sha256(index.fingerprint, f"flip_safe={flip_safe}"))
+    return replace(
+        index,
+        flip_safe=flip_safe,
+        fingerprint=sha256(index.fingerprint, f"flip_safe={flip_safe}"),
+        warnings=(*index.warnings, *missing_classes(index)),
+    )
+
+
+def missing_classes(index: Index) -> list[str]:
+    """A warning for each part that lacks a class. One that only train lacks is a DataError: it cannot be learned."""
+    present = {part: np.bincount(labels, minlength=len(index.classes)) > 0 for part, labels in index.labels.items()}
+    notes = []
+    for part, of_part in present.items():
+        if unknown := [index.classes[number] for number in np.flatnonzero(of_part & ~present["train"])]:
+            raise unknown_classes(index.uri, part, unknown)
+        if missing := [index.classes[number] for number in np.flatnonzero(~of_part)]:
+            notes.append(f"{part} has no image of class {some(missing)}")
+    return notes
+
+
+def unknown_classes(uri: str, part: str, names: Sequence[str]) -> DataError:
+    """What to say of classes that a part has and train has not."""
+    return DataError(
+        f"{uri}: {part} has class {some(names)}, which train does not have. "
+        f"Add train images, or remove it from {part}."
+    )
+
+
+def some(names: Sequence[str]) -> str:
+    """A few of the names in quotes, and that there are more."""
+    return ", ".join(f'"{name}"' for name in names[:SHOWN]) + (" and more" if len(names) > SHOWN else "")
 
 
 def sha256(*parts: str | bytes) -> str:

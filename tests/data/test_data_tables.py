@@ -1,0 +1,189 @@
+"""Tables, arrays, the Hugging Face manner and the generated sets."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trionet_bench.data.source import open_source
+from trionet_bench.data.synthetic import MARKS, matches, textures
+from trionet_bench.errors import DataError, UsageError
+
+COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0)}
+
+
+def write_table(folder: Path, header: str, rows: list[str]) -> None:
+    folder.mkdir(exist_ok=True)
+    for row in rows:
+        path, label = row.split(",")[:2]
+        (folder / path).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), COLOURS[label]).save(folder / path)
+    (folder / "list.csv").write_text("\n".join([header, *rows]) + "\n")
+
+
+def test_a_table_gives_paths_labels_and_splits(tmp_path: Path):
+    rows = ["x/1.png,red,train", "x/2.png,green,train", "x/3.png,red,test", "x/4.png,green,Validation"]
+    write_table(tmp_path / "t", "Path,Label,Split", rows)
+    index = open_source("csv:t/list.csv", base=tmp_path)
+    assert index.classes == ("green", "red")
+    labels = {part: of_part.tolist() for part, of_part in index.labels.items()}
+    assert labels == {"train": [1, 0], "test": [1], "val": [0]}
+    assert index.read("test", 0).getpixel((0, 0)) == COLOURS["red"]
+
+
+def test_a_table_without_splits_holds_out_a_fifth(tmp_path: Path):
+    write_table(tmp_path / "t", "path,label", [f"x/{n}.png,{'red' if n % 2 else 'green'}" for n in range(20)])
+    index = open_source("csv:t/list.csv", base=tmp_path)
+    assert np.bincount(index.labels["test"]).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "words"),
+    [
+        ("file,label", "x/1.png,red", "path and label are needed"),
+        ("path,label,split", "x/1.png,red,tset", 'line 2 of .* has the split "tset"; did you mean "test"'),
+    ],
+)
+def test_a_wrong_table_is_refused_with_its_line(header: str, row: str, words: str, tmp_path: Path):
+    write_table(tmp_path, header, [row])
+    with pytest.raises(DataError, match=words):
+        open_source("csv:list.csv", base=tmp_path)
+
+
+def test_a_row_without_its_file_is_named(tmp_path: Path):
+    write_table(tmp_path, "path,label", ["x/1.png,red", "x/2.png,green"])
+    (tmp_path / "x/2.png").unlink()
+    with pytest.raises(DataError, match=r"1 of 2 listed images .* \"x/2\.png\""):
+        open_source("csv:list.csv", base=tmp_path)
+
+
+def arrays(part: str, count: int, *shape: int) -> dict[str, np.ndarray]:
+    images = np.random.default_rng(count).integers(0, 256, (count, *shape), dtype=np.uint8)
+    return {f"{part}_images": images, f"{part}_labels": (np.arange(count) % 3 + 5)[:, None]}
+
+
+@pytest.mark.parametrize(("shape", "channels"), [((12, 10), 1), ((12, 10, 3), 3)])
+def test_an_npz_file_gives_its_arrays(shape: tuple[int, ...], channels: int, tmp_path: Path):
+    content = {**arrays("train", 9, *shape), **arrays("val", 3, *shape), **arrays("test", 6, *shape)}
+    np.savez_compressed(tmp_path / "cells.npz", **content)
+    index = open_source("npz:cells.npz", base=tmp_path)
+    assert (index.name, index.classes, index.channels, index.native_size) == ("cells", ("5", "6", "7"), channels, 10)
+    assert index.counts == {"train": 9, "val": 3, "test": 6}
+    assert np.array_equal(index.arrays("val"), content["val_images"].reshape(3, 12, 10, channels))
+    before = index.fingerprint
+    content["test_images"][0, 0, 0] ^= 1
+    np.savez_compressed(tmp_path / "cells.npz", **content)
+    assert open_source("npz:cells.npz", base=tmp_path).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (arrays("train", 4, 8, 8), "Expected are arrays train_images, train_labels"),
+        ({**arrays("train", 4, 8, 8), **arrays("test", 4, 8, 8), "train_images": np.zeros((4, 8, 8))}, "float64"),
+        ({**arrays("train", 2, 8, 8), **arrays("test", 3, 8, 8)}, 'test has class "7", which train does not have'),
+        ({**arrays("train", 4, 8, 8), **arrays("test", 3, 8, 8), "classes": np.array(["a"])}, "names 1 classes"),
+    ],
+)
+def test_a_wrong_npz_file_is_refused(content: dict[str, np.ndarray], words: str, tmp_path: Path):
+    np.savez(tmp_path / "x.npz", **content)
+    with pytest.raises(DataError, match=words):
+        open_source("npz:x.npz", base=tmp_path)
+
+
+def test_generated_sets_are_the_same_for_the_same_seed_and_balanced():
+    first, again, other = (open_source(f"synthetic:match?n=100&seed={seed}") for seed in (3, 3, 4))
+    assert first.counts == {"train": 80, "test": 20}
+    assert np.bincount(first.labels["train"]).tolist() == [40, 40]
+    assert np.array_equal(first.arrays("test"), again.arrays("test"))
+    assert first.fingerprint == again.fingerprint != other.fingerprint
+    assert first.arrays("train").shape == (80, 32, 32, 1)
+    with pytest.raises(UsageError, match="n cannot be"):
+        open_source("synthetic:match?n=many")
+
+
+def test_a_match_is_two_equal_marks_far_apart_and_not_brighter_than_others():
+    labels = np.array([0, 1] * 200)
+    images = matches(labels, 32, np.random.default_rng(0)) > 100          # where there is ink
+    for image, label in zip(images, labels, strict=True):
+        left, right = (half[np.ix_(half.any(1), half.any(0))] for half in (image[:, :16], image[:, 16:]))
+        assert np.array_equal(left, right) == bool(label)
+    columns = images.any(axis=(0, 1)).nonzero()[0]
+    assert set(columns) == {*range(4, 12), *range(20, 28)}                # at least eight empty columns in between
+    assert set(images.sum(axis=(1, 2))) == {2 * 9}
+    assert {int(mark.sum()) for mark in MARKS} == {9}
+
+
+def test_a_texture_varies_across_its_grating_and_not_along_it():
+    images = textures(np.array([0, 1, 2, 3]), 32, np.random.default_rng(0))[:, :8, :8]      # one patch: one phase
+    steps = {0: (1, 0), 1: (1, -1), 2: (0, 1), 3: (1, 1)}                 # (down, right) along the stripes
+    for label, (down, right) in steps.items():
+        image = images[label]
+        along = np.abs(image[1:-1, 1:-1] - np.roll(image, (down, right), (0, 1))[1:-1, 1:-1]).max()
+        assert along < 1e-9
+
+
+def write_parquet(folder: Path, parts: dict[str, int]) -> None:
+    import datasets
+
+    folder.mkdir(parents=True)
+    features = datasets.Features({"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["red", "green"])})
+    for part, count in parts.items():
+        kinds = [number % 2 for number in range(count)]
+        pictures = [Image.new("RGB", (8, 8), list(COLOURS.values())[kind]) for kind in kinds]
+        table = datasets.Dataset.from_dict({"picture": pictures, "kind": kinds}, features=features)
+        table.to_parquet(folder / f"{part}-00000-of-00001.parquet")
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_a_parquet_folder_is_read_by_the_types_of_its_columns(tmp_path: Path):
+    write_parquet(tmp_path / "p", {"train": 6, "validation": 4})
+    index = open_source("hf:p", base=tmp_path)
+    assert (index.classes, index.channels, index.native_size) == (("red", "green"), 3, 8)
+    assert {part: labels.tolist() for part, labels in index.labels.items()} == {"train": [0, 1] * 3, "val": [0, 1] * 2}
+    assert index.read("val", 1).getpixel((0, 0)) == COLOURS["green"]
+    with pytest.raises(UsageError, match=r'no column "colour"; there are picture \(Image\), kind \(ClassLabel\)'):
+        open_source("hf:p?label=colour", base=tmp_path)
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_what_save_to_disk_wrote_is_read_and_a_lone_train_split_gives_a_test_part(tmp_path: Path):
+    import datasets
+
+    pictures = [Image.new("L", (8, 8), 10 * number) for number in range(10)]
+    rows = {"image": pictures, "label": ["a", "b"] * 5, "other": list(range(10))}
+    datasets.Dataset.from_dict(rows).cast_column("image", datasets.Image()).save_to_disk(tmp_path / "d")
+    index = open_source("hf:d", base=tmp_path)
+    assert (index.classes, index.channels, index.counts) == (("a", "b"), 1, {"train": 8, "test": 2})
+    assert index.labels["test"].tolist() == [0, 1] or index.labels["test"].tolist() == [1, 0]
+    for part in ("train", "test"):
+        for position, label in enumerate(index.labels[part]):
+            assert index.read(part, position).getpixel((0, 0)) // 10 % 2 == label
+
+
+def test_a_named_set_is_read_from_the_snapshot_of_its_revision(tmp_path: Path, hub_cache: Path):
+    cache = hub_cache / "datasets--someone--colours"
+    write_parquet(cache / "snapshots" / "c0ffee", {"train": 6, "test": 2})
+    (cache / "refs").mkdir()
+    (cache / "refs" / "v1").write_text("c0ffee")
+    assert open_source("hf:someone/colours@v1").counts == {"train": 6, "test": 2}
+    assert open_source("hf:someone/colours@c0ffee").fingerprint == open_source("hf:someone/colours@v1").fingerprint
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_a_missing_named_set_says_how_to_fetch_it_at_once():
+    started = time.perf_counter()
+    with pytest.raises(DataError, match=r"trionet-bench data fetch hf:someone/colours@v2"):
+        open_source("hf:someone/colours@v2")
+    assert time.perf_counter() - started < 1
+    with pytest.raises(DataError, match="write hf:NAME@REVISION"):
+        open_source("hf:someone/colours")
