@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ def read_predictions(folder: Path) -> Predictions | None:
     try:
         with np.load(path) as arrays:
             return Predictions(arrays["labels"], arrays["predictions"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise StoreError(f"{path} is not a file of predictions: {error}. Run its cell again with --force.") from error
 
 

@@ -149,7 +149,7 @@ def mean_ranks(results: Results, metric: str = "test_top1") -> MeanRanks | str:
     if count < DATASETS:
         return (
             f"No critical-difference diagram: it needs {DATASETS} data sets, here are {count}; with {count} the "
-            f"smallest two-sided p of a signed-rank test is {2.0 ** (1 - count):.2g}."
+            f"smallest two-sided p of a signed-rank test is {2.0 ** (1 - count):.3g}."
         )
     lacking = table[~table.complete]
     if len(lacking):

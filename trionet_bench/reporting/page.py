@@ -34,6 +34,7 @@ SECTIONS = {
     "coverage": "Coverage",
 }
 MANIFEST = "report.json"
+_PICTURES_FIRST = ("placement", "search", "images")
 _OPEN_ROWS = 40  # longer tables start folded
 _MOST_ROWS = 300  # longer ones are cut on the page; their files are whole
 
@@ -182,12 +183,15 @@ def _data_rows(data: pd.DataFrame) -> list[list[str]]:
 
 
 def _sections(shown: Sequence[Shown]) -> list[tuple[str, str, list[Shown]]]:
-    """Kind of section, its heading and what stands in it: tables first, but for the long ones."""
-    return [
-        (name, title, items)
-        for name, title in SECTIONS.items()
-        if (items := [item for item in shown if item.kind.section == name])
-    ]
+    """Kind of section, its heading and what stands in it."""
+    found = []
+    for name, title in SECTIONS.items():
+        items = [item for item in shown if item.kind.section == name]
+        if name in _PICTURES_FIRST:
+            items.sort(key=lambda item: isinstance(item.content, Table))
+        if items:
+            found.append((name, title, items))
+    return found
 
 
 def _facts(results: Results) -> dict[str, Any]:

@@ -45,10 +45,12 @@ def spread(mean: float | None, sd: float | None, digits: int = 1) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 1, signed: bool = False) -> str:
+    """Bounds in percent; those of an accuracy, which are not ``signed``, are cut at 0 and 100."""
     if absent(low) or absent(high):
         return DASH
-    show = points if signed else percent
-    return f"[{show(low, digits)}, {show(high, digits)}]"
+    if signed:
+        return f"[{points(low, digits)}, {points(high, digits)}]"
+    return f"[{percent(max(low, 0), digits)}, {percent(min(high, 1), digits)}]"  # type: ignore[type-var]
 
 
 def p_value(p: float | None) -> str:

@@ -104,12 +104,16 @@ def _panel(axis: Any, rows: pd.DataFrame, look: dict[str, Look]) -> None:
 
 
 def _ticks(costs: list[float]) -> list[float]:
-    """Three or four round values across the range of the costs."""
+    """A few round values across the range of the costs, far enough apart to be read."""
     low, high = min(costs), max(costs)
     candidates = [digit * 10.0**power for power in range(-7, 14) for digit in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)]
     inside = [value for value in candidates if low * 0.9 <= value <= high * 1.1] or [float(f"{low:.2g}")]
-    step = -(-len(inside) // 4)
-    return inside[::step]
+    apart = (high * 1.1 / (low * 0.9)) ** 0.19
+    chosen = inside[:1]
+    for value in inside:
+        if value >= chosen[-1] * apart:
+            chosen.append(value)
+    return chosen
 
 
 def _data(table: pd.DataFrame, cost: str) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def found_architectures(results: Results) -> Table | None:
     )
     note = (
         "Blocks in order, stages apart by dots: C convolution, L local, A axial attention, others by name; then k "
-        "kernel or w window, h heads, and mid width over output width as a fraction."
+        "kernel or w window, h heads, and after the stroke how many times the block's output is wider than its middle."
     )
     return Table(blocks[[*CELL, *_DATA]], text, note, groups=3, numbers=["Seed", "MACs", "Params", "Top-1 (%)"])
 

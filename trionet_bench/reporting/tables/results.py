@@ -26,13 +26,13 @@ def main_results(results: Results) -> Table:
             "Data set": table.dataset,
             "Budget": table.budget.map(compact),
             "Model": table.model,
-            "Params": [compact(v) if ok else DASH for v, ok in zip(table.params, shown, strict=True)],
-            "MACs": [compact(v) if ok else DASH for v, ok in zip(table.macs, shown, strict=True)],
             "Top-1 (%)": [
                 spread(row.mean, row.sd) + _dagger(row) if row.complete else DASH for row in table.itertuples()
             ],
             "95 % interval": [interval(row.low, row.high) if row.complete else DASH for row in table.itertuples()],
             "Top-5 (%)": [percent(row.mean) if row.complete else DASH for row in top5.itertuples()],
+            "MACs": [compact(v) if ok else DASH for v, ok in zip(table.macs, shown, strict=True)],
+            "Params": [compact(v) if ok else DASH for v, ok in zip(table.params, shown, strict=True)],
             "n": [str(n) if ok else f"{n} of {e}" for n, e, ok in zip(table.done, table.expected, shown, strict=True)],
         }
     )
@@ -42,7 +42,7 @@ def main_results(results: Results) -> Table:
     )
     marked = pd.DataFrame("", index=text.index, columns=text.columns)
     marked["Top-1 (%)"] = marks.to_numpy()
-    numbers = ["Params", "MACs", "Top-1 (%)", "95 % interval", "Top-5 (%)", "n"]
+    numbers = list(text.columns[3:])
     return Table(data, text, _main_note(table), marked, groups=2, numbers=numbers)
 
 
