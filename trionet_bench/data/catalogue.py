@@ -1,5 +1,6 @@
 """The named sets: what is known of each before its first byte is read."""
 
+import re
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -9,7 +10,7 @@ import yaml
 from pydantic import model_validator
 
 from trionet_bench.data.source import Index
-from trionet_bench.errors import DataError
+from trionet_bench.errors import DataError, UsageError, nearest
 from trionet_bench.records.record import Strict
 
 
@@ -41,6 +42,14 @@ class NamedSet(Strict):
             "layout": str(fields["layout"]).format(name=name),
         }
 
+    def place(self, data_root: Path) -> Path | None:
+        """Where the files are: the data root, or a folder of the set's name in it (fashion_mnist for FashionMNIST)."""
+        folders = sorted(entry for entry in data_root.iterdir() if entry.is_dir()) if data_root.is_dir() else []
+        places = [folder for folder in folders if simplified(folder.name) == simplified(self.name)]
+        if self.uri.startswith("torchvision:"):
+            places.insert(0, data_root)
+        return next((place for place in places if not self.missing(place)), None)
+
     def missing(self, place: Path) -> list[str]:
         """The files and folders that this set needs and ``place`` lacks."""
         return [path for path in self.needs if not any(place.glob(path))]
@@ -71,6 +80,24 @@ class NamedSet(Strict):
             f"{index.uri}: {found}, where {self.name} has {expected}. "
             f"Restore what is missing, or add subset=1 to the options of the source if it is a part on purpose."
         )
+
+
+def simplified(name: str) -> str:
+    """A name without what people write differently: CUB_200_2011, cub-200-2011."""
+    return re.sub("[_-]", "", name).lower()
+
+
+def named_set(name: str) -> NamedSet:
+    """The set of that name, however it is written."""
+    for known, facts in named_sets().items():
+        if simplified(known) == simplified(name):
+            return facts
+    raise UsageError(f'there is no named set "{name}"; {nearest(name, list(named_sets()))}')
+
+
+def source_uri(name: str) -> str:
+    """A URI from what a person calls a source: its URI, or the name of a set that is known."""
+    return name if ":" in name else named_set(name).uri
 
 
 @cache

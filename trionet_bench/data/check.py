@@ -4,17 +4,16 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from trionet_bench.data.images import square
-from trionet_bench.data.source import Index, sha256
+from trionet_bench.data.source import Index, open_source, sha256
 from trionet_bench.errors import DataError
 
 PROBE_SIDE = 32                  # a JPEG is read to its end even when decoded at a fraction of its size
 SHOWN = 5
-
-Result = TypeVar("Result")
 
 
 class Broken(NamedTuple):
@@ -38,6 +37,38 @@ def check(index: Index, workers: int | None = None, cache_dir: Path | None = Non
     if kept:
         write_whole(kept, json.dumps(broken).encode())
     return tuple(broken)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """An opened source and the images of it that cannot be decoded."""
+
+    index: Index
+    broken: tuple[Broken, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """What there is to say, as plain values."""
+        index = self.index
+        return {
+            "source": index.uri,
+            "name": index.name,
+            "classes": list(index.classes),
+            "counts": index.counts,
+            "channels": index.channels,
+            "native_size": index.native_size,
+            "flip_safe": index.flip_safe,
+            "fingerprint": index.fingerprint,
+            "licence": index.licence,
+            "citation": index.citation,
+            "warnings": list(index.warnings),
+            "broken": [{"part": each.part, "image": each.item, "reason": each.reason} for each in self.broken],
+        }
+
+
+def inspect(uri: str, data_root: Path | None = None, workers: int | None = None) -> Inspection:
+    """Opens a source and decodes every image of it."""
+    index = open_source(uri, data_root)
+    return Inspection(index, check(index, workers))
 
 
 def probe(index: Index, part: str, position: int) -> None:

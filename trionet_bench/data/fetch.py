@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from trionet_bench.data.catalogue import NamedSet, named_sets
+from trionet_bench.data.catalogue import NamedSet, named_sets, source_uri
 from trionet_bench.data.imagenet import unpack
 from trionet_bench.data.source import Index, Places, Uri, open_source, parse_uri
-from trionet_bench.errors import DataError, UsageError, nearest
+from trionet_bench.errors import DataError, UsageError
 
 # What to construct of torchvision's class so that all parts are downloaded.
 SPLIT_DOWNLOADS: dict[str, list[dict[str, Any]]] = {
@@ -24,7 +24,7 @@ def fetch(name: str, data_root: Path, base: Path | None = None) -> Index:
         name: a named set (CIFAR10), or the URI of one, of a hub set (hf:NAME@REVISION) or of a folder with ImageNet's
             archives (imagenet:PATH), which are unpacked.
     """
-    uri = resolve(name)
+    uri = parse_uri(source_uri(name))
     facts = named_sets().get(uri.path)
     if uri.scheme == "torchvision" and facts:
         _fetch_vision(uri, facts, data_root)
@@ -33,16 +33,6 @@ def fetch(name: str, data_root: Path, base: Path | None = None) -> Index:
     elif uri.scheme == "imagenet":
         unpack(Places(data_root, base or Path()).resolve(uri.path))
     return open_source(uri.text, data_root, base)
-
-
-def resolve(name: str) -> Uri:
-    """A URI from what a person calls a set: its URI, or the name of one that is known."""
-    if ":" in name:
-        return parse_uri(name)
-    known = {known.lower(): known for known in named_sets()}
-    if name.lower() not in known:
-        raise UsageError(f'"{name}" is no named set and no URI; {nearest(name, list(named_sets()))}')
-    return parse_uri(named_sets()[known[name.lower()]].uri)
 
 
 def _fetch_vision(uri: Uri, facts: NamedSet, data_root: Path) -> None:

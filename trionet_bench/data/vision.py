@@ -8,7 +8,6 @@ Options: ``train`` (where a set has its own val part: ``trainval`` adds that to 
 part of the set on purpose: published counts are not asserted), ``partition`` (DTD), ``size`` (Imagenette).
 """
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,18 +43,10 @@ def open_index(uri: Uri, places: Places) -> Index:
     uri.check_options("train", "subset", *OPTIONS.get(uri.path, ()))
     facts = named_sets()[uri.path]
     choice = uri.choice("train", tuple(facts.counts))
-    index = facts.described(READERS[uri.path](uri, find(uri, facts, places), facts))
+    root = facts.place(places.data_root)
+    if root is None:
+        raise facts.not_found(uri.text, [places.data_root])
+    index = facts.described(READERS[uri.path](uri, root, facts))
     if not uri.flag("subset"):
         facts.assert_counts(index, choice)
     return index
-
-
-def find(uri: Uri, facts: NamedSet, places: Places) -> Path:
-    """The data root or a folder of the set's name in it (fashion_mnist, FashionMNIST), whichever has the files."""
-    root = places.data_root
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
-    named = [folder for folder in folders if re.sub("[_-]", "", folder.name).lower() == facts.name.lower()]
-    for place in [root, *named]:
-        if not facts.missing(place):
-            return place
-    raise facts.not_found(uri.text, [root])

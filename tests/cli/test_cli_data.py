@@ -1,0 +1,92 @@
+"""``trionet-bench data``: what it prints, its JSON, its exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from trionet_bench.cli.main import main
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["data", *arguments])
+
+
+@pytest.fixture
+def birds(tmp_path: Path) -> Path:
+    for part in ("train", "val"):
+        for name in ("crow", "wren"):
+            (tmp_path / "birds" / part / name).mkdir(parents=True)
+            for number in range(3):
+                Image.new("RGB", (12, 9)).save(tmp_path / "birds" / part / name / f"{number}.png")
+    return tmp_path
+
+
+def test_list_says_which_sets_are_here(tmp_path: Path):
+    (tmp_path / "eurosat" / "2750").mkdir(parents=True)
+    lines = run("list", "--data-root", str(tmp_path)).stdout.splitlines()
+    shown = {line.split()[0]: line.split()[1] for line in lines}
+    assert (shown["EuroSAT"], shown["CIFAR10"], shown["digits"]) == ("here", "-", "here")
+    document = json.loads(run("list", "--data-root", str(tmp_path), "--json").stdout)
+    assert {row["name"] for row in document["sets"] if row["present"]} == {"EuroSAT", "digits", "texture", "match"}
+    assert all(row["licence"] and row["citation"] for row in document["sets"])
+
+
+def test_list_of_one_shows_its_layout_licence_and_where_it_comes_from():
+    shown = run("list", "stanford_cars").stdout
+    for words in ("cars_test_annos_withlabels.mat", "Licence:", "Cite: Krause", "cars_train.tgz"):
+        assert words in shown
+
+
+def test_check_of_whole_images(birds: Path):
+    done = run("check", "folder:birds", "--data-root", str(birds))
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == "All 12 images are whole."
+    assert "2 classes, 6 train + 6 val, colour, 9 pixels" in done.stdout
+
+
+def test_check_lists_broken_images_and_ends_with_code_4(birds: Path):
+    (birds / "birds/train/crow/1.png").write_bytes(b"no image")
+    done = run("check", "folder:birds", "--data-root", str(birds))
+    assert done.exit_code == 4
+    assert "broken: train/crow/1.png: cannot identify image file" in done.stdout
+    document = json.loads(run("check", "folder:birds", "--data-root", str(birds), "--json").stdout)
+    assert [entry["image"] for entry in document["broken"]] == ["train/crow/1.png"]
+    assert document["counts"] == {"train": 6, "val": 6}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("check", "flowers102"), 4, "trionet-bench data fetch Flowers102"),
+        (("check", "cifar"), 2, 'there is no named set "cifar"'),
+        (("fetch", "StanfordCars"), 4, "nothing can fetch it for you"),
+        (("list", "birds"), 2, 'there is no named set "birds"'),
+    ],
+)
+def test_errors_say_what_to_do(arguments: tuple[str, ...], code: int, words: str, tmp_path: Path):
+    done = run(*arguments, "--data-root", str(tmp_path))
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert words in done.stderr
+
+
+def test_fetch_of_what_is_bundled(tmp_path: Path):
+    done = run("fetch", "digits", "--data-root", str(tmp_path))
+    assert done.stdout == "sklearn:digits is here: 1437 train + 360 test.\n"
+
+
+def test_listing_and_checking_load_no_torch():
+    code = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from trionet_bench.cli.main import main\n"
+        "for words in (['data', '--help'], ['data', 'list'], ['data', 'check', 'digits']):\n"
+        "    assert CliRunner().invoke(main, words).exit_code == 0\n"
+        "print('torch' in sys.modules)\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "False\n"
