@@ -79,24 +79,24 @@ def test_options_that_do_not_apply_are_not_written():
     assert blocks == [{"operator": "conv", "expansion": 0.25, "kernel": 3}]
 
 
-NANO_LOCAL = RESNET_NANO.decode(RESNET_NANO.extreme(RESNET_NANO.operators_set_to("local"), biggest=False)).to_dict()
+LOCAL = FOUR_STAGES.decode(FOUR_STAGES.extreme(FOUR_STAGES.operators_set_to("local"), biggest=False)).to_dict()
 
 
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("stem", "conv7-pool", "the architecture's stem is conv7-pool, but resnet-nano has conv3."),
-        ("stem_width", 24, "stem_width is 24, which resnet-nano does not hold; allowed are 16."),
-        ("stages", [], "the architecture has 0 stages, resnet-nano has 3."),
-        ("stages.1.width", 70, "stages.1.width is 70, which resnet-nano does not hold; allowed are 64, 96, 128."),
-        ("stages.1.stride", 1, "stages.1: stride 1, resnet-nano has 2."),
-        ("stages.2.blocks", [], "stages.2.depth is 0, which resnet-nano does not hold; allowed are 1, 2."),
-        ("stages.0.blocks.0.operator", "pool", "operator is pool, which resnet-nano does not hold; allowed are conv, "),
-        ("stages.0.blocks.0.window", 9, "blocks.0.window is 9, which resnet-nano does not hold; allowed are 3, 5, 7."),
-        ("stages.0.blocks.0.window", [3], "stages.0.blocks.0.window is [3], which resnet-nano does not hold"),
-        ("stages.0.blocks.0.window", None, "stages.0.blocks.0.window is None, which resnet-nano does not hold"),
+        ("stem", "conv7-pool", "the architecture's stem is conv7-pool, but four-stages has conv3-pool."),
+        ("stem_width", 24, "stem_width is 24, which four-stages does not hold; allowed are 8, 16."),
+        ("stages", [], "the architecture has 0 stages, four-stages has 4."),
+        ("stages.1.width", 70, "stages.1.width is 70, which four-stages does not hold; allowed are 24, 32."),
+        ("stages.1.stride", 1, "stages.1: stride 1, four-stages has 2."),
+        ("stages.3.blocks", [], "stages.3.depth is 0, which four-stages does not hold; allowed are 1, 2."),
+        ("stages.0.blocks.0.operator", "pool", "operator is pool, which four-stages does not hold; allowed are conv, "),
+        ("stages.0.blocks.0.window", 9, "blocks.0.window is 9, which four-stages does not hold; allowed are 3, 5, 7."),
+        ("stages.0.blocks.0.window", [3], "stages.0.blocks.0.window is [3], which four-stages does not hold"),
+        ("stages.0.blocks.0.window", None, "stages.0.blocks.0.window is None, which four-stages does not hold"),
         ("stages.0.blocks.0.kernel", 3, "stages.0.blocks.0.kernel is 3, but a local block has no kernel."),
-        ("local_terms", "plain", "local_terms is plain, which resnet-nano does not hold; allowed are position_"),
+        ("local_terms", "simple", "local_terms is simple, which four-stages does not hold; allowed are plain, pos"),
         ("stages.0.blocks.0.windw", 3, 'stages.0.blocks.0 has an unknown key "windw"; did you mean "window"?'),
         ("stages.0.size", 3, 'stages.0 has an unknown key "size"'),
         ("colour", 3, 'the architecture has an unknown key "colour"'),
@@ -108,23 +108,24 @@ NANO_LOCAL = RESNET_NANO.decode(RESNET_NANO.extreme(RESNET_NANO.operators_set_to
     ],
 )  # fmt: skip
 def test_what_is_outside_the_space_is_refused_on_load(path: str, value: Any, message: str):
-    RESNET_NANO.from_dict(NANO_LOCAL)
+    FOUR_STAGES.from_dict(LOCAL)
     with pytest.raises(UsageError) as caught:
-        RESNET_NANO.from_dict(changed(NANO_LOCAL, path, value))
+        FOUR_STAGES.from_dict(changed(LOCAL, path, value))
     assert message in str(caught.value)
 
 
 def test_loading_gives_the_space_s_own_value():
     # 2.0 equals 2 and so passes; what is built from it must be a whole number
-    block = changed(NANO_LOCAL, "stages.0.blocks.0.heads", 2.0)
-    assert type(RESNET_NANO.from_dict(block).stages[0].blocks[0].heads) is int
+    block = changed(LOCAL, "stages.0.blocks.0.heads", 2.0)
+    assert type(FOUR_STAGES.from_dict(block).stages[0].blocks[0].heads) is int
     # the form of local attention says nothing where no block is local
     conv = RESNET_NANO.decode(RESNET_NANO.extreme(RESNET_NANO.operators_set_to("conv"), biggest=False))
+    assert RESNET_NANO.local_terms == ("position_sensitive",)
     assert RESNET_NANO.from_dict(changed(conv.to_dict(), "local_terms", "plain")) == conv
 
 
 def test_architectures_are_read_without_a_space_for_display():
-    assert ResNetArchitecture.from_dict(NANO_LOCAL).to_dict() == NANO_LOCAL
+    assert ResNetArchitecture.from_dict(LOCAL).to_dict() == LOCAL
 
 
 @pytest.mark.parametrize("space", [TINY, FOUR_STAGES, *SPACES.values()], ids=lambda space: space.name)

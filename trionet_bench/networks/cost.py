@@ -6,9 +6,11 @@ not. The closed form stands beside each operator's ``forward``; the counter watc
 the meta device.
 """
 
+import copy
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -47,7 +49,17 @@ class Profile:
         }
 
 
-def profile(network: nn.Module, resolution: int) -> Profile:
+class Counted(Protocol):
+    """A network that knows what each of its parts costs."""
+
+    def costs(self, height: int, width: int) -> Iterator[Cost]:
+        """Closed-form MACs of every part for one image of this size."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
+def profile(network: Counted, resolution: int) -> Profile:
     """Closed-form cost for one square image; the network may be on the meta device."""
     by_stage: dict[str, int] = defaultdict(int)
     by_operator: dict[str, int] = defaultdict(int)
@@ -62,11 +74,9 @@ def profile(network: nn.Module, resolution: int) -> Profile:
 
 
 def counted_macs(network: nn.Module, height: int, width: int, input_channels: int) -> int:
-    """MACs of one image by torch's operator-level counter, in evaluation mode on the meta device. Computes nothing."""
-    was_training = network.training
-    network = network.to("meta").eval()
+    """MACs of one image by torch's operator-level counter: a copy runs on the meta device, which computes nothing."""
+    network = copy.deepcopy(network).to("meta").eval()
     images = torch.empty(1, input_channels, height, width, device="meta")
     with FlopCounterMode(display=False) as counter:
         network(images)
-    network.train(was_training)
     return counter.get_total_flops() // 2

@@ -98,7 +98,8 @@ class Supernet(nn.Module):
 
     def extract(self, architecture: Any) -> nn.Module:
         """The stand-alone network with a copy of the child's weights and statistics, on the store's device."""
-        network = self.build(architecture).to(next(iter(self.weights.values())).device)
+        weight = next(iter(self.weights.values()))
+        network = self.build(architecture).to(weight.device, weight.dtype)
         with torch.no_grad():
             for name, tensor in self.select(architecture).items():
                 specified_tensor(network, name).copy_(tensor)

@@ -9,7 +9,8 @@ operator's name. The last normalisation of a block starts at zero, as in the rel
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.cost import Cost
 from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, strided
-from trionet_bench.networks.operators import build_operator
+from trionet_bench.networks.operators import SpatialOperator, build_operator
 from trionet_bench.networks.sharing import channels
 from trionet_bench.spaces.resnet import Block, ResNetArchitecture
 
@@ -38,27 +39,30 @@ class Bottleneck(nn.Module):
         mid = mid_width(block, width)
         self.reduce = Convolution2d(channels(inputs), channels(mid))
         self.reduce_norm = BatchNorm(channels(mid))
-        operator = build_operator(block, mid, stride, span, local_terms)
-        self.add_module(block.operator, operator)
-        self.expand = Convolution2d(operator.outputs, channels(width))
+        self.add_module(block.operator, build_operator(block, mid, stride, span, local_terms))
+        self.expand = Convolution2d(self.operator.outputs, channels(width))
         self.expand_norm = BatchNorm(channels(width), gamma=0.0)
         if stride != 1 or inputs != width:
             self.shortcut = Convolution2d(channels(inputs), channels(width), stride=stride)
             self.shortcut_norm = BatchNorm(channels(width))
         self.has_shortcut, self.stride = stride != 1 or inputs != width, stride
 
+    @property
+    def operator(self) -> SpatialOperator:
+        """The spatial operator; as a module it has the operator's name, so that unlike operators share no weights."""
+        return cast(SpatialOperator, self.get_submodule(self.operator_name))
+
     def forward(self, x: Tensor) -> Tensor:
         shortcut = self.shortcut_norm(self.shortcut(x)) if self.has_shortcut else x
         x = F.relu(self.reduce_norm(self.reduce(x)))
-        x = F.relu(self.get_submodule(self.operator_name)(x))
+        x = F.relu(self.operator(x))
         return F.relu(self.expand_norm(self.expand(x)) + shortcut)
 
     def macs(self, height: int, width: int) -> dict[str, int]:
         """By kind: the operator under its name, the 1x1 convolutions as ``pointwise``, the ``shortcut``."""
         out = strided(height, self.stride), strided(width, self.stride)
-        operator: nn.Module = self.get_submodule(self.operator_name)
         costs = {
-            self.operator_name: operator.macs(height, width),
+            self.operator_name: self.operator.macs(height, width),
             "pointwise": self.reduce.macs(height, width) + self.expand.macs(*out),
         }
         if self.has_shortcut:
@@ -89,18 +93,22 @@ class ResNet(nn.Module):
             self.stages.append(blocks)
         self.classifier = Classifier(channels(width), classes)
 
+    @property
+    def blocks(self) -> list[list[Bottleneck]]:
+        """All blocks, by stage."""
+        return [cast(list[Bottleneck], [*stage.children()]) for stage in self.stages]
+
     def forward(self, images: Tensor) -> Tensor:
         x = self.stem(images)
-        for stage in self.stages:
-            for block in stage:
-                x = block(x)
+        for block in chain.from_iterable(self.blocks):
+            x = block(x)
         return self.classifier(x)
 
     def costs(self, height: int, width: int) -> Iterator[Cost]:
         """Closed-form MACs of every part for one image of this size."""
         yield Cost("stem", None, "stem", self.stem.macs(height, width))
         height, width = self.stem.output_size(height), self.stem.output_size(width)
-        for s, stage in enumerate(self.stages):
+        for s, stage in enumerate(self.blocks):
             for b, block in enumerate(stage):
                 for kind, macs in block.macs(height, width).items():
                     yield Cost(str(s), b, kind, macs)

@@ -74,8 +74,8 @@ class Bench:
         """Number of classes."""
         return len(self.images.classes)
 
-    def build(self, architecture: Architecture) -> nn.Module:
-        """The stand-alone network for these images, without initial weights."""
+    def build(self, architecture: Architecture) -> Any:
+        """The stand-alone network, a ``networks.skeletons.Skeleton``, for these images, without initial weights."""
         return build_network(architecture, self.classes, self.images.channels, self.cell.resolution)
 
     def train_batches(self, *parts: str) -> TrainBatches:
@@ -124,6 +124,7 @@ class Bench:
 
 def retrain_and_describe(bench: Bench, architecture: Architecture) -> dict[str, Any]:
     """Train from scratch with the recipe, test once, leave the files; the record's fields come back."""
+    description = describe(bench, architecture)
     network = initialise(bench.build(architecture), bench.cell.seed)
     began = time.monotonic()
     bench.train(network, bench.cell.recipe, "retrain")
@@ -134,7 +135,7 @@ def retrain_and_describe(bench: Bench, architecture: Architecture) -> dict[str, 
     np.savez_compressed(folder / "predictions.npz", **test.arrays())  # type: ignore[arg-type]
     write_json(folder / "architecture.json", network_card(bench, architecture))
     return {
-        **describe(bench, architecture),
+        **description,
         "metrics": {"test_top1": test.top1, "test_top5": test.top5, "val_top1": val.top1},
         "counts": counts(bench, test.n),
         "timings": {"retrain_s": trained - began, "evaluate_s": time.monotonic() - trained},
