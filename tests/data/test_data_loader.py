@@ -93,6 +93,38 @@ def test_mixing_gives_shares_of_classes_that_sum_to_one(digits: ImageData):
     assert torch.allclose(targets.sum(1), torch.ones(48))
 
 
+def test_an_erased_rectangle_takes_the_mean_colour_in_some_images():
+    images = numbered(200, side=16)
+    batch, _ = next(train_batches(images, Augment(crop="none", flip=False, erase=0.5), 16, batch=200, seed=0).epoch(0))
+    shares = []
+    for image in batch[batch.amax(dim=(1, 2, 3)) > 0, 0]:
+        erased = image == 0
+        rows, columns = erased.any(1).sum(), erased.any(0).sum()
+        assert erased.sum() == rows * columns                     # a rectangle
+        shares.append(erased.float().mean().item())
+    assert 0.4 < np.mean([share > 0 for share in shares]) < 0.6
+    assert max(shares) < 0.36                                    # a third, and rounding to pixels
+
+
+def test_a_padded_crop_shifts_by_up_to_an_eighth_and_leaves_black():
+    images = numbered(250)
+    images.data.pixels.images[:] = torch.arange(8, dtype=torch.uint8) + 1        # columns 1 to 8; shifts of -1, 0, 1
+    batch, _ = next(train_batches(images, Augment(crop="pad", flip=False), 8, batch=250, seed=0).epoch(0))
+    rows = {tuple(image[0, 4].int().tolist()) for image in batch}
+    assert rows == {(1, 2, 3, 4, 5, 6, 7, 8), (0, 1, 2, 3, 4, 5, 6, 7), (2, 3, 4, 5, 6, 7, 8, 0)}
+    assert {int(image[0, 0].max()) for image in batch} == {0, 7, 8}              # the top row may be black
+
+
+def test_a_resized_crop_shows_a_part_of_the_least_area_or_more():
+    images = numbered(250, side=32)
+    images.data.pixels.images[:] = torch.arange(0, 256, 8, dtype=torch.uint8)    # brightness grows by 8 a column
+    batch, _ = next(train_batches(images, Augment(min_area=0.25, flip=False), 32, batch=250, seed=0).epoch(0))
+    widths = (batch[:, 0, 0, -1] - batch[:, 0, 0, 0]) / 8 / 31                   # share of the width that is seen
+    assert widths.min() >= (0.25 * 3 / 4) ** 0.5 - 0.03                          # the narrowest crop of a quarter
+    assert widths.max() > 0.95
+    assert (batch.diff(dim=3) >= 0).all()
+
+
 def test_flips_happen_only_where_a_mirrored_image_means_the_same():
     def leftmost(flip_safe: bool) -> set[float]:
         images = numbered(8, flip_safe=flip_safe)

@@ -1,5 +1,6 @@
 """Streamed sets, the decoded cache and the number of workers: the same batches, or a named fault."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,23 @@ def test_a_streamed_image_is_the_middle_of_its_short_side(photos: Index):
     with photos.read("val", 0) as image:                            # 20 x 40 pixels
         whole = np.asarray(image.crop((10, 0, 30, 20)).resize((16, 16), Image.Resampling.BILINEAR))
     assert np.array_equal(data.part("test").images[0].permute(1, 2, 0).numpy(), whole[1:15, 1:15])
+
+
+def test_workers_that_augment_images_in_memory_change_no_batch(photos: Index):
+    splits = make_splits(photos, 0)
+    alone, helped = (load_images(photos, splits, 16, workers=workers) for workers in (0, 2))
+    assert alone.in_memory
+    assert same(batches_of(alone, ALL), batches_of(helped, ALL))
+
+
+@pytest.mark.usefixtures("streamed")
+def test_streamed_evaluation_images_are_decoded_once(photos: Index, tmp_path: Path):
+    shutil.copytree(photos.uri.removeprefix("folder:"), tmp_path / "copy")
+    copy = open_source(f"folder:{tmp_path / 'copy'}")
+    batches = eval_batches(load_images(copy, make_splits(copy, 0), 16).part("test"), 3)
+    first = [images for images, *_ in batches]
+    shutil.rmtree(tmp_path / "copy")
+    assert same(first, [images for images, *_ in batches])
 
 
 def test_the_cache_holds_what_decoding_gives_and_is_read_instead(photos: Index, tmp_path: Path):

@@ -1,6 +1,6 @@
 """Training and evaluation batches: what a step gets depends on (seed, epoch, step) alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trionet_bench.data.loader import ImageSet
 
 Device: TypeAlias = "str | torch.device"
+KEPT_BYTES = 2 * 2**30
 
 
 class TrainBatches:
@@ -59,6 +60,7 @@ class EvalBatches:
         self.images, self.device = images, torch.device(device)
         positions = np.arange(rank, len(images), world)
         self.positions = [positions[start : start + batch] for start in range(0, len(positions), batch)]
+        self._kept: list[Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -66,10 +68,19 @@ class EvalBatches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Normalised images, labels, and positions in the set (int64, on the CPU)."""
         data = self.images.data
+        for positions, pixels in zip(self.positions, self._pixels(), strict=True):
+            labels = data.labels[torch.from_numpy(self.images.rows[positions])].to(self.device)
+            yield data.normalised(pixels.to(self.device)), labels, torch.from_numpy(positions)
+
+    def _pixels(self) -> Iterable[Tensor]:
+        """The images. Those of a streamed set are kept if they fit: a search evaluates a thousand networks on them."""
+        data = self.images.data
         rows = [self.images.rows[positions] for positions in self.positions]
-        for positions, of_batch, pixels in zip(self.positions, rows, data.pixels.plain(rows, self.device), strict=True):
-            labels = data.labels[torch.from_numpy(of_batch)].to(self.device)
-            yield data.normalised(pixels), labels, torch.from_numpy(positions)
+        if data.in_memory or sum(map(len, rows)) * data.channels * data.resolution**2 > KEPT_BYTES:
+            return data.pixels.plain(rows, self.device)
+        if self._kept is None:
+            self._kept = list(data.pixels.plain(rows, torch.device("cpu")))
+        return self._kept
 
 
 def train_batches(

@@ -49,10 +49,12 @@ def open_index(uri: Uri, places: Places) -> Index:
         "val": files_by_class(root, "val") or _flat_val(uri, top, root, synsets, devkit),
     }
     titled = {part: [_titled(file, names) for file in files] for part, files in parts.items()}
-    index = facts.described(index_of_files(uri, root, titled, top.name))
-    if max(len(synsets), len(names)) >= NEARLY_WHOLE and not uri.flag("subset"):
+    index = index_of_files(uri, root, titled, top.name)
+    if max(len(synsets), len(names)) < NEARLY_WHOLE:
+        return index
+    if not uri.flag("subset"):
         facts.assert_counts(index)
-    return index
+    return facts.described(index)
 
 
 def unpack(folder: Path) -> None:

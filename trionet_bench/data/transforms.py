@@ -13,12 +13,13 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional
-from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms import InterpolationMode, RandomErasing, v2
 
 from trionet_bench.data.images import planes
 
 PAD_SHARE = 8                     # a padded crop shifts by up to 1/8 of the side: 4 pixels of 32
 ASPECTS = (3 / 4, 4 / 3)
+ERASED_AREA, ERASED_ASPECTS = (0.02, 0.33), (0.3, 3.3)
 
 
 class AugmentSettings(Protocol):
@@ -69,6 +70,11 @@ class Augmentation:
             steps.append(v2.RandAugment(operations, magnitude, interpolation=InterpolationMode.BILINEAR))
         self.recolour = v2.Compose(steps) if steps else None
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether each image of a batch is treated on its own, which worker processes can share out."""
+        return self.recolour is not None
+
     def of_batch(self, images: Tensor, step: Step) -> Tensor:
         """The wanted images of a whole batch (B, C, R, R); crops and flips are drawn for all, wanted or not."""
         generator = torch.Generator().manual_seed(step.seed)
@@ -101,7 +107,7 @@ class Mixing:
     """What is done to a normalised batch: random erasing of each image, then MixUp or CutMix of the batch."""
 
     def __init__(self, settings: AugmentSettings, classes: int) -> None:
-        self.erase = v2.RandomErasing(settings.erase) if settings.erase else None      # to 0, which is the mean colour
+        self.erase = settings.erase
         choices = []
         if settings.mixup:
             choices.append(v2.MixUp(alpha=settings.mixup, num_classes=classes))
@@ -117,7 +123,7 @@ class Mixing:
     def of_batch(self, images: Tensor, labels: Tensor, step: Step) -> tuple[Tensor, Tensor]:
         """Images, and labels (B,) or shares of each class (B, classes)."""
         if self.erase:
-            images = each(images, step.image_seeds(), self.erase)
+            images = erased(images, self.erase, step.image_seeds())
         if self.mix is None:
             return images, labels
         with torchvision_seed(step.seed):
@@ -144,6 +150,23 @@ def each(images: Tensor, seeds: Sequence[int], transform: Callable[[Tensor], Ten
             torch.default_generator.manual_seed(seed)
             views.append(transform(image))
     return torch.stack(views)
+
+
+def erased(images: Tensor, probability: float, seeds: Sequence[int]) -> Tensor:
+    """A rectangle of each normalised image set to 0, the mean colour, with this probability; drawn by torchvision."""
+    height, width = images.shape[-2:]
+    boxes = torch.zeros(len(images), 4, dtype=torch.int64)                                      # top left bottom right
+    with torchvision_seed(0):
+        for box, image, seed in zip(boxes, images, seeds, strict=True):
+            torch.default_generator.manual_seed(seed)
+            if torch.rand(()) < probability:
+                top, left, tall, wide, fill = RandomErasing.get_params(image, ERASED_AREA, ERASED_ASPECTS, value=[0.0])
+                if fill is not image:                                                           # else no box would fit
+                    box[:] = torch.tensor([top, left, top + tall, left + wide])
+    top, left, bottom, right = boxes.to(images.device).T[:, :, None]
+    y, x = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
+    rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)                        # (B, H), (B, W)
+    return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
 
 
 def shifted(images: Tensor, generator: torch.Generator) -> Tensor:
