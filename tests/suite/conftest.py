@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from trionet_bench import systems
-from trionet_bench.suite import local
 
 FAKES = Path(__file__).parent / "fakes"
 
@@ -14,7 +13,6 @@ FAKES = Path(__file__).parent / "fakes"
 def _fake_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(systems, "__path__", [*systems.__path__, str(FAKES / "systems")])
     monkeypatch.syspath_prepend(str(FAKES))
-    monkeypatch.setattr(local, "PRELOAD", [*local.PRELOAD, "with_fake_system"])
 
 
 @pytest.fixture

@@ -50,8 +50,6 @@ class Claims:
         self._pulse.join()
         for name in list(self._held):
             self.release(name)
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
 
     def take(self, name: str) -> bool:
         """Whether ``name`` is now ours; False while another runner works on it."""

@@ -11,16 +11,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.suite.task import Desk, Outcome, Task, carry_out
 
 PRELOAD = ["torch", "torchvision", "trionet_bench.suite.task"]
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _READABLE = 0.25  # seconds between two reports of progress
 _PATIENCE = 5.0  # seconds between asking a worker to stop and making it
 
@@ -70,24 +72,27 @@ class _Running:
 
 
 class LocalExecutor:
-    """One process for each task, at most as many at a time as there are desks."""
+    """One process for each task, at most as many at a time as there are desks.
 
-    def __init__(self, desks: Sequence[Desk]) -> None:
+    Args:
+        context: how processes start, if not in the usual way.
+    """
+
+    def __init__(self, desks: Sequence[Desk], context: multiprocessing.context.BaseContext | None = None) -> None:
         self.slots = len(desks)
         self._free = list(desks)
         self._running: list[_Running] = []
-        linux = sys.platform == "linux"
-        self._context = multiprocessing.get_context("forkserver") if linux else multiprocessing.get_context("spawn")
-        self._context.set_forkserver_preload(PRELOAD)
+        self._context: Any = context or _usual_context()
 
     def start(self, task: Task) -> None:
         """Start a process at a free desk."""
         desk = self._free.pop(0)
         here, there = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(there, task, desk))
-        process.start()
+        with _undisturbed():  # a worker that is half started would be nobody's
+            process.start()
+            self._running.append(_Running(task, desk, process, here))
         there.close()
-        self._running.append(_Running(task, desk, process, here))
 
     def events(self, timeout: float) -> list[Event]:
         """Messages and ends since the last call."""
@@ -174,6 +179,25 @@ def _places(device: str) -> list[str]:
     return [str(resolved)]
 
 
+def _usual_context() -> multiprocessing.context.BaseContext:
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    forkserver.ensure_running()
+    return context
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals that would interrupt wait until the end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
+
+
 def _last_words(running: _Running) -> str:
     code = running.process.exitcode
     if code is None or code >= 0:
@@ -186,6 +210,7 @@ def _last_words(running: _Running) -> str:
 def _work(connection: Connection, task: Task, desk: Desk) -> None:
     """A worker process: one task, then the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the runner decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         message: Outcome | StoreError = carry_out(task, desk, _Teller(connection))

@@ -7,7 +7,7 @@ Cells are claimed on disk before they start, so that several runners can share a
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from trionet_bench.suite.local import Advanced, Ended, Executor
 from trionet_bench.suite.plan import CellName, Plan, PlannedCell, PlannedPhase, cell_names, stand_in_key
 from trionet_bench.suite.task import LOG, Outcome, Task, failed_record, utc_now
 
-_ELSEWHERE = 2.0  # seconds until a job that another runner holds is looked at again
+_ELSEWHERE = 1.0  # seconds until a job that another runner holds is looked at again
 _TICK = 0.5
 
 
@@ -105,6 +105,32 @@ def declare(plan: Plan) -> None:
     write_json(plan.folder / "suite.json", value)
 
 
+def make_task(plan: Plan, job: Job, contents: Mapping[str, str], orders: Orders) -> Task:
+    """What a worker needs to know for a job; ``contents`` has the content hash of every phase that the job needs."""
+    item = job.item
+    cell = item.cell
+    assert cell is not None  # cells without data are not open
+    inputs = {}
+    for key in job.needs:
+        phase = plan.phases[key]
+        path = phase.folder.relative_to(plan.folder).as_posix()
+        inputs[phase.phase.name] = Input(key=key, content=contents[key], path=path)
+    is_phase = isinstance(item, PlannedPhase)
+    return Task(
+        cell=cell,
+        phase=item.phase if isinstance(item, PlannedPhase) else None,
+        results=plan.results,
+        folder=job.folder,
+        inputs=inputs,
+        key=item.phase.key if isinstance(item, PlannedPhase) else cell.key({n: i.content for n, i in inputs.items()}),
+        fidelity=plan.suite.fidelity,
+        code=orders.code,
+        command=orders.command,
+        cache=orders.cache,
+        fresh=orders.force and not is_phase,
+    )
+
+
 class _Run:
     """The state of one run: jobs that wait, jobs under way by folder, and what came of the others."""
 
@@ -182,28 +208,7 @@ class _Run:
         return {self.plan.phases[key].phase.name: self.contents[key] for key in job.needs}
 
     def _task(self, job: Job) -> Task:
-        item = job.item
-        cell = item.cell
-        assert cell is not None  # cells without data are not open
-        contents = self._contents_of(job)
-        inputs = {}
-        for key in job.needs:
-            phase = self.plan.phases[key]
-            path = phase.folder.relative_to(self.plan.folder).as_posix()
-            inputs[phase.phase.name] = Input(key=key, content=self.contents[key], path=path)
-        return Task(
-            cell=cell,
-            phase=item.phase if isinstance(item, PlannedPhase) else None,
-            results=self.plan.results,
-            folder=job.folder,
-            inputs=inputs,
-            key=item.phase.key if isinstance(item, PlannedPhase) else cell.key(contents),
-            fidelity=self.plan.suite.fidelity,
-            code=self.orders.code,
-            command=self.orders.command,
-            cache=self.orders.cache,
-            fresh=self.orders.force and isinstance(item, PlannedCell),
-        )
+        return make_task(self.plan, job, self.contents, self.orders)
 
     def _take_in(self, job: Job, event: Ended) -> None:
         """What came of a job that was done here."""

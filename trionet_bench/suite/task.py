@@ -7,7 +7,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,7 +106,7 @@ def carry_out(task: Task, desk: Desk, tell: Tell) -> Outcome:
         torch.cuda.set_device(device)
     determinism = make_deterministic(device)
     reset_peak_memory(device)
-    _prepare(task)
+    prepare(task)
     began = time.monotonic()
     with _logged(task.folder / LOG) as heard:
         heard.extend(task.cell.data.index.warnings)
@@ -247,7 +247,7 @@ def _common(task: Task) -> dict[str, Any]:
     }
 
 
-def _prepare(task: Task) -> None:
+def prepare(task: Task) -> None:
     """An empty folder, or one with what an interrupted attempt at the very same task left."""
     marker = task.folder / _ATTEMPT
     key = digest([task.key, {name: item.content for name, item in task.inputs.items()}])
@@ -273,7 +273,7 @@ def _logged(path: Path) -> Iterator[list[str]]:
         heard.append(anonymous(f"{category.__name__}: {message}"))
         print(heard[-1], file=sys.stderr, flush=True)
 
-    with path.open("a", encoding="utf-8") as log, warnings.catch_warnings():
+    with path.open("a", buffering=1, encoding="utf-8") as log, warnings.catch_warnings():
         sys.stdout.flush()
         sys.stderr.flush()
         kept = [os.dup(descriptor) for descriptor in (1, 2)]
@@ -286,12 +286,11 @@ def _logged(path: Path) -> Iterator[list[str]]:
         root.setLevel(logging.INFO)
         warnings.showwarning = show
         try:
-            yield heard
+            with redirect_stdout(log), redirect_stderr(log):
+                yield heard
         finally:
             root.removeHandler(handler)
             root.setLevel(level)
-            sys.stdout.flush()
-            sys.stderr.flush()
             for descriptor, original in zip((1, 2), kept, strict=True):
                 os.dup2(original, descriptor)
                 os.close(original)

@@ -1,10 +1,11 @@
-"""``trionet-bench`` with the fake system, as a program that tests can kill."""
+"""``trionet-bench`` with the fake system and without torch, as a program that tests can kill."""
 
 import with_fake_system  # noqa: F401
+import without_torch  # noqa: F401
 
 from trionet_bench.suite import local
 
-local.PRELOAD.append("with_fake_system")
+local.PRELOAD[:] = ["without_torch", "with_fake_system", "trionet_bench.suite.task"]
 
 if __name__ == "__main__":
     from trionet_bench.cli.main import main
