@@ -49,12 +49,14 @@ class SearchResult:
 class Ledger:
     """Fitness of every child scored so far, kept in a file, so that an interrupted search continues where it was.
 
+    Of several processes that search alike, one ``writes``.
+
     Search is a function of its seed and of the scores: run again with the same ledger it takes the same steps without
     scoring anew.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path
+    def __init__(self, path: Path | None = None, writes: bool = True) -> None:
+        self.path, self.writes = path, writes and path is not None
         self.scores: dict[Genes, float] = {}
         if path is not None and path.exists():
             for line in path.read_text().splitlines(keepends=True):
@@ -66,7 +68,8 @@ class Ledger:
         """The known score, or a new one."""
         if genes not in self.scores:
             self.scores[genes] = fitness(genes)
-            if self.path is not None:
+            if self.writes:
+                assert self.path is not None
                 self._rewrite_if_torn()
                 with self.path.open("a") as file:
                     file.write(json.dumps({"genes": list(genes), "fitness": self.scores[genes]}) + "\n")
@@ -81,12 +84,23 @@ class Ledger:
 
 
 def cheapest(space: Space, cost: Cost) -> Genes:
-    """The network of fewest MACs: the smallest options, and for each block the operator that costs least."""
-    fixed = dict.fromkeys(space.operator_positions, 0)
-    for position in space.operator_positions:
-        options = range(len(space.choices[position].values))
-        fixed[position] = min(options, key=lambda o: cost(space.extreme({**fixed, position: o}, biggest=False)))
-    return space.extreme(fixed, biggest=False)
+    """The network of fewest MACs: the smallest shape, and for each block the operator that costs least, with its
+    cheapest options (rounding to whole dimensions per head makes that more than the smallest ones).
+    """
+
+    def settings(genes: Genes, position: int) -> Iterator[Genes]:
+        for option in range(int(space.gene_counts[position])):
+            yield space.canonical((*genes[:position], option, *genes[position + 1 :]))
+
+    genes = space.extreme({}, biggest=False)
+    for _, _, position in space.blocks(genes):
+        by_operator = []
+        for candidate in settings(genes, position):
+            for dependent in space.dependents(position):
+                candidate = min(settings(candidate, dependent), key=cost)
+            by_operator.append(candidate)
+        genes = min(by_operator, key=cost)
+    return genes
 
 
 def check_budget(space: Space, cost: Cost, budget: int) -> Genes:

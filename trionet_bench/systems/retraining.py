@@ -130,10 +130,11 @@ def retrain_and_describe(bench: Bench, architecture: Architecture) -> dict[str, 
     bench.train(network, bench.cell.recipe, "retrain")
     trained = time.monotonic()
     test, val = bench.evaluate(network, "test"), bench.evaluate(network, "val")
-    folder = bench.workplace.folder
-    save_weights(folder / "model.safetensors", network)
-    np.savez_compressed(folder / "predictions.npz", **test.arrays())  # type: ignore[arg-type]
-    write_json(folder / "architecture.json", network_card(bench, architecture))
+    if distributed.rank() == 0:
+        folder = bench.workplace.folder
+        save_weights(folder / "model.safetensors", network)
+        np.savez_compressed(folder / "predictions.npz", **test.arrays())  # type: ignore[arg-type]
+        write_json(folder / "architecture.json", network_card(bench, architecture))
     return {
         **description,
         "metrics": {"test_top1": test.top1, "test_top5": test.top5, "val_top1": val.top1},
@@ -186,5 +187,6 @@ def network_card(bench: Bench, architecture: Architecture) -> dict[str, Any]:
 
 def drop_checkpoints(folder: Path) -> None:
     """Remove what only an interrupted cell needs."""
-    for checkpoint in folder.glob("*.checkpoint"):
-        checkpoint.unlink()
+    if distributed.rank() == 0:
+        for checkpoint in folder.glob("*.checkpoint"):
+            checkpoint.unlink()

@@ -7,12 +7,17 @@ trained from scratch like any stand-alone one (``test_top1``), and scored with t
 """
 
 import time
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from trionet_bench.records.phase import read_phase
 from trionet_bench.records.record import Strict
+from trionet_bench.spaces.choice import Architecture
 from trionet_bench.systems.cell import Cell, Phase, Workplace
 from trionet_bench.systems.standalone import cost_in, resnet_space
+
+if TYPE_CHECKING:
+    from trionet_bench.systems.retraining import Bench
 
 
 class Options(Strict):
@@ -53,6 +58,7 @@ def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """Train the supernet; leaves ``weights.safetensors`` and ``history.jsonl``."""
     from trionet_bench.search.supernet import operator_draws, probe_points, train_supernet
     from trionet_bench.systems.retraining import Bench, drop_checkpoints
+    from trionet_bench.training import distributed
     from trionet_bench.training.checkpoint import save_weights
 
     began = time.monotonic()
@@ -71,7 +77,8 @@ def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
         history=workplace.folder / "history.jsonl",
         progress=lambda done, total, text: workplace.progress(done, total, f"supernet: {text}"),
     )
-    save_weights(workplace.folder / "weights.safetensors", supernet)
+    if distributed.rank() == 0:
+        save_weights(workplace.folder / "weights.safetensors", supernet)
     drop_checkpoints(workplace.folder)
     steps = len(batches) * cell.recipe.supernet.epochs
     return {
@@ -82,20 +89,65 @@ def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
     }
 
 
+def run_search(cell: Cell, workplace: Workplace) -> dict[str, Any]:
+    """The search alone: scores its children, leaves them in ``evaluations.jsonl`` for ``run_cell``, returns what it
+    found.
+    """
+    from trionet_bench.systems.retraining import Bench
+
+    found = _search(Bench.open(cell, workplace))
+    return {"architecture": found.architecture.to_dict(), "search": found.fields}
+
+
 def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """Search in the trained supernet, then train the found network from scratch and from its inherited weights."""
-    from trionet_bench.search.evolution import ENGINES, Ledger, legal_prior
-    from trionet_bench.search.supernet import operators_of
     from trionet_bench.systems.retraining import Bench, drop_checkpoints, retrain_and_describe
-    from trionet_bench.training.checkpoint import load_weights
 
     bench = Bench.open(cell, workplace)
+    began = time.monotonic()
+    found = _search(bench)
+    searched = time.monotonic()
+    fields = retrain_and_describe(bench, found.architecture)
+    inherited = found.scorer.child(found.architecture)
+    fields["metrics"] |= {
+        "inherited_val_top1": bench.evaluate(inherited, "val").top1,
+        "inherited_test_top1": bench.evaluate(inherited, "test").top1,
+        "search_val_top1": found.fitness,
+    }
+    if cell.recipe.finetune_epochs:
+        finetuning = time.monotonic()
+        bench.train(inherited, cell.recipe.for_finetuning(), "finetune")
+        fields["metrics"]["finetuned_test_top1"] = bench.evaluate(inherited, "test").top1
+        fields["timings"]["finetune_s"] = time.monotonic() - finetuning
+    fields["timings"] |= {"search_s": searched - began, "supernet_s": found.supernet_s}
+    fields["search"] = found.fields
+    drop_checkpoints(workplace.folder)
+    return fields
+
+
+@dataclass(frozen=True)
+class _Found:
+    architecture: Architecture
+    fitness: float
+    scorer: Any
+    fields: dict[str, Any]
+    supernet_s: float
+
+
+def _search(bench: "Bench") -> _Found:
+    """Search under the cell's budget; ``fields`` is the record's ``search``."""
+    from trionet_bench.search.evolution import ENGINES, Ledger, legal_prior
+    from trionet_bench.search.supernet import operators_of
+    from trionet_bench.training import distributed
+    from trionet_bench.training.checkpoint import load_weights
+
+    cell, workplace = bench.cell, bench.workplace
     space, options, recipe = resnet_space(cell), _options(cell), cell.recipe
+    trained = read_phase(workplace.inputs["supernet"])
+    assert trained is not None
     supernet, sampler = _supernet(cell, bench), _sampler(cell)
     supernet.load_state_dict(load_weights(workplace.inputs["supernet"] / "weights.safetensors"))
-    supernet.to(bench.device).eval()
-    scorer, cost = _scorer(bench, supernet), cost_in(cell)
-    began = time.monotonic()
+    scorer, cost = _scorer(bench, supernet.to(bench.device).eval()), cost_in(cell)
     found = ENGINES[options.search](
         space,
         cost,
@@ -104,27 +156,10 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
         recipe.search,
         sampler.random,
         cell.seed,
-        Ledger(workplace.folder / "evaluations.jsonl"),
+        Ledger(workplace.folder / "evaluations.jsonl", writes=distributed.rank() == 0),
         lambda done, total, text: workplace.progress(done, total, f"search: {text}"),
     )
-    searched = time.monotonic()
-    architecture = space.decode(found.best)
-    fields = retrain_and_describe(bench, architecture)
-    inherited = scorer.child(architecture)
-    fields["metrics"] |= {
-        "inherited_val_top1": bench.evaluate(inherited, "val").top1,
-        "inherited_test_top1": bench.evaluate(inherited, "test").top1,
-        "search_val_top1": max(fitness for _, _, fitness in found.evaluated),
-    }
-    if recipe.finetune_epochs:
-        finetuning = time.monotonic()
-        bench.train(inherited, recipe.for_finetuning(), "finetune")
-        fields["metrics"]["finetuned_test_top1"] = bench.evaluate(inherited, "test").top1
-        fields["timings"]["finetune_s"] = time.monotonic() - finetuning
-    trained = read_phase(workplace.inputs["supernet"])
-    assert trained is not None
-    fields["timings"] |= {"search_s": searched - began, "supernet_s": trained.timings["supernet_s"]}
-    fields["search"] = {
+    fields = {
         "algorithm": options.search,
         "sampler": options.sampler,
         "sharing": options.sharing,
@@ -143,8 +178,8 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
         "operator_draws": trained.facts["operator_draws"],
         "probes": trained.facts["probes"],
     }
-    drop_checkpoints(workplace.folder)
-    return fields
+    best = max(fitness for _, _, fitness in found.evaluated)
+    return _Found(space.decode(found.best), best, scorer, fields, trained.timings["supernet_s"])
 
 
 def _options(cell: Cell) -> Options:
@@ -170,14 +205,14 @@ def _sampler(cell: Cell) -> Any:
     return HierarchicalSampler(cell.space, cell.seed, children, options.sandwich, options.operator_level)
 
 
-def _supernet(cell: Cell, bench: Any) -> Any:
+def _supernet(cell: Cell, bench: "Bench") -> Any:
     from trionet_bench.networks.elastic import Supernet
     from trionet_bench.networks.sharing import SHARINGS
 
     return Supernet(resnet_space(cell), bench.build, SHARINGS[_options(cell).sharing](), cell.seed)
 
 
-def _scorer(bench: Any, supernet: Any) -> Any:
+def _scorer(bench: "Bench", supernet: Any) -> Any:
     """Scores children on the search-validation images, after calibration on some of the train part."""
     from trionet_bench.search.calibration import ChildScorer
 
