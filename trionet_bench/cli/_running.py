@@ -144,7 +144,7 @@ def _run(plan: "Plan", cells: "list[PlannedCell]", options: RunOptions) -> "Plan
     check_cells(cells)
     orders = Orders(code_state(), command_line(sys.argv[1:]), options.retry_failed, options.force, _cache())
     executor = _executor(options)
-    with Progress(interval=30) as progress:
+    with Progress() as progress:
         jobs = len(cells) + len(open_phases(plan, cells))
         return run_plan(plan, executor, orders, ProgressWatcher(progress, plan.suite.name, jobs))
 
@@ -153,7 +153,7 @@ def _executor(options: RunOptions) -> "Executor":
     if options.executor == "ray":
         from trionet_bench.suite.cluster import RayExecutor
 
-        return RayExecutor(options.jobs, options.device)
+        return RayExecutor(options.jobs, options.device, options.devices)
     from trionet_bench.suite.local import LocalExecutor, plan_desks
 
     return LocalExecutor(plan_desks(options.jobs, options.device, options.devices))

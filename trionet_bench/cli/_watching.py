@@ -1,30 +1,39 @@
 """What a person sees of a run while it goes on."""
 
+import time
 from collections.abc import Mapping
 
 from trionet_bench.progress import Progress, duration
 from trionet_bench.suite.runner import Watcher
 from trionet_bench.suite.task import Outcome
 
+_SIGN_OF_LIFE = 60.0  # seconds between lines on what is under way, where there is no terminal to draw on
+
 
 class ProgressWatcher(Watcher):
-    """A line on stderr for each cell that is over, and on a terminal a bar with the cells under way."""
+    """A line on stderr for each job that is over, and in between how far the others have come.
+
+    Args:
+        title: what stands before the bar on a terminal.
+        jobs: how many jobs the run has.
+    """
 
     def __init__(self, progress: Progress, title: str, jobs: int) -> None:
         self.progress = progress
-        self.overall = progress.task(title, jobs)
+        self.overall = progress.task(title, jobs) if progress.bars is not None else None
         self.under_way: dict[str, str] = {}
+        self.told = time.monotonic()
         self.told_to_wait = False
 
     def began(self, label: str) -> None:
-        """Enters the job in the bar."""
+        """One more job is under way."""
         self.under_way[label] = label
-        self.overall.advance(0, self._note())
+        self._show()
 
     def advanced(self, label: str, done: int, total: int, message: str) -> None:
-        """How far each job has come."""
+        """How far a job has come, and in which of its steps."""
         self.under_way[label] = f"{label} {message.partition(':')[0]} {done / max(total, 1):.0%}"
-        self.overall.advance(0, self._note())
+        self._show()
 
     def ended(self, label: str, outcome: Outcome, left: int, seconds_left: float | None) -> None:
         """One line for the job."""
@@ -37,7 +46,8 @@ class ProgressWatcher(Watcher):
             self.progress.say(f"{label}: failed after {took}: {outcome.failure.message.rstrip('.')}{rest}")
         else:
             self.progress.say(f"{label}: done in {took}{_accuracy(outcome.metrics)}{rest}")
-        self.overall(max(self.overall.total - left, self.overall.done), self.overall.total, self._note())
+        if self.overall is not None:
+            self.overall(self.overall.total - left, self.overall.total, ", ".join(self.under_way.values()))
 
     def waits(self, labels: list[str]) -> None:
         """Says so once."""
@@ -45,8 +55,13 @@ class ProgressWatcher(Watcher):
             self.progress.say(f"waiting for another run on these results to finish {', '.join(labels)}")
             self.told_to_wait = True
 
-    def _note(self) -> str:
-        return ", ".join(self.under_way.values())
+    def _show(self) -> None:
+        note = ", ".join(self.under_way.values())
+        if self.overall is not None:
+            self.overall.advance(0, note)
+        elif time.monotonic() - self.told >= _SIGN_OF_LIFE:
+            self.progress.say(f"under way: {note}")
+            self.told = time.monotonic()
 
 
 def _accuracy(metrics: Mapping[str, float]) -> str:

@@ -1,0 +1,32 @@
+"""``trionet-bench verify``: is a results folder what it says?"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from trionet_bench.cli._options import json_option
+
+
+@click.command()
+@click.argument("results", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("results"))
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, results: Path, as_json: bool) -> None:
+    """Recompute keys, hashes, counts and accuracies of a results folder, and name every fault.
+
+    RESULTS is a folder of suites, one suite's folder, or any folder in it. Exit code 1 where there is a fault.
+    """
+    from trionet_bench.cli._showing import counted
+    from trionet_bench.suite import verify as library  # numpy loads here, not for --help
+
+    verdict = library.verify(results.resolve())
+    if as_json:
+        click.echo(json.dumps({"schema": 1, **asdict(verdict)}))
+    else:
+        for fault in verdict.faults:
+            click.echo(f"{fault.path}: {fault.message}")
+        looked = f"{counted(verdict.records, 'record')} and {counted(verdict.phases, 'shared phase')} verified"
+        click.echo(f"{looked}: {counted(len(verdict.faults), 'fault') if verdict.faults else 'no fault'}")
+    ctx.exit(1 if verdict.faults else 0)

@@ -1,0 +1,155 @@
+"""Is a results folder what it says? Recomputes keys, hashes, counts and accuracies from the files themselves."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+
+from trionet_bench.errors import BenchError
+from trionet_bench.records.layout import PHASE, PHASES, RECORD, cell_folder
+from trionet_bench.records.phase import content_of, read_phase
+from trionet_bench.records.record import Record
+from trionet_bench.records.store import file_digest, read_record, record_folders
+from trionet_bench.systems import load_system
+from trionet_bench.systems.cell import Cell, Phase
+from trionet_bench.training.recipe import Recipe
+
+PREDICTIONS = "predictions.npz"
+_ROUNDING = 1e-9  # accuracies are quotients of integers, stored in full
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is not as it should be; ``path`` is relative to the folder that was verified."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was looked at and what is wrong with it."""
+
+    records: int
+    phases: int
+    files: int
+    faults: tuple[Fault, ...]
+
+
+def verify(results: Path) -> Verdict:
+    """Verify every record and every shared phase under ``results``."""
+    faults: list[Fault] = []
+    counts = {"records": 0, "phases": 0, "files": 0}
+    for folder in record_folders(results):
+        counts["records"] += 1
+        try:
+            record = read_record(folder)
+            assert record is not None  # the walk found it
+            counts["files"] += len(record.artifacts)
+            messages = list(_record_faults(folder, record))
+        except BenchError as error:
+            messages = [str(error)]
+        faults += [Fault(str(folder.relative_to(results) / RECORD), message) for message in messages]
+    for path in sorted(results.rglob(f"{PHASES}/*/{PHASE}")):
+        counts["phases"] += 1
+        try:
+            messages = list(_phase_faults(path.parent))
+        except BenchError as error:
+            messages = [str(error)]
+        faults += [Fault(str(path.relative_to(results)), message) for message in messages]
+    return Verdict(**counts, faults=tuple(faults))
+
+
+def _record_faults(folder: Path, record: Record) -> Iterator[str]:
+    suite_folder = folder.parents[2]
+    place = cell_folder(
+        suite_folder.parent, suite_folder.name, record.dataset, record.model, record.budget, record.seed
+    )
+    if place != folder:
+        yield f"it is the record of {place.relative_to(suite_folder)}"
+    if record.status == "failed":
+        if record.error is None:
+            yield "it failed without an error"
+        return
+    if record.key != recomputed_key(record):
+        yield "its key does not follow from its contents"
+    yield from _file_faults(folder, record.artifacts)
+    yield from _number_faults(record)
+    if PREDICTIONS in record.artifacts and (folder / PREDICTIONS).is_file():
+        yield from _prediction_faults(folder / PREDICTIONS, record)
+    for name, item in record.inputs.items():
+        phase = read_phase(suite_folder / item.path)
+        if phase is not None and (phase.key, phase.content) != (item.key, item.content):
+            yield f"its phase {name} has been made anew since"
+
+
+def recomputed_key(record: Record) -> str:
+    """The key that a cell with the values of ``record`` has, by the rule that made it."""
+    recipe = Recipe.model_validate(record.recipe)
+    data = {name: record.data.get(name) for name in ("fingerprint", "search_val", "val", "skip_broken")}
+    stand_in = SimpleNamespace(
+        system=record.system,
+        options=load_system(record.system).Options.model_validate(record.options),
+        space=SimpleNamespace(to_dict=lambda: record.space),
+        recipe=recipe,
+        data=SimpleNamespace(key_fields=lambda: data),
+        resolution=record.resolution,
+        budget=record.budget,
+        seed=record.seed,
+    )
+    return Cell.key(cast(Cell, stand_in), {name: item.content for name, item in record.inputs.items()})
+
+
+def _number_faults(record: Record) -> Iterator[str]:
+    counts = record.counts
+    if counts is None:
+        yield "it has no counts"
+    elif counts.evaluated != counts.test:
+        yield f"{counts.evaluated} of {counts.test} test images were evaluated"
+    if record.macs is None:
+        yield "it has no MACs"
+    elif record.macs > record.budget:
+        yield f"{record.macs} MACs exceed the budget of {record.budget}"
+    for name in ("macs_by_operator", "macs_by_stage"):
+        parts: Mapping[str, int] = getattr(record, name)
+        if parts and sum(parts.values()) != record.macs:
+            yield f"{name} adds up to {sum(parts.values())}, not to {record.macs} MACs"
+    for name, value in record.metrics.items():
+        if name.endswith(("top1", "top5")) and not 0 <= value <= 1:
+            yield f"{name} is {value}, not between 0 and 1"
+
+
+def _prediction_faults(path: Path, record: Record) -> Iterator[str]:
+    try:
+        with np.load(path) as stored:
+            labels, predictions, in_top5 = stored["labels"], stored["predictions"], stored["top5_correct"]
+    except (OSError, ValueError, KeyError) as error:
+        yield f"{PREDICTIONS} cannot be read: {error}"
+        return
+    if record.counts is not None and len(labels) != record.counts.evaluated:
+        yield f"{PREDICTIONS} has {len(labels)} images, not {record.counts.evaluated}"
+    measured = {"test_top1": float(np.mean(labels == predictions)), "test_top5": float(np.mean(in_top5))}
+    for name, value in measured.items():
+        if abs(record.metrics.get(name, np.nan) - value) > _ROUNDING or name not in record.metrics:
+            yield f"{name} is {record.metrics.get(name)}, but by {PREDICTIONS} {value}"
+
+
+def _phase_faults(folder: Path) -> Iterator[str]:
+    phase = read_phase(folder)
+    assert phase is not None  # the search found it
+    if phase.key != Phase(phase.name, phase.spec).key:
+        yield "its key does not follow from its specification"
+    if phase.content != content_of(phase.facts, phase.files):
+        yield "its content hash does not follow from its facts and files"
+    yield from _file_faults(folder, phase.files)
+
+
+def _file_faults(folder: Path, files: Mapping[str, Any]) -> Iterator[str]:
+    for name, expected in files.items():
+        if not (folder / name).is_file():
+            yield f"{name} is missing"
+        elif file_digest(folder / name) != expected:
+            yield f"{name} is not the file that was written"
