@@ -74,7 +74,7 @@ def test_a_recipe_can_be_written_out():
         ),
         (
             {"base": "quick", "search": {"crossover": 24}},
-            "recipe.search: crossover + mutation (34) exceed the population (24).",
+            "recipe.search: crossover + mutation (30) exceed the population (16).",
             ("search",),
         ),
     ],
