@@ -162,6 +162,20 @@ def test_schema_has_the_options_of_every_system_and_no_dangling_reference():
     assert set(_references(schema)) <= {f"#/$defs/{name}" for name in schema["$defs"]}
 
 
+@pytest.mark.parametrize("name", shipped_suites())
+def test_shipped_suites_follow_the_schema(name: str):
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(load_suite(name).document.value, suite_schema())
+
+
+def test_the_schema_refuses_what_the_reader_refuses():
+    jsonschema = pytest.importorskip("jsonschema")
+    document = load_suite("quickstart").document.value
+    for wrong in ({"sedes": [0]}, {"models": {"a": {"system": "fake", "lable": "x"}}}, {"budgets": []}, {"schema": 2}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(document | wrong, suite_schema())
+
+
 def _references(value: object) -> list[str]:
     if isinstance(value, dict):
         own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
