@@ -157,7 +157,7 @@ def test_suite_commands(suite_file: Write):
     path = suite_file({"a": {}})
     assert bench("suite", "validate", path).stdout == f"{path} is a valid suite of 2 cells.\n"
     assert bench("suite", "show", path).stdout == path.read_text()
-    assert answer("suite", "show", path)["models"]["a"]["recipe"]["epochs"] == 25
+    assert answer("suite", "show", path)["models"]["a"]["recipe"]["name"] == "quick"
     assert "quickstart" in [suite["name"] for suite in answer("suite", "list")["suites"]]
     assert json.loads(bench("suite", "schema").stdout)["properties"]["schema"]["const"] == 1
     missing = suite_file({"a": {}}, datasets={"d": {"source": "folder:none"}})

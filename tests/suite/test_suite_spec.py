@@ -9,6 +9,7 @@ from trionet_bench.errors import UsageError
 from trionet_bench.suite.reading import read_yaml
 from trionet_bench.suite.schema import suite_schema
 from trionet_bench.suite.spec import load_suite, shipped_suites
+from trionet_bench.training.recipe import QUICK
 
 Write = Callable[..., Path]
 
@@ -52,7 +53,7 @@ def test_a_suite_with_everything(tmp_path: Path):
 
 def test_a_model_changes_the_recipe_and_space_of_its_suite(tmp_path: Path):
     models = load_suite(write(tmp_path, TEXT)).models
-    assert (models["one"].recipe.epochs, models["two"].recipe.epochs) == (25, 7)
+    assert (models["one"].recipe.epochs, models["two"].recipe.epochs) == (QUICK.epochs, 7)
     assert models["one"].recipe.batch == models["two"].recipe.batch
     assert (models["one"].space.windows, models["two"].space.windows) == ((3, 5, 7), (3,))  # type: ignore[attr-defined]
 
