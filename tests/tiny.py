@@ -1,9 +1,17 @@
-"""Spaces that are small enough to be counted by hand, and to be searched and trained in a moment."""
+"""Spaces, images and cells that are small enough to be counted by hand, and to be searched and trained in a moment."""
 
 from itertools import product
+from typing import Any
 
+import numpy as np
+from PIL import Image
+
+from trionet_bench.data.source import Index
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
+from trionet_bench.systems import load_system
+from trionet_bench.systems.cell import Cell, DataChoice
+from trionet_bench.training.recipe import resolve_recipe
 
 # Stage 0 has one or two blocks, stage 1 has one. A block is a convolution (2 expansions), local attention (2
 # expansions, 2 windows) or axial attention (2 expansions): 8 in all.
@@ -45,3 +53,79 @@ def all_networks(space: Space) -> list[Genes]:
     """The canonical genes of every network of a space, each once."""
     everything = product(*(range(int(count)) for count in space.gene_counts))
     return list(dict.fromkeys(map(space.canonical, everything)))
+
+
+class Arrays:
+    """A reader of images that are in memory."""
+
+    def __init__(self, parts: dict[str, np.ndarray]) -> None:
+        self.parts = parts
+
+    def read(self, part: str, position: int) -> Image.Image:
+        return Image.fromarray(self.parts[part][position, :, :, 0])
+
+    def item(self, part: str, position: int) -> str:
+        return f"{part} image {position}"
+
+    def arrays(self, part: str) -> np.ndarray:
+        return self.parts[part]
+
+
+def index() -> Index:
+    """8 x 8 grey images of three classes, a bright third of the image each; 60 to train, 15 to test."""
+    generator = np.random.default_rng(0)
+    labels = {"train": np.arange(60) % 3, "test": np.arange(15) % 3}
+    images = {}
+    for part, classes in labels.items():
+        pixels = generator.integers(0, 140, (len(classes), 8, 8, 1))
+        for image, label in zip(pixels, classes, strict=True):
+            image[:, 3 * label : 3 * label + 2] += 90
+        images[part] = pixels.astype(np.uint8)
+    return Index(
+        uri="memory:thirds",
+        name="thirds",
+        classes=("left", "middle", "right"),
+        channels=1,
+        native_size=8,
+        labels=labels,
+        reader=Arrays(images),
+        fingerprint="0" * 64,
+        flip_safe=False,
+    )
+
+
+RECIPE = resolve_recipe(
+    {
+        "epochs": 3,
+        "finetune_epochs": 2,
+        "batch": 16,
+        "optimizer": {"lr": 0.05},
+        "augment": {"crop": "pad"},
+        "supernet": {"epochs": 2, "random_children": 1},
+        "search": {
+            "population": 4,
+            "parents": 2,
+            "generations": 2,
+            "crossover": 1,
+            "mutation": 1,
+            "calibration_images": 20,
+            "calibration_batch": 8,
+        },
+    }
+)
+
+
+def cell(system: str, budget: int = 120_000, seed: int = 0, **options: Any) -> Cell:
+    """A cell on the images of ``index``; ``options`` are those of the system."""
+    return Cell(
+        suite="tests",
+        data=DataChoice("thirds", index(), search_val=0.2, val=0.1),
+        model=system,
+        system=system,
+        options=load_system(system).Options(**options),
+        space=TINY,
+        recipe=RECIPE,
+        resolution=8,
+        budget=budget,
+        seed=seed,
+    )

@@ -45,6 +45,11 @@ class DataChoice:
         }
 
 
+def space_fields(space: Space) -> dict[str, Any]:
+    """What of a space enters a key: its dimensions, not its name."""
+    return {name: value for name, value in space.to_dict().items() if name != "name"}
+
+
 @dataclass(frozen=True)
 class Cell:
     """One (data set, model, budget, seed): run once, leaving one record. ``budget`` is in MACs."""
@@ -67,7 +72,7 @@ class Cell:
                 "schema": 1,
                 "system": self.system,
                 "options": self.options.model_dump(mode="json"),
-                "space": self.space.to_dict(),
+                "space": space_fields(self.space),
                 "recipe": self.recipe.key_fields(),
                 "data": self.data.key_fields(),
                 "resolution": self.resolution,

@@ -1,13 +1,16 @@
 """Stand-alone networks: one operator everywhere, in the skeleton of the space, scaled to the budget.
 
-Scaling (our choice; the paper compares with published networks of fixed size): among the networks that use one level of
-depth, width and expansion throughout, take the dearest that fits; then raise depth, width and expansion of single
-stages, the last stage first, while they still fit. So every operator spends nearly all of the same budget.
+Scaling (our choice; the paper compares with published networks of fixed size): start from a network that uses one level
+of depth, width and expansion throughout; then raise depth, width and expansion of single stages, the last stage first,
+while they still fit. The start is the dearest that fits and from which this comes near the budget. So every operator
+spends nearly all of the same budget.
 """
 
 from collections.abc import Callable
 from itertools import product
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.records.record import Strict
@@ -28,6 +31,15 @@ class Options(Strict):
     qk: float | None = None
     v: float | None = None
 
+    @model_validator(mode="after")
+    def _of_the_operator(self) -> Self:
+        for name, value in self:
+            if value is not None and name not in ("operator", *USUAL[self.operator]):
+                raise ValueError(f"{self.operator} networks have no {name}")
+        return self
+
+
+NEAR = 0.95  # of the budget
 
 USUAL: dict[str, dict[str, Any]] = {
     "conv": {"kernel": 3},
@@ -96,13 +108,15 @@ def scale_to_budget(space: ResNetSpace, options: Options, cost: Callable[[Genes]
     deepest = max(len(stage.depths) for stage in space.stages)
     widest = max(len(stage.widths) for stage in space.stages)
     candidates = [uniform(*level) for level in product(range(deepest), range(widest), range(len(space.expansions)))]
-    fitting = [genes for genes in candidates if cost(genes) <= budget]
+    fitting = {genes for genes in candidates if cost(genes) <= budget}
     if not fitting:
         raise UsageError(
             f"No {options.operator} network of {space.name} fits {budget / 1e6:.3g}M MACs: the smallest needs "
             f"{min(map(cost, candidates)) / 1e6:.3g}M. Raise the budget or choose another space."
         )
-    return _raised(space, max(fitting, key=lambda genes: (cost(genes), genes)), fixed, levels, cost, budget)
+    dearest_first = sorted(fitting, key=lambda genes: (cost(genes), genes), reverse=True)
+    raised = [_raised(space, genes, fixed, levels, cost, budget) for genes in dearest_first]
+    return next((genes for genes in raised if cost(genes) >= NEAR * budget), max(raised, key=cost))
 
 
 def _details(space: ResNetSpace, options: Options) -> dict[int, int]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from trionet_bench.records.phase import read_phase
 from trionet_bench.records.record import Strict
 from trionet_bench.spaces.choice import Architecture
-from trionet_bench.systems.cell import Cell, Phase, Workplace
+from trionet_bench.systems.cell import Cell, Phase, Workplace, space_fields
 from trionet_bench.systems.standalone import cost_in, resnet_space
+from trionet_bench.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from trionet_bench.systems.retraining import Bench
@@ -33,13 +34,12 @@ class Options(Strict):
 
 def phases(cell: Cell) -> tuple[Phase, ...]:
     """One supernet, whatever the budget and the way to search."""
-    options = _options(cell)
-    recipe = cell.recipe
+    recipe = _recipe(cell)
     spec = {
-        "space": cell.space.to_dict(),
+        "space": space_fields(cell.space),
         "recipe": recipe.key_fields(without=("search", "epochs", "finetune_epochs", "finetune_lr_scale")),
         "calibration": [recipe.search.calibration_images, recipe.search.calibration_batch],
-        "options": options.model_dump(mode="json", exclude={"search"}),
+        "options": _options(cell).model_dump(mode="json", exclude={"search", "distillation"}),
         "data": cell.data.key_fields(),
         "resolution": cell.resolution,
         "seed": cell.seed,
@@ -187,7 +187,7 @@ def _options(cell: Cell) -> Options:
     return cell.options
 
 
-def _recipe(cell: Cell) -> Any:
+def _recipe(cell: Cell) -> Recipe:
     """The recipe with the model's own word on distillation."""
     distillation = _options(cell).distillation
     if distillation is None:

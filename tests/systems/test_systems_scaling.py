@@ -1,0 +1,172 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tiny import FOUR_STAGES, TINY, all_networks, cell
+
+from trionet_bench.errors import UsageError
+from trionet_bench.networks.skeletons import architecture_macs
+from trionet_bench.spaces.choice import Genes
+from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO
+from trionet_bench.spaces.resnet import Block, ResNetSpace
+from trionet_bench.systems import load_system
+from trionet_bench.systems.standalone import Options, scale_to_budget
+
+OPERATORS = pytest.mark.parametrize("operator", ["conv", "local", "axial"])
+
+
+def cost_in(space: ResNetSpace) -> Callable[[Genes], int]:
+    return lambda genes: architecture_macs(space.decode(genes), 10, 1, space.resolution)
+
+
+def scaled(space: ResNetSpace, budget: int, **options: Any) -> tuple[list[Block], int]:
+    """All blocks, and the MACs."""
+    genes = scale_to_budget(space, Options(**options), cost_in(space), budget)
+    blocks = [block for stage in space.decode(genes).stages for block in stage.blocks]
+    return blocks, cost_in(space)(genes)
+
+
+@OPERATORS
+@pytest.mark.parametrize("budget", [2_000_000, 2_700_000, 4_000_000, 5_000_000])
+def test_networks_of_one_operator_spend_nearly_all_of_the_budget(operator: str, budget: int):
+    blocks, macs = scaled(RESNET_NANO, budget, operator=operator)
+    assert {block.operator for block in blocks} == {operator}
+    assert 0.95 * budget <= macs <= budget
+
+
+@OPERATORS
+def test_imagenet_networks_spend_nearly_all_of_the_budget(operator: str):
+    _, macs = scaled(RESNET_IMAGENET, 2_300_000_000, operator=operator)
+    assert 0.95 * 2_300_000_000 <= macs <= 2_300_000_000
+
+
+@OPERATORS
+def test_no_single_step_up_fits(operator: str):
+    budget, cost = 3_000_000, cost_in(RESNET_NANO)
+    genes = scale_to_budget(RESNET_NANO, Options(operator=operator), cost, budget)
+    existing = {position for _, _, position in RESNET_NANO.blocks(genes)}
+    narrowest = (genes[4], 0, *genes[6:11])  # a further block: options like the first one's, smallest expansion
+    steps = 0
+    for position, choice in enumerate(RESNET_NANO.choices):
+        scales = choice.group == "shape" or (choice.name.endswith("expansion") and position - 1 in existing)
+        if scales and choice.name != "local_terms" and genes[position] + 1 < len(choice.values):
+            taller = [*genes]
+            taller[position] += 1
+            for _, _, block in RESNET_NANO.blocks(tuple(taller)):
+                if block not in existing:
+                    taller[block : block + 7] = narrowest
+            assert cost(RESNET_NANO.canonical(tuple(taller))) > budget
+            steps += 1
+    assert steps > 3
+
+
+@OPERATORS
+def test_boundless_budget_gives_the_biggest_network(operator: str):
+    genes = scale_to_budget(FOUR_STAGES, Options(operator=operator), cost_in(FOUR_STAGES), 10**12)
+    network = FOUR_STAGES.decode(genes)
+    assert network.stem_width == 16
+    assert [len(stage.blocks) for stage in network.stages] == [2, 2, 1, 2]
+    assert [stage.width for stage in network.stages] == [24, 32, 32, 48]
+    assert {block.expansion for stage in network.stages for block in stage.blocks} == {0.5}
+
+
+@OPERATORS
+def test_smallest_network_of_an_operator_is_the_limit(operator: str):
+    cost = cost_in(TINY)
+    of_operator = [
+        cost(genes)
+        for genes in all_networks(TINY)
+        if all(TINY.operators[genes[position]] == operator for _, _, position in TINY.blocks(genes))
+        # the usual window, the largest of at most 7
+        and all(operator != "local" or genes[position + 3] == 1 for _, _, position in TINY.blocks(genes))
+    ]
+    assert scaled(TINY, min(of_operator), operator=operator)[1] == min(of_operator)
+    with pytest.raises(UsageError) as caught:
+        scaled(TINY, min(of_operator) - 1, operator=operator)
+    smallest, budget = (f"{macs / 1e6:.3g}M" for macs in (min(of_operator), min(of_operator) - 1))
+    assert str(caught.value) == (
+        f"No {operator} network of tiny fits {budget} MACs: the smallest needs {smallest}. Raise the budget or choose "
+        "another space."
+    )
+
+
+@pytest.mark.parametrize(
+    ("space", "operator", "expected"),
+    [
+        # of each paper: 3x3; window 7, 8 heads, full size; 8 heads, queries of half size
+        (RESNET_IMAGENET, "conv", {"kernel": 3}),
+        (RESNET_IMAGENET, "local", {"window": 7, "heads": 8, "qk": 1.0, "v": 1.0}),
+        (RESNET_IMAGENET, "axial", {"heads": 8, "qk": 0.5, "v": 1.0}),
+        # where the space lacks it, the largest below
+        (RESNET_NANO, "local", {"window": 7, "heads": 4, "qk": 1.0, "v": 1.0}),
+        (TINY, "local", {"window": 5, "heads": 2, "qk": 0.5, "v": 1.0}),
+        # where it has nothing below either, the smallest
+        (FOUR_STAGES.with_dimensions(qk=[0.75, 1.0]), "axial", {"heads": 4, "qk": 0.75, "v": 1.0}),
+    ],
+)
+def test_usual_options(space: ResNetSpace, operator: str, expected: dict[str, Any]):
+    blocks, _ = scaled(space, 10**12, operator=operator)
+    for block in blocks:
+        assert {name: getattr(block, name) for name in expected} == expected
+
+
+def test_plain_local_attention_where_the_space_has_it():
+    genes = scale_to_budget(RESNET_IMAGENET, Options(operator="local"), cost_in(RESNET_IMAGENET), 10**12)
+    assert RESNET_IMAGENET.decode(genes).local_terms == "plain"
+
+
+def test_options_of_a_model_are_followed():
+    blocks, macs = scaled(RESNET_NANO, 4_000_000, operator="local", window=3, heads=2, qk=0.5)
+    assert {(block.window, block.heads, block.qk, block.v) for block in blocks} == {(3, 2, 0.5, 1.0)}
+    assert macs <= 4_000_000
+
+
+def test_option_that_the_space_lacks():
+    with pytest.raises(UsageError, match="space resnet-nano has no window 9; allowed are 3, 5, 7"):
+        scaled(RESNET_NANO, 10**12, operator="local", window=9)
+
+
+def test_operator_that_the_space_lacks():
+    with pytest.raises(UsageError, match='space tiny has no operator "axial"; allowed are conv, local'):
+        scaled(TINY.with_dimensions(operators=["conv", "local"]), 10**12, operator="axial")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"operator": "conv", "window": 7}, "conv networks have no window"),
+        ({"operator": "axial", "window": 7}, "axial networks have no window"),
+        ({"operator": "local", "kernel": 3}, "local networks have no kernel"),
+        ({"operator": "pool"}, "operator"),
+        ({"operator": "conv", "widow": 7}, "widow"),
+    ],
+)
+def test_option_that_the_operator_lacks(options: dict[str, Any], message: str):
+    with pytest.raises(ValidationError, match=message):
+        Options(**options)
+
+
+@pytest.mark.parametrize(("system", "options"), [("standalone", {"operator": "axial"}), ("trionet", {})])
+def test_budgets_are_checked_before_anything_runs(system: str, options: dict[str, Any]):
+    load_system(system).check(cell(system, **options))
+    with pytest.raises(UsageError, match=r"tiny fits 0\.03M MACs: the smallest needs 0\.0"):
+        load_system(system).check(cell(system, budget=30_000, **options))
+
+
+@pytest.mark.parametrize(("system", "options"), [("standalone", {"operator": "axial"}), ("trionet", {})])
+def test_space_of_another_kind_is_refused(system: str, options: dict[str, Any]):
+    class OtherSpace:
+        name = "glit-small"
+
+    other: Any = OtherSpace()
+    with pytest.raises(UsageError, match=f'model "{system}": system {system} needs a resnet space, not glit-small'):
+        load_system(system).check(replace(cell(system, **options), space=other))
+
+
+def test_systems_by_name():
+    with pytest.raises(UsageError, match='unknown system "trionett"; did you mean "trionet"'):
+        load_system("trionett")
+    with pytest.raises(UsageError, match='unknown system "retraining"'):
+        load_system("retraining")
