@@ -1,0 +1,375 @@
+"""Whole cells on sixty tiny images: what they leave, that they are repeatable, and that they survive interruptions."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import RECIPE, TINY, cell, index
+
+from trionet_bench.data.loader import ImageData
+from trionet_bench.networks.named import read_card
+from trionet_bench.networks.skeletons import architecture_macs, build_network
+from trionet_bench.records.phase import PhaseRecord, content_of, result_files, write_phase
+from trionet_bench.records.record import Code, Environment, Record
+from trionet_bench.systems import load_system, retraining
+from trionet_bench.systems.cell import Cell, Workplace
+from trionet_bench.training.checkpoint import load_weights
+from trionet_bench.training.history import read_history
+
+ENVIRONMENT = Environment(
+    python="", torch="", torchvision="", numpy="", platform="", cpu="", cores=1, device="cpu", device_name=""
+)
+CODE = Code(version="0", commit=None, dirty=None)
+LATER = {"environment": ENVIRONMENT, "code": CODE, "command": "", "started": "", "finished": ""}
+
+
+@pytest.fixture(autouse=True)
+def _checkpoint_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs take milliseconds here; in earnest a checkpoint is written about once a minute."""
+    from trionet_bench.search import supernet
+
+    monkeypatch.setattr(retraining, "train_classifier", partial(retraining.train_classifier, checkpoint_seconds=0))
+    monkeypatch.setattr(supernet, "fit", partial(supernet.fit, checkpoint_seconds=0))
+
+
+class Interrupted(Exception):
+    pass
+
+
+class Progress:
+    """Remembers what it was told; breaks off at the first report that ``stop`` wants."""
+
+    def __init__(self, stop: Callable[[int, str], bool] = lambda done, text: False) -> None:
+        self.stop = stop
+        self.told: list[tuple[int, int, str]] = []
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        self.told.append((done, total, text))
+        if self.stop(done, text):
+            raise Interrupted
+
+    def steps(self, what: str) -> list[int]:
+        return [done for done, _, text in self.told if text.startswith(what)]
+
+
+def train_supernet(of: Cell, folder: Path, progress: Progress | None = None) -> dict[str, Any]:
+    """The cell's phase, finished as the runner finishes it; what ``run_phase`` told."""
+    system = load_system(of.system)
+    (phase,) = system.phases(of)
+    folder.mkdir(exist_ok=True)
+    told = system.run_phase(phase, of, Workplace(folder, progress=progress or Progress()))
+    facts = {name: value for name, value in told.items() if name != "timings"}
+    files = result_files(folder)
+    record = PhaseRecord(
+        name=phase.name, key=phase.key, content=content_of(facts, files), inputs={}, spec=dict(phase.spec), facts=facts,
+        files=files, timings={"phase_s": 1.0, **told["timings"]}, warnings=[], determinism={}, **LATER,
+    )  # fmt: skip
+    write_phase(folder, record)
+    return told
+
+
+def run(of: Cell, folder: Path, supernet: Path | None = None, progress: Progress | None = None) -> dict[str, Any]:
+    """The cell's own fields of its record."""
+    folder.mkdir(exist_ok=True)
+    inputs = {"supernet": supernet} if supernet else {}
+    return load_system(of.system).run_cell(of, Workplace(folder, inputs, progress=progress or Progress()))
+
+
+def record(of: Cell, fields: dict[str, Any]) -> Record:
+    """The fields must be what a record takes; unknown ones are refused."""
+    common = {
+        "key": "", "suite": of.suite, "dataset": of.data.name, "model": of.model, "system": of.system,
+        "budget": of.budget, "seed": of.seed, "status": "complete", **LATER,
+    }  # fmt: skip
+    return Record.model_validate(common | fields)
+
+
+@pytest.fixture(scope="module")
+def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained supernet of ``cell("trionet")``."""
+    folder = tmp_path_factory.mktemp("supernet")
+    train_supernet(cell("trionet"), folder)
+    return folder
+
+
+@pytest.mark.parametrize("operator", ["conv", "local", "axial"])
+def test_standalone_cell(operator: str, tmp_path: Path):
+    of = cell("standalone", operator=operator)
+    fields = run(of, tmp_path)
+    result = record(of, fields)
+    assert sorted(result.metrics) == ["test_top1", "test_top5", "val_top1"]
+    assert result.metrics["test_top5"] == 1.0  # of three classes
+    assert result.macs is not None
+    assert 0.8 * of.budget <= result.macs <= of.budget  # the space is coarse
+    assert result.macs == sum(result.macs_by_operator.values()) == sum(result.macs_by_stage.values())
+    assert {block.operator for block in result.placement} == {operator}
+    assert sum(block.macs for block in result.placement) == result.macs - sum(
+        result.macs_by_stage[part] for part in ("stem", "classifier")
+    )
+    # a fifth of 60 guides searches, a tenth validates
+    counts = result.counts
+    assert counts is not None
+    assert (counts.train, counts.search_val, counts.val, counts.test, counts.evaluated) == (42, 12, 6, 15, 15)
+    assert sorted(result.timings) == ["evaluate_s", "retrain_s"]
+    files = ["architecture.json", "history.jsonl", "model.safetensors", "predictions.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
+    # 54 images in batches of 16
+    rows = read_history(tmp_path / "history.jsonl")
+    assert [(row["phase"], row["epoch"], row["step"]) for row in rows] == [("retrain", e, 3 * e) for e in (1, 2, 3)]
+
+
+def test_predictions_are_those_that_were_counted(tmp_path: Path):
+    fields = run(cell("standalone", operator="conv"), tmp_path)
+    with np.load(tmp_path / "predictions.npz") as stored:
+        assert stored["labels"].tolist() == [0, 1, 2] * 5
+        assert (stored["predictions"] == stored["labels"]).mean() == fields["metrics"]["test_top1"]
+        assert stored["top5_correct"].all()
+        assert stored["confidence"].dtype == np.float16
+
+
+@pytest.mark.parametrize("operator", ["conv", "axial"])
+def test_card_and_weights_are_enough_to_use_the_network(operator: str, tmp_path: Path):
+    run(cell("standalone", operator=operator), tmp_path)
+    architecture, card = read_card(tmp_path / "architecture.json")
+    network = build_network(architecture, len(card["classes"]), card["channels"], card["resolution"])
+    network.load_state_dict(load_weights(tmp_path / "model.safetensors"))
+    images = torch.from_numpy(index().reader.arrays("test")).permute(0, 3, 1, 2).float() / 255
+    normalised = (images - torch.tensor(card["mean"])[:, None, None]) / torch.tensor(card["std"])[:, None, None]
+    with torch.no_grad():
+        predictions = network.eval()(normalised).argmax(1)
+    with np.load(tmp_path / "predictions.npz") as stored:
+        assert predictions.tolist() == stored["predictions"].tolist()
+    assert card["classes"] == ["left", "middle", "right"]
+
+
+def test_trionet_cell(supernet: Path, tmp_path: Path):
+    of = cell("trionet")
+    progress = Progress()
+    fields = run(of, tmp_path, supernet, progress)
+    result = record(of, fields)
+    assert sorted(result.metrics) == [
+        "finetuned_test_top1", "inherited_test_top1", "inherited_val_top1", "search_val_top1",
+        "test_top1", "test_top5", "val_top1",
+    ]  # fmt: skip
+    assert sorted(result.timings) == ["evaluate_s", "finetune_s", "retrain_s", "search_s", "supernet_s"]
+    search = result.search
+    assert search is not None
+    assert (search.algorithm, search.sampler, search.sharing) == ("evolution", "hierarchical", "multi-head")
+    assert search.evaluations == len(search.evaluated) == 2 * 4
+    assert [state.evaluations for state in search.best_by_generation] == [4, 8]
+    assert all(child.macs <= of.budget for child in search.evaluated)
+    assert search.calibration_images == 16  # whole batches of 8 in 20
+    # the network of the record is the best of those that were scored
+    best = max(search.evaluated, key=lambda child: (child.fitness, child.macs))
+    assert (result.macs, result.metrics["search_val_top1"]) == (best.macs, best.fitness)
+    assert "".join(block.operator[0] for block in result.placement) == best.operators
+    assert search.best_by_generation[-1].best_macs == result.macs
+    # the network is a member of its space, and costs what is written
+    assert result.architecture is not None
+    assert architecture_macs(TINY.from_dict(result.architecture), 3, 1, 8) == result.macs
+    priors = {(prior.stage, prior.block) for prior in search.operator_prior}
+    assert priors == {(0, 0), (0, 1), (1, 0)}
+    for place in priors:
+        assert sum(p.share for p in search.operator_prior if (p.stage, p.block) == place) == pytest.approx(1)
+    assert {probe.probe for probe in search.probes} >= {"smallest", "largest", "all-conv", "all-local", "all-axial"}
+    assert {probe.epoch for probe in search.probes} == {1, 2}
+    rows = read_history(tmp_path / "history.jsonl")
+    assert [row["phase"] for row in rows] == ["retrain"] * 3 + ["finetune"] * 2
+    files = ["architecture.json", "evaluations.jsonl", "history.jsonl", "model.safetensors", "predictions.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
+    assert [progress.steps(what)[-1] for what in ("search", "retrain", "finetune")] == [8, 9, 6]
+
+
+def test_random_search_scores_as_many(supernet: Path, tmp_path: Path):
+    fields = run(cell("trionet", search="random"), tmp_path, supernet)
+    assert (fields["search"]["algorithm"], fields["search"]["evaluations"]) == ("random", 8)
+
+
+def test_without_finetuning_there_is_no_such_number(supernet: Path, tmp_path: Path):
+    recipe = RECIPE.model_copy(update={"finetune_epochs": 0})
+    fields = run(replace(cell("trionet"), recipe=recipe), tmp_path, supernet)
+    assert "finetuned_test_top1" not in fields["metrics"]
+    assert "finetune_s" not in fields["timings"]
+
+
+def test_supernet_phase(tmp_path: Path):
+    told = train_supernet(cell("trionet"), tmp_path)
+    # 42 images in batches of 16, two epochs; the files of an interrupted run are gone
+    assert told["steps"] == 2 * 2
+    # 4 steps of 3 children; a child has two or three blocks
+    assert 4 * 3 * 2 <= sum(told["operator_draws"].values()) <= 4 * 3 * 3
+    assert list(told["timings"]) == ["supernet_s"]
+    json.dumps(told)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.jsonl", "phase.json", "weights.safetensors"]
+    rows = read_history(tmp_path / "history.jsonl")
+    assert [(row["phase"], row["epoch"]) for row in rows] == [("supernet", 1), ("supernet", 2)]
+
+
+@contextmanager
+def parts_asked_for(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """The splits that are looked into meanwhile."""
+    asked: set[str] = set()
+    parts = ImageData.parts
+
+    def remember(self: ImageData, *names: str) -> Any:
+        asked.update(names)
+        return parts(self, *names)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageData, "parts", remember)
+        yield asked
+
+
+def test_search_sees_neither_test_nor_validation_images(
+    supernet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    of = cell("trionet")
+    with parts_asked_for(monkeypatch) as asked:
+        train_supernet(of, tmp_path / "phase")
+        load_system("trionet").run_search(of, Workplace(tmp_path, {"supernet": supernet}))
+    assert asked == {"train", "search_val"}
+
+
+def test_supernet_learns_and_calibrates_on_train_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # Scores would flatter children that had been trained, or calibrated, on the images that score them.
+    of = cell("trionet")
+    bench = retraining.Bench.open(of, Workplace(tmp_path))
+    rows = {part: set(bench.images.rows[part].tolist()) for part in ("train", "search_val")}
+    scorer = load_system("trionet")._scorer(bench, None)
+    assert set(scorer.calibration.batches.images.rows.tolist()) <= rows["train"]
+    assert set(scorer.batches.images.rows.tolist()) == rows["search_val"]
+    assert set(bench.train_batches("train").images.rows.tolist()) == rows["train"]
+    seen: list[tuple[str, ...]] = []
+    train_batches = retraining.Bench.train_batches
+    monkeypatch.setattr(
+        retraining.Bench, "train_batches", lambda self, *parts: (seen.append(parts), train_batches(self, *parts))[1]
+    )
+    train_supernet(of, tmp_path / "phase")
+    assert seen == [("train",)]
+
+
+def test_calibration_images_are_the_same_each_time(tmp_path: Path):
+    bench = retraining.Bench.open(cell("trionet"), Workplace(tmp_path))
+    batches = bench.calibration_batches(20, 8)
+    assert len(batches) == 16
+    assert [len(batch) for batch in batches] == [8, 8]
+    assert all(torch.equal(a, b) for a, b in zip(batches, batches, strict=True))
+    assert len(bench.calibration_batches(1000, 8)) == 40  # of 42
+    assert [len(batch) for batch in bench.calibration_batches(4, 8)] == [8]
+
+
+def test_all_models_of_a_seed_see_the_same_images_in_the_same_order(tmp_path: Path):
+    one, other = (
+        retraining.Bench.open(of, Workplace(tmp_path)).train_batches("train", "search_val").epoch(1)
+        for of in (cell("trionet"), cell("standalone", operator="conv", budget=90_000))
+    )
+    for (images, labels), (same_images, same_labels) in zip(one, other, strict=True):
+        assert torch.equal(images, same_images)
+        assert torch.equal(labels, same_labels)
+
+
+def timeless(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != "timings"}
+
+
+def same_files(one: Path, other: Path) -> bool:
+    names = [
+        path.name for path in one.iterdir() if path.suffix in (".safetensors", ".npz") or "evaluations" in path.name
+    ]
+    assert len(names) >= 1
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def test_same_seed_same_bits(supernet: Path, tmp_path: Path):
+    of = cell("trionet")
+    told, again = (timeless(train_supernet(of, tmp_path / name)) for name in ("phase", "phase again"))
+    assert told == again
+    assert same_files(tmp_path / "phase", tmp_path / "phase again")
+    assert same_files(tmp_path / "phase", supernet)
+    one, other = (timeless(run(of, tmp_path / name, tmp_path / "phase")) for name in ("one", "other"))
+    assert one == other
+    assert same_files(tmp_path / "one", tmp_path / "other")
+
+
+def test_other_seeds_differ(tmp_path: Path):
+    one, other = (run(cell("standalone", seed=seed, operator="axial"), tmp_path / str(seed)) for seed in (0, 1))
+    assert one["architecture"] == other["architecture"]
+    assert not same_files(tmp_path / "0", tmp_path / "1")
+
+
+def test_random_state_of_the_process_does_not_matter(tmp_path: Path):
+    for name, seed in (("one", 1), ("other", 2)):
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        run(cell("standalone", operator="local"), tmp_path / name)
+    assert same_files(tmp_path / "one", tmp_path / "other")
+
+
+def test_interrupted_standalone_cell_goes_on_and_ends_alike(tmp_path: Path):
+    of = cell("standalone", operator="conv")
+    undisturbed = run(of, tmp_path / "undisturbed")
+    with pytest.raises(Interrupted):  # in the third of three epochs of three steps
+        run(of, tmp_path / "torn", progress=Progress(lambda done, text: done == 8))
+    assert not (tmp_path / "torn" / "model.safetensors").exists()
+    progress = Progress()
+    resumed = run(of, tmp_path / "torn", progress=progress)
+    assert progress.steps("retrain") == [7, 8, 9]
+    assert timeless(resumed) == timeless(undisturbed)
+    assert same_files(tmp_path / "undisturbed", tmp_path / "torn")
+    rows = read_history(tmp_path / "torn" / "history.jsonl")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("stop", "expected"),
+    [
+        pytest.param(lambda done, text: text.startswith("search") and done == 5, ([*range(1, 9)], 9, 6), id="search"),
+        pytest.param(lambda done, text: text.startswith("retrain") and done == 5, ([*range(1, 9)], 6, 6), id="retrain"),
+        pytest.param(
+            lambda done, text: text.startswith("finetune") and done == 5, ([*range(1, 9)], 0, 3), id="finetune"
+        ),
+    ],
+)
+def test_interrupted_trionet_cell_goes_on_and_ends_alike(
+    stop: Callable[[int, str], bool], expected: tuple[list[int], int, int], supernet: Path, tmp_path: Path
+):
+    of = cell("trionet")
+    undisturbed = run(of, tmp_path / "undisturbed", supernet)
+    with pytest.raises(Interrupted):
+        run(of, tmp_path / "torn", supernet, Progress(stop))
+    progress = Progress()
+    resumed = run(of, tmp_path / "torn", supernet, progress)
+    steps = tuple(len(progress.steps(what)) for what in ("retrain", "finetune"))
+    assert (progress.steps("search"), *steps) == expected
+    assert timeless(resumed) == timeless(undisturbed)
+    assert same_files(tmp_path / "undisturbed", tmp_path / "torn")
+
+
+def test_interrupted_supernet_goes_on_and_ends_alike(supernet: Path, tmp_path: Path):
+    with pytest.raises(Interrupted):
+        train_supernet(cell("trionet"), tmp_path, Progress(lambda done, text: done == 3))
+    progress = Progress()
+    train_supernet(cell("trionet"), tmp_path, progress)
+    assert progress.steps("supernet") == [3, 4]
+    assert same_files(tmp_path, supernet)
+
+
+@pytest.mark.parametrize("options", [{"sampler": "uniform"}, {"sharing": "prefix"}, {"sandwich": False},
+                                     {"distillation": False}, {"operator_level": "network"}])  # fmt: skip
+def test_ablation_arms_run(options: dict[str, Any], tmp_path: Path):
+    of = cell("trionet", **options)
+    train_supernet(of, tmp_path / "phase")
+    found = load_system("trionet").run_search(of, Workplace(tmp_path, {"supernet": tmp_path / "phase"}))
+    assert found["search"]["evaluations"] == 8
+    assert (found["search"]["sampler"], found["search"]["sharing"]) == (
+        options.get("sampler", "hierarchical"),
+        options.get("sharing", "multi-head"),
+    )
+    TINY.from_dict(found["architecture"])
