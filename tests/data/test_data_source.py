@@ -111,7 +111,12 @@ def test_the_fingerprint_follows_the_files_and_the_meaning_of_a_flip(tmp_path: P
     before = open_source(f"folder:{root}")
     assert open_source(f"folder:{root}").fingerprint == before.fingerprint
     assert open_source(f"folder:{root}?flip=0").fingerprint != before.fingerprint
-    (root / "train" / "a" / "0.png").rename(root / "train" / "a" / "9.png")
+    first = root / "train" / "a" / "0.png"
+    first.rename(first.with_name("9.png"))
+    assert open_source(f"folder:{root}").fingerprint != before.fingerprint
+    first.with_name("9.png").rename(first)
+    assert open_source(f"folder:{root}").fingerprint == before.fingerprint
+    first.write_bytes(first.read_bytes() + b"\0")
     assert open_source(f"folder:{root}").fingerprint != before.fingerprint
 
 
@@ -122,6 +127,8 @@ def test_a_folder_of_grey_images_has_one_channel(tmp_path: Path):
             Image.new("L", (10, 6), 90).save(tmp_path / part / name / "0.png")
     index = open_source(f"folder:{tmp_path}")
     assert (index.channels, index.native_size) == (1, 6)
+    Image.new("RGB", (10, 6)).save(tmp_path / "train" / "b" / "1.png")
+    assert open_source(f"folder:{tmp_path}").channels == 3
 
 
 def test_a_flat_folder_holds_out_the_same_fifth_of_each_class_in_every_run(tmp_path: Path):

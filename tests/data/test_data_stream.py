@@ -112,7 +112,9 @@ def test_check_names_each_broken_file_and_remembers_the_answer(tmp_path: Path):
     index = open_source(f"folder:{tmp_path / 'set'}")
     broken = check(index, cache_dir=tmp_path)
     assert [(entry.part, entry.item) for entry in broken] == [("train", "train/a/1.png"), ("val", "val/a/2.png")]
-    assert check(index, cache_dir=tmp_path) == broken == check(index, workers=1)
+    Image.new("RGB", (9, 9)).save(tmp_path / "set" / "val" / "a" / "2.png")       # mended
+    assert check(index, cache_dir=tmp_path) == broken
+    assert check(index, workers=1) == broken[:1]
 
 
 @pytest.mark.usefixtures("streamed")

@@ -125,15 +125,15 @@ def test_a_texture_varies_across_its_grating_and_not_along_it():
         assert along < 1e-9
 
 
-def write_parquet(folder: Path, parts: dict[str, int]) -> None:
+def write_parquet(folder: Path, parts: dict[str, int], kinds: tuple[int, ...] = (0, 1)) -> None:
     import datasets
 
     folder.mkdir(parents=True)
     features = datasets.Features({"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["red", "green"])})
     for part, count in parts.items():
-        kinds = [number % 2 for number in range(count)]
-        pictures = [Image.new("RGB", (8, 8), list(COLOURS.values())[kind]) for kind in kinds]
-        table = datasets.Dataset.from_dict({"picture": pictures, "kind": kinds}, features=features)
+        labels = [kinds[number % len(kinds)] for number in range(count)]
+        pictures = [Image.new("RGB", (8, 8), list(COLOURS.values())[label]) for label in labels]
+        table = datasets.Dataset.from_dict({"picture": pictures, "kind": labels}, features=features)
         table.to_parquet(folder / f"{part}-00000-of-00001.parquet")
 
 
@@ -153,6 +153,26 @@ def test_a_parquet_folder_is_read_by_the_types_of_its_columns(tmp_path: Path):
     assert index.read("val", 1).getpixel((0, 0)) == COLOURS["green"]
     with pytest.raises(UsageError, match=r'no column "colour"; there are picture \(Image\), kind \(ClassLabel\)'):
         open_source("hf:p?label=colour", base=tmp_path)
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_a_class_that_the_table_declares_but_no_image_has_is_a_warning(tmp_path: Path):
+    write_parquet(tmp_path / "p", {"train": 4, "test": 2}, kinds=(1,))
+    index = open_source("hf:p", base=tmp_path)
+    assert index.classes == ("red", "green")
+    assert index.labels["train"].tolist() == [1, 1, 1, 1]
+    assert index.warnings == tuple(f'{part} has no image of class "red"' for part in ("train", "test"))
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_a_declared_class_that_only_train_lacks_is_an_error(tmp_path: Path):
+    write_parquet(tmp_path / "p" / "one", {"train": 4}, kinds=(0,))
+    write_parquet(tmp_path / "p" / "two", {"test": 4})
+    for part, folder in (("train", "one"), ("test", "two")):
+        file = f"{part}-00000-of-00001.parquet"
+        (tmp_path / "p" / folder / file).rename(tmp_path / "p" / file)
+    with pytest.raises(DataError, match='test has class "green", which train does not have'):
+        open_source("hf:p", base=tmp_path)
 
 
 @pytest.mark.usefixtures("hub_cache")

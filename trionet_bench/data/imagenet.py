@@ -91,12 +91,11 @@ def _devkit(top: Path) -> Path | None:
 
 
 def _synset_of_number(devkit: Path) -> dict[int, tuple[str, str]]:
-    """The devkit's numbers, 1 to 1000, as (synset, first name)."""
+    """The devkit's numbers as (synset, first name); classes have 1 to 1000, inner nodes of the tree higher ones."""
     from scipy.io import loadmat  # a tenth of a second that no other layout needs
 
     rows = loadmat(devkit / "meta.mat", squeeze_me=True)["synsets"]
-    leaves = [row for row in rows if int(row["num_children"]) == 0]
-    return {int(row["ILSVRC2012_ID"]): (str(row["WNID"]), str(row["words"]).split(",")[0]) for row in leaves}
+    return {int(row["ILSVRC2012_ID"]): (str(row["WNID"]), str(row["words"]).split(",")[0]) for row in rows}
 
 
 def _names(top: Path, devkit: Path | None) -> dict[str, str]:
