@@ -1,11 +1,10 @@
-"""What local and axial attention share: the projection into heads, and the normalisation of similarities."""
-
-from collections.abc import Sequence
+"""What local and axial attention share: how they are computed where, the projection into heads, and the norms."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trionet_bench.networks import kernels
 from trionet_bench.networks.layers import BatchNorm, Convolution2d
 from trionet_bench.networks.sharing import Axis, Level, concatenated, heads, terms
 
@@ -25,8 +24,8 @@ class HeadProjection(nn.Module):
     """Queries, keys and values by one bias-free 1x1 convolution, normalised where ``normalised``.
 
     Axial-DeepLab (arXiv 2003.07853) puts batch normalisation over all of q, k, v, and draws the weights with std
-    C_in^-0.5; plain local attention (arXiv 1906.05909) has no normalisation here. (B, C_in, H, W) to q, k (B, n, d_qk,
-    H, W) and v (B, n, d_v, H, W).
+    C_in^-0.5; plain local attention (arXiv 1906.05909) has no normalisation here. (B, C_in, H, W) to (B, n (2 d_qk +
+    d_v), H, W): all queries, head by head, then all keys, then all values.
     """
 
     def __init__(self, inputs: Axis, count: int, qk_size: int, v_size: int, normalised: bool) -> None:
@@ -36,76 +35,89 @@ class HeadProjection(nn.Module):
         self.qkv = Convolution2d(inputs, outputs, std=inputs.size**-0.5)
         self.norm = BatchNorm(outputs) if normalised else nn.Identity()
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.norm(self.qkv(x))
+        return result
+
+    def split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q, k (B, n, d_qk, H, W) and v (B, n, d_v, H, W)."""
         qk = self.count * self.qk_size
-        q, k, v = self.norm(self.qkv(x)).split([qk, qk, self.count * self.v_size], dim=1)
-        q, k = (t.unflatten(1, (self.count, self.qk_size)) for t in (q, k))  # (B, n, d_qk, H, W)
+        q, k, v = qkv.split([qk, qk, self.count * self.v_size], dim=1)
+        q, k = (t.unflatten(1, (self.count, self.qk_size)) for t in (q, k))
         return q, k, v.unflatten(1, (self.count, self.v_size))
 
 
 class SimilarityNorm(BatchNorm):
-    """Batch normalisation of the similarity terms, one scale per term and head, before they are summed for a softmax.
+    """Batch normalisation of the similarity terms, one scale per head and term, before they are summed for a softmax.
 
     What a batch norm subtracts or adds is the same for all keys of a query, so it cancels in the softmax: only the
-    scale is applied, which saves two passes. Statistics are those of batch normalisation over the valid (query, key)
-    pairs: with a ``mask``, pairs outside it do not count (our choice). Each term (B, n, ...); the sum has the same
-    shape.
+    scale is computed, and the terms are never written down for it. Statistics are those of batch normalisation over the
+    pairs with both ends on the map (our choice).
     """
 
     def __init__(self, term_count: int, heads: int) -> None:
         super().__init__(terms(term_count, Axis(((Level("head", heads),),))))
         self.shape = (term_count, heads)
 
-    def forward(self, similarities: Sequence[Tensor], mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        if self.training:
-            variance = self._observe(similarities, mask)
+    def forward(self, moments: Tensor | None, count: int) -> Tensor:  # type: ignore[override]
+        """Scale (n, terms) from the sums and sums of squares (n, terms, 2) over ``count`` pairs; in evaluation mode
+        from the running statistics.
+        """
+        assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
+        if moments is None:
+            variance = self.running_var
         else:
-            assert self.running_var is not None
-            variance = self.running_var.view(self.shape)
-        scale = self.weight.view(self.shape) * torch.rsqrt(variance + self.eps)  # (terms, n)
-        total = None
-        for similarity, factor in zip(similarities, scale, strict=True):
-            factor = factor.view(1, -1, *[1] * (similarity.dim() - 2)).to(similarity.dtype)
-            total = similarity * factor if total is None else torch.addcmul(total, similarity, factor)
-        assert total is not None
-        return total
-
-    def _observe(self, similarities: Sequence[Tensor], mask: Tensor | None) -> Tensor:
-        """Batch variance (terms, n), and the running statistics moved as batch normalisation does."""
-        means, variances, count = [], [], 0
-        for similarity in similarities:
-            values = similarity.float() if similarity.dtype in (torch.bfloat16, torch.float16) else similarity
-            over = [0, *range(2, values.dim())]
-            if mask is None:
-                count = values.numel() // values.shape[1]
-                variance, mean = torch.var_mean(values, dim=over, correction=0)
-            else:
-                count = int(mask.sum()) * values.shape[0]
-                mean = (values * mask).sum(over) / count
-                centred = (values - mean.view(1, -1, *[1] * (values.dim() - 2))) * mask
-                variance = centred.square().sum(over) / count
-            means.append(mean)
-            variances.append(variance)
-        mean, variance = torch.stack(means), torch.stack(variances)
-        with torch.no_grad():
-            assert (
-                self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
-            )
-            self.num_batches_tracked.add_(1)
-            factor = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-            self.running_mean.lerp_(mean.flatten().to(self.running_mean.dtype), factor)
-            unbiased = variance.flatten() * (count / max(count - 1, 1))
-            self.running_var.lerp_(unbiased.to(self.running_var.dtype), factor)
-        return variance
+            mean, square = (moments.double() / count).transpose(0, 1).flatten(0, 1).unbind(1)  # (terms n)
+            variance = (square - mean.square()).clamp_min(0)
+            with torch.no_grad():
+                self.num_batches_tracked.add_(1)
+                factor = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+                self.running_mean.lerp_(mean.to(self.running_mean.dtype), factor)
+                self.running_var.lerp_((variance * (count / max(count - 1, 1))).to(self.running_var.dtype), factor)
+        scale = self.weight * torch.rsqrt(variance + self.eps).to(self.weight.dtype)
+        return scale.view(self.shape).transpose(0, 1)
 
 
 class RetrievalNorm(BatchNorm):
-    """Batch normalisation of the retrieved content and position values, then their sum. Each (B, n, d_v, H, W)."""
+    """Batch normalisation of the retrieved content and position values, stacked, then their sum. (B, 2 n d_v, H, W) to
+    (B, n d_v, H, W).
+    """
 
     def __init__(self, count: int, size: int) -> None:
         super().__init__(terms(2, heads(count, size)))
 
-    def forward(self, content: Tensor, position: Tensor) -> Tensor:  # type: ignore[override]
-        stacked = torch.cat([content.flatten(1, 2), position.flatten(1, 2)], dim=1)  # (B, 2 n d_v, H, W)
+    def forward(self, stacked: Tensor) -> Tensor:
         content, position = super().forward(stacked).chunk(2, dim=1)
         return content + position
+
+
+def term_moments(similarities: list[Tensor], mask: Tensor | None = None) -> Tensor:
+    """What ``SimilarityNorm`` reads, of terms (B, n, ...) that are written down: (n, terms, 2)."""
+    over = [0, *range(2, similarities[0].dim())]
+    moments = []
+    for similarity in similarities:
+        values = similarity if similarity.dtype == torch.float64 else similarity.float()
+        values = values if mask is None else values * mask
+        moments.append(torch.stack([values.sum(over), values.square().sum(over)], dim=1))
+    return torch.stack(moments, dim=1)
+
+
+def scaled_sum(similarities: list[Tensor], scale: Tensor) -> Tensor:
+    """Terms (B, n, ...), each times its scale (n, terms), added up."""
+    shape = (-1, *[1] * (similarities[0].dim() - 2))
+    first, *others = scale.to(similarities[0].dtype).unbind(1)
+    total = similarities[0] * first.view(shape)
+    for similarity, factor in zip(similarities[1:], others, strict=True):
+        total = torch.addcmul(total, similarity, factor.view(shape))
+    return total
+
+
+def kernel_type(qkv: Tensor) -> torch.dtype | None:
+    """The type in which the C kernels attend here, None where tensor operations do.
+
+    On a CPU the kernels are the fastest path at every size of the spaces. They have no path to ONNX or a compiler.
+    """
+    if qkv.device.type != "cpu" or torch.compiler.is_compiling():
+        return None
+    dtype = torch.float64 if qkv.dtype == torch.float64 else torch.float32
+    return dtype if kernels.available(dtype) else None

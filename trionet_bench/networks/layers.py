@@ -78,6 +78,8 @@ def initialise(network: nn.Module, seed: int) -> nn.Module:
 class Convolution2d(Specified):
     """Bias-free k x k convolution with same padding. Kaiming normal by fan-out, or ``std``."""
 
+    weight: nn.Parameter
+
     def __init__(self, inputs: Axis, outputs: Axis, kernel: int = 1, stride: int = 1, std: float | None = None) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
@@ -114,6 +116,9 @@ class BatchNorm(nn.BatchNorm2d):
 
 class Classifier(Specified):
     """Global average pool, then a linear layer. (B, C, H, W) to (B, classes)."""
+
+    weight: nn.Parameter
+    bias: nn.Parameter
 
     def __init__(self, inputs: Axis, classes: int) -> None:
         super().__init__()

@@ -137,6 +137,26 @@ def window_retrieval(weights: Tensor, values: Tensor, window: int) -> Tensor:
     return padded[:, :, :height, :width].contiguous()
 
 
+def similarity(queries: Tensor, keys: Tensor, window: int) -> Tensor:
+    """See ``window_similarity``. Where operations are counted or exported, in ones that anybody knows."""
+    if not (queries.is_meta or torch.compiler.is_compiling()):
+        return window_similarity(queries, keys, window)
+    return torch.einsum("nchw,nchwo->nhwo", queries, _unfolded(keys, window))
+
+
+def retrieval(weights: Tensor, values: Tensor, window: int) -> Tensor:
+    """See ``window_retrieval`` and ``similarity``."""
+    if not (values.is_meta or torch.compiler.is_compiling()):
+        return window_retrieval(weights, values, window)
+    return torch.einsum("nhwo,nchwo->nchw", weights, _unfolded(values, window))
+
+
+def _unfolded(x: Tensor, window: int) -> Tensor:
+    """(N, d, H, W) to (N, d, H, W, k^2): what each position sees, zero outside the map."""
+    unfolded = F.unfold(x, window, padding=window // 2)  # (N, d k^2, H W)
+    return unfolded.unflatten(2, x.shape[2:]).unflatten(1, (x.shape[1], -1)).permute(0, 1, 3, 4, 2)
+
+
 class _OtherEnd(torch.autograd.Function):
     """See ``other_end``; its own adjoint."""
 

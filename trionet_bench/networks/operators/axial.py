@@ -10,29 +10,44 @@ halves like a strided convolution does.
 import torch
 from torch import Tensor, nn
 
-from trionet_bench.networks.attention import HeadProjection, RetrievalNorm, SimilarityNorm, head_size, pool
+from trionet_bench.networks.attention import (
+    HeadProjection,
+    RetrievalNorm,
+    SimilarityNorm,
+    head_size,
+    kernel_type,
+    pool,
+    scaled_sum,
+    term_moments,
+)
 from trionet_bench.networks.layers import Specified, Weight
 from trionet_bench.networks.sharing import Axis, centred, dims
 from trionet_bench.networks.sharing import channels as plain
 from trionet_bench.networks.sharing import heads as head_axis
+from trionet_bench.networks.window_attention import Window, attend, observe
 from trionet_bench.spaces.resnet import Block
 
 
-class RowAttention(Specified):
-    """Attention of every position over its own row.
+class LineAttention(Specified):
+    """Attention of every position over its own row or column.
 
     Args:
         inputs: meaning of the input channels.
         count: heads n.
         qk_size, v_size: dimensions per head of queries and keys, and of values.
-        span: longest row that the position tables cover.
+        span: longest line that the position tables cover.
+        lines: "rows" or "columns".
 
-    (B, C, H, W) with W at most ``span`` to (B, n d_v, H, W); ValueError beyond.
+    (B, C, H, W), lines at most ``span`` long, to (B, n d_v, H, W); ValueError beyond.
     """
 
-    def __init__(self, inputs: Axis, count: int, qk_size: int, v_size: int, span: int) -> None:
+    query_positions: nn.Parameter
+    key_positions: nn.Parameter
+    value_positions: nn.Parameter
+
+    def __init__(self, inputs: Axis, count: int, qk_size: int, v_size: int, span: int, lines: str) -> None:
         super().__init__()
-        self.span = span
+        self.span, self.lines = span, lines
         self.project = HeadProjection(inputs, count, qk_size, v_size, normalised=True)
         offsets = centred(2 * span - 1)
         std = (qk_size + v_size) ** -0.5
@@ -44,36 +59,63 @@ class RowAttention(Specified):
         self.similarity_norm = SimilarityNorm(3, count)
         self.retrieval_norm = RetrievalNorm(count, v_size)
 
-    def _relative(self, table: Tensor, length: int) -> Tensor:
-        """(d, 2 span - 1) to (d, i, j): the entry for offset j - i."""
-        positions = torch.arange(length, device=table.device)
-        index = positions[None, :] - positions[:, None] + self.span - 1
-        return table[:, index]
-
     def forward(self, x: Tensor) -> Tensor:
-        length = x.shape[3]
+        length = x.shape[3] if self.lines == "rows" else x.shape[2]
         if length > self.span:
             raise ValueError(f"axial attention over {length} pixels, but its position tables span {self.span}")
-        q, k, v = self.project(x)  # (B, n, d, H, W)
-        r_q, r_k, r_v = (
-            self._relative(table, length) for table in (self.query_positions, self.key_positions, self.value_positions)
-        )
-        similarity = self.similarity_norm(
-            [
-                torch.einsum("bndhi,bndhj->bnhij", q, k),
-                torch.einsum("bndhi,dij->bnhij", q, r_q),
-                torch.einsum("bndhj,dij->bnhij", k, r_k),
-            ]
-        )
-        attention = similarity.softmax(dim=-1).to(v.dtype)  # (B, n, H, i, j)
-        content = torch.einsum("bnhij,bndhj->bndhi", attention, v)
-        position = torch.einsum("bnhij,dij->bndhi", attention, r_v)
-        return self.retrieval_norm(content, position)  # (B, n d_v, H, W)
+        qkv = self.project(x)
+        dtype = kernel_type(qkv)
+        tables = [t[:, self.span - length : self.span + length - 1] for t in self._tables]  # (d, 2 length - 1)
+        if dtype is None:
+            retrieved = self._by_tensors(qkv, tables)
+        else:
+            retrieved = self._by_kernel(qkv.to(dtype), [table.to(dtype) for table in tables]).to(qkv.dtype)
+        return self.retrieval_norm(retrieved)
+
+    @property
+    def _tables(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.query_positions, self.key_positions, self.value_positions
+
+    def _geometry(self, offsets: int) -> Window:
+        project = self.project
+        return Window(project.count, project.qk_size, project.v_size, 0, 0, 1, offsets, self.lines)
+
+    def _by_kernel(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
+        """(B, n (2 d_qk + d_v), H, W) to (B, 2 n d_v, H, W)."""
+        window = self._geometry(tables[0].shape[1])
+        query_table, key_table, value_table = (table.flatten() for table in tables)
+        moments = observe(window, qkv, query_table, key_table) if self.similarity_norm.training else None
+        scale = self.similarity_norm(moments, window.valid_pairs(qkv)).to(qkv.dtype)
+        return attend(window, qkv, query_table, key_table, value_table, scale)
+
+    def _by_tensors(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
+        """The same by tensor operations. Products with positions are one matrix product for each position i or j of a
+        line, over all lines.
+        """
+        q, k, v = self.project.split(qkv if self.lines == "rows" else qkv.transpose(2, 3))  # (B, n, d, lines, length)
+        batch, heads, _, lines, length = q.shape
+        q, k, v = (t.transpose(2, 3).flatten(0, 2) for t in (q, k, v))  # (N, d, length), N = B n lines
+        index = torch.arange(length, device=q.device)
+        index = index[None, :] - index[:, None] + length - 1  # (i, j)
+        r_q, r_k, r_v = (table.to(q.dtype)[:, index] for table in tables)  # (d, i, j)
+        by_query = torch.bmm(q.permute(2, 0, 1), r_q.transpose(0, 1))  # (i, N, j)
+        by_key = torch.bmm(k.permute(2, 0, 1), r_k.permute(2, 0, 1))  # (j, N, i)
+        terms = [torch.bmm(q.transpose(1, 2), k), by_query.transpose(0, 1), by_key.permute(1, 2, 0)]  # (N, i, j)
+        terms = [term.unflatten(0, (batch, heads, lines)) for term in terms]
+        moments = term_moments(terms) if self.similarity_norm.training else None
+        scale = self.similarity_norm(moments, batch * lines * length * length)
+        attention = scaled_sum(terms, scale).softmax(dim=-1).to(v.dtype).flatten(0, 2)  # (N, i, j)
+        content = torch.bmm(v, attention.transpose(1, 2))  # (N, d, i)
+        placed = torch.bmm(r_v.transpose(0, 1), attention.permute(1, 2, 0)).permute(2, 1, 0)  # (N, d, i)
+        retrieved = torch.stack([content, placed]).unflatten(1, (batch, heads, lines))  # (2, B, n, lines, d, i)
+        retrieved = retrieved.permute(1, 0, 2, 4, 3, 5).flatten(1, 3)  # (B, 2 n d, lines, i)
+        return retrieved if self.lines == "rows" else retrieved.transpose(2, 3)
 
     def macs(self, height: int, width: int) -> int:
-        """Projections, then three similarity products and two retrievals over the row."""
+        """Projections, then three similarity products and two retrievals over the line."""
+        length = width if self.lines == "rows" else height
         products = self.project.count * (3 * self.project.qk_size + 2 * self.project.v_size)
-        return height * width * (self.project.qkv.weight.numel() + width * products)
+        return height * width * (self.project.qkv.weight.numel() + length * products)
 
 
 class AxialAttention(nn.Module):
@@ -96,16 +138,15 @@ class AxialAttention(nn.Module):
         qk_size, v_size = head_size(qk, channels, heads), head_size(v, channels, heads)
         self.stride = stride
         self.outputs = head_axis(heads, v_size)
-        self.height = RowAttention(plain(channels), heads, qk_size, v_size, span[0])
-        self.width = RowAttention(self.outputs, heads, qk_size, v_size, span[1])
+        self.height = LineAttention(plain(channels), heads, qk_size, v_size, span[0], "columns")
+        self.width = LineAttention(self.outputs, heads, qk_size, v_size, span[1], "rows")
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.height(x.transpose(2, 3)).transpose(2, 3)  # attends over H for each column
-        return pool(self.width(x), self.stride)  # attends over W for each row
+        return pool(self.width(self.height(x)), self.stride)
 
     def macs(self, height: int, width: int) -> int:
         """Both passes run before the stride."""
-        return self.height.macs(width, height) + self.width.macs(height, width)
+        return self.height.macs(height, width) + self.width.macs(height, width)
 
 
 def from_block(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> AxialAttention:

@@ -11,12 +11,22 @@ masked: neither paper says, our choice.
 import torch
 from torch import Tensor, nn
 
-from trionet_bench.networks.attention import HeadProjection, RetrievalNorm, SimilarityNorm, head_size, pool
+from trionet_bench.networks.attention import (
+    HeadProjection,
+    RetrievalNorm,
+    SimilarityNorm,
+    head_size,
+    kernel_type,
+    pool,
+    scaled_sum,
+    term_moments,
+)
 from trionet_bench.networks.layers import BatchNorm, Specified, Weight
 from trionet_bench.networks.sharing import centred, dims
 from trionet_bench.networks.sharing import channels as plain
 from trionet_bench.networks.sharing import heads as head_axis
-from trionet_bench.networks.windows import inside_windows, other_end, window_retrieval, window_similarity
+from trionet_bench.networks.window_attention import Window, attend, observe
+from trionet_bench.networks.windows import inside_windows, other_end, retrieval, similarity
 from trionet_bench.spaces.resnet import Block
 
 
@@ -24,6 +34,9 @@ class WindowPositions(Specified):
     """One vector for each offset in the window: its first half depends on the row, its second on the column. (d,
     window^2).
     """
+
+    rows: nn.Parameter
+    columns: nn.Parameter
 
     def __init__(self, size: int, window: int) -> None:
         super().__init__()
@@ -35,6 +48,10 @@ class WindowPositions(Specified):
         rows = self.rows[:, :, None].expand(-1, -1, window)  # (d/2, k, k)
         columns = self.columns[:, None, :].expand(-1, window, -1)
         return torch.cat([rows, columns]).flatten(1)
+
+    def halves(self) -> Tensor:
+        """Rows, then columns, end to end."""
+        return torch.cat([self.rows.flatten(), self.columns.flatten()])
 
 
 class LocalAttention(nn.Module):
@@ -64,6 +81,7 @@ class LocalAttention(nn.Module):
         super().__init__()
         self.window, self.stride, self.sensitive = window, stride, terms == "position_sensitive"
         qk_size, v_size = head_size(qk, channels, heads), head_size(v, channels, heads)
+        self.geometry = Window(heads, qk_size, v_size, qk_size // 2, v_size // 2, window, window)
         self.outputs = head_axis(heads, v_size)
         self.project = HeadProjection(plain(channels), heads, qk_size, v_size, normalised=self.sensitive)
         self.query_positions = WindowPositions(qk_size, window)
@@ -76,24 +94,41 @@ class LocalAttention(nn.Module):
             self.norm = BatchNorm(self.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, (height, width) = x.shape[0], x.shape[2:]
-        q, k, v = (t.flatten(0, 1) for t in self.project(x))  # (B n, d, H, W)
-        inside = inside_windows(height, width, self.window, x.device)  # (H, W, window^2)
-        content = window_similarity(q, k, self.window)  # (B n, H, W, window^2)
-        position = _at_offsets(q, self.query_positions())
+        qkv = self.project(x)
+        dtype = kernel_type(qkv)
+        retrieved = self._by_tensors(qkv) if dtype is None else self._by_kernel(qkv.to(dtype)).to(qkv.dtype)
+        return pool((self.retrieval_norm if self.sensitive else self.norm)(retrieved), self.stride)
+
+    def _by_kernel(self, qkv: Tensor) -> Tensor:
+        """(B, n (2 d_qk + d_v), H, W) to (B, n d_v, H, W), position-sensitive (B, 2 n d_v, H, W)."""
+        query_table = self.query_positions.halves().to(qkv.dtype)
+        if not self.sensitive:
+            return attend(self.geometry, qkv, query_table)
+        key_table, value_table = (t.halves().to(qkv.dtype) for t in (self.key_positions, self.value_positions))
+        moments = observe(self.geometry, qkv, query_table, key_table) if self.similarity_norm.training else None
+        scale = self.similarity_norm(moments, self.geometry.valid_pairs(qkv)).to(qkv.dtype)
+        return attend(self.geometry, qkv, query_table, key_table, value_table, scale)
+
+    def _by_tensors(self, qkv: Tensor) -> Tensor:
+        """The same by tensor operations, through all pairs of positions and offsets."""
+        batch, _, height, width = qkv.shape
+        inside = inside_windows(height, width, self.window, qkv.device)  # (H, W, window^2)
+        q, k, v = (t.flatten(0, 1) for t in self.project.split(qkv))  # (B n, d, H, W)
+        terms = [similarity(q, k, self.window), _at_offsets(q, self.query_positions())]  # (B n, H, W, window^2)
         if self.sensitive:
             # The entry for offset j - i stands with the query i; a key j files it under i - j.
-            key_position = other_end(_at_offsets(k, self.key_positions().flip(1)), self.window)
-            terms = (t.unflatten(0, (batch, -1)) for t in (content, position, key_position))
-            similarity = self.similarity_norm(list(terms), inside).flatten(0, 1)
+            terms.append(other_end(_at_offsets(k, self.key_positions().flip(1)), self.window))
+            terms = [term.unflatten(0, (batch, -1)) for term in terms]
+            moments = term_moments(terms, inside) if self.similarity_norm.training else None
+            total = scaled_sum(terms, self.similarity_norm(moments, self.geometry.valid_pairs(qkv))).flatten(0, 1)
         else:
-            similarity = content + position
-        attention = similarity.masked_fill(~inside, -torch.inf).softmax(dim=-1).to(v.dtype)
-        retrieved = window_retrieval(attention, v, self.window).unflatten(0, (batch, -1))
-        if not self.sensitive:
-            return pool(self.norm(retrieved.flatten(1, 2)), self.stride)
-        placed = torch.matmul(self.value_positions(), attention.flatten(1, 2).transpose(1, 2))  # (B n, d, HW)
-        return pool(self.retrieval_norm(retrieved, placed.view_as(retrieved)), self.stride)
+            total = terms[0] + terms[1]
+        attention = total.masked_fill(~inside, -torch.inf).softmax(dim=-1).to(v.dtype)
+        retrieved = [retrieval(attention, v, self.window)]  # (B n, d_v, H, W)
+        if self.sensitive:
+            placed = torch.matmul(self.value_positions(), attention.flatten(1, 2).transpose(1, 2))
+            retrieved.append(placed.view_as(retrieved[0]))
+        return torch.cat([t.unflatten(0, (batch, -1)).flatten(1, 2) for t in retrieved], dim=1)
 
     def macs(self, height: int, width: int) -> int:
         """Projections, then q.k, q.r and a.v over the window; position-sensitive also k.r and the positional value."""
