@@ -1,5 +1,6 @@
 """Tables, arrays, the Hugging Face manner and the generated sets."""
 
+import pickle
 import time
 from pathlib import Path
 
@@ -207,3 +208,11 @@ def test_a_missing_named_set_says_how_to_fetch_it_at_once():
     assert time.perf_counter() - started < 1
     with pytest.raises(DataError, match="write hf:NAME@REVISION"):
         open_source("hf:someone/colours")
+
+
+def test_a_reader_travels_to_worker_processes_without_its_images():
+    index = open_source("synthetic:match?n=1000")
+    images = index.arrays("train")
+    sent = pickle.dumps(index.reader)
+    assert len(sent) < images.nbytes / 10
+    assert np.array_equal(pickle.loads(sent).arrays("train"), images)
