@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from trionet_bench.analysis.results import CELL, POINT, Comparison, Results
-from trionet_bench.analysis.statistics import LEVEL, holm, paired_difference, t_interval
+from trionet_bench.analysis.statistics import LEVEL, grouped_t_intervals, holm, paired_difference, t_interval
 
 ALPHA = 1 - LEVEL
 
@@ -42,7 +42,7 @@ def compare(results: Results) -> pd.DataFrame:
 
     Rows with ``declared`` are the family that Holm's correction runs over: one for each comparison, candidate and
     budget, over all data sets together. Where there are several data sets, rows of single ones follow, for reading
-    only: they have no corrected p and no verdict. ``low, high`` speak of these data sets under new seeds; ``new_low,
+    only: they have no p and no verdict. ``low, high`` speak of these data sets under new seeds; ``new_low,
     new_high`` of data sets like these. A row that lacks a pair has no numbers.
     """
     rows: list[dict[str, object]] = []
@@ -63,20 +63,20 @@ def compare(results: Results) -> pd.DataFrame:
 
 def _rows(results: Results, comparison: Comparison, candidate: str) -> list[dict[str, object]]:
     pairs = _pairs(results, comparison, candidate)
-    rows = []
+    fixed = {
+        "metric": comparison.metric,
+        "baseline": comparison.baseline,
+        "candidate": candidate,
+        "margin": np.nan if comparison.margin is None else comparison.margin * POINT,
+    }
+    singles = _single_data_sets(pairs)
+    rows: list[dict[str, object]] = []
     for budget, group in pairs.groupby("budget", sort=True):
         datasets = [name for name in results.datasets if name in set(group.dataset)]
-        fixed = {
-            "metric": comparison.metric,
-            "baseline": comparison.baseline,
-            "candidate": candidate,
-            "budget": budget,
-            "margin": np.nan if comparison.margin is None else comparison.margin * POINT,
-        }
-        rows.append({**fixed, "dataset": datasets[0] if len(datasets) == 1 else "all", **_row(group, comparison, True)})
+        name = datasets[0] if len(datasets) == 1 else "all"
+        rows.append({**fixed, "budget": budget, "dataset": name, **_declared_row(group, comparison)})
         if len(datasets) > 1:
-            singles = [(name, group[group.dataset == name]) for name in datasets]
-            rows += [{**fixed, "dataset": name, **_row(own, comparison, False)} for name, own in singles]
+            rows += [{**fixed, **singles[budget, dataset]} for dataset in datasets]
     return rows
 
 
@@ -100,10 +100,11 @@ def _pairs(results: Results, comparison: Comparison, candidate: str) -> pd.DataF
     return pairs.assign(difference=pairs.candidate - pairs.baseline)
 
 
-def _row(pairs: pd.DataFrame, comparison: Comparison, declared: bool) -> dict[str, object]:
+def _declared_row(pairs: pd.DataFrame, comparison: Comparison) -> dict[str, object]:
+    """The comparison over all data sets of one budget; only counts where a pair is lacking."""
     found = pairs.dropna(subset=["difference"])
     row: dict[str, object] = {
-        "declared": declared,
+        "declared": True,
         "datasets": pairs.dataset.nunique(),
         "pairs": len(found),
         "expected_pairs": len(pairs),
@@ -124,6 +125,16 @@ def _row(pairs: pd.DataFrame, comparison: Comparison, declared: bool) -> dict[st
         "p_smallest": result.p_smallest,
         "p_noninferior": result.p_noninferior,
     }
+
+
+def _single_data_sets(pairs: pd.DataFrame) -> dict[tuple[int, str], dict[str, object]]:
+    """For reading beside a declared row: the interval of each data set and budget that has all of its pairs."""
+    keys = ["budget", "dataset"]
+    table = pairs.groupby(keys, sort=False).difference.agg(expected_pairs="size", pairs="count").reset_index()
+    table = table.merge(grouped_t_intervals(pairs, keys, "difference"), on=keys, how="left")
+    table.loc[table.pairs < table.expected_pairs, ["mean", "low", "high"]] = np.nan
+    table = table.drop(columns=["sd", "n"]).assign(declared=False, datasets=1)
+    return {(row["budget"], row["dataset"]): row for row in table.to_dict("records")}
 
 
 def _verdict(row: "pd.Series[float]") -> str:

@@ -62,9 +62,9 @@ def _same(group: pd.DataFrame, values: pd.Series, what: str, why: str | None = N
 
 def _same_recipes_between_suites(dataset: str, group: pd.DataFrame) -> None:
     """A suite may give its models different recipes; two suites are only comparable if they use the same ones."""
-    by_suite = {suite: _distinct(rows) for suite, rows in group.groupby("suite", sort=True)}
-    if len(by_suite) < 2:
+    if group.suite.nunique() < 2:
         return
+    by_suite = {suite: _distinct(rows) for suite, rows in group.groupby("suite", sort=True)}
     (first_suite, first), *others = by_suite.items()
     for suite, rows in others:
         for row in rows:

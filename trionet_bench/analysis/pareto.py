@@ -40,17 +40,21 @@ def hypervolumes(results: Results, metric: str = "test_top1") -> pd.DataFrame:
     """Hypervolume of each model over its budgets, one value per seed, with a t-interval over seeds.
 
     The reference point is 1.05 times the largest budget and chance accuracy, so that no point of the suite lies on it.
-    Only models with at least two budgets, and only seeds that have them all.
+    Only models with at least two budgets; NaN where a cell of the model is lacking.
     """
-    cells = results.complete
-    rows = []
+    keys = ["dataset", "model"]
+    asked = results.declared.expected.groupby(keys, sort=False).agg(
+        budgets=("budget", "nunique"), cells=("seed", "size")
+    )
     limit = 1.05 * max(results.budgets)
-    for (dataset, model), group in cells.groupby(["dataset", "model"], sort=False):
-        budgets = results.declared.expected.query("dataset == @dataset and model == @model").budget.nunique()
+    rows = []
+    for key, group in results.complete.groupby(keys, sort=False):
+        budgets, cells = asked.loc[key]
+        if budgets < 2:
+            continue
         classes = group.classes.iloc[0]
         chance = 1 / classes if classes and classes > 0 else 0.0
-        whole = [seed for _, seed in group.groupby("seed") if seed.budget.nunique() == budgets and budgets > 1]
-        if whole:
-            interval = t_interval([hypervolume(seed.macs, seed[metric], (limit, chance)) for seed in whole])
-            rows.append((dataset, model, budgets, interval.n, interval.mean, interval.sd, interval.low, interval.high))
-    return pd.DataFrame(rows, columns=["dataset", "model", "budgets", "n", "hypervolume", "sd", "low", "high"])
+        areas = [hypervolume(seed.macs, seed[metric], (limit, chance)) for _, seed in group.groupby("seed")]
+        interval = t_interval(areas if len(group) == cells else [])
+        rows.append((*key, budgets, interval.n, interval.mean, interval.sd, interval.low, interval.high))
+    return pd.DataFrame(rows, columns=[*keys, "budgets", "n", "hypervolume", "sd", "low", "high"])

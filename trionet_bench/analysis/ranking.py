@@ -1,6 +1,7 @@
 """Ranks: of architectures by inherited against stand-alone accuracy, and of models over data sets."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -110,6 +111,7 @@ def architectures(results: Results) -> pd.DataFrame:
     return known.groupby(keys, sort=False)[["macs", "test_top1", *inherited]].mean().reset_index()
 
 
+@lru_cache(maxsize=2)
 def correlations(results: Results) -> pd.DataFrame:
     """``agreement`` of every inherited metric with stand-alone test accuracy, for each data set."""
     table = architectures(results)

@@ -100,8 +100,9 @@ class _Columns:
     operator_macs: list[tuple[Any, ...]] = field(default_factory=list)
 
     def add(self, record: Record, folder: Path) -> None:
-        cell = (record.dataset, record.budget, record.model, record.seed)
-        self.cells.append(_cell_row(record, folder))
+        number = len(self.cells)
+        cell = (number, record.dataset, record.budget, record.model, record.seed)
+        self.cells.append({"number": number, **_cell_row(record, folder)})
         if record.status != "complete":
             return
         self.blocks += [
@@ -133,19 +134,21 @@ class _Columns:
             self.probes += [(*cell, p.epoch, p.probe, p.top1) for p in record.search.probes]
 
     def frames(self) -> dict[str, pd.DataFrame]:
+        """The frames of ``Results``; ``number`` says which record a row is from."""
+        cell = ["number", *CELL]
         options = ["expansion", "kernel", "window", "heads", "qk", "v"]
         place = ["stage", "block", "operator"]
         return {
             "cells": pd.DataFrame(self.cells),
             "blocks": pd.DataFrame(
-                self.blocks, columns=[*CELL, *place, "macs", "resolution", "width", "mid_width", *options]
+                self.blocks, columns=[*cell, *place, "macs", "resolution", "width", "mid_width", *options]
             ),
-            "priors": pd.DataFrame(self.priors, columns=[*CELL, *place, "share"]),
+            "priors": pd.DataFrame(self.priors, columns=[*cell, *place, "share"]),
             "generations": pd.DataFrame(
-                self.generations, columns=[*CELL, "generation", "evaluations", "best_fitness", "best_macs"]
+                self.generations, columns=[*cell, "generation", "evaluations", "best_fitness", "best_macs"]
             ),
-            "probes": pd.DataFrame(self.probes, columns=[*CELL, "epoch", "probe", "top1"]),
-            "operator_macs": pd.DataFrame(self.operator_macs, columns=[*CELL, "operator", "macs"]),
+            "probes": pd.DataFrame(self.probes, columns=[*cell, "epoch", "probe", "top1"]),
+            "operator_macs": pd.DataFrame(self.operator_macs, columns=[*cell, "operator", "macs"]),
         }
 
 
@@ -226,18 +229,17 @@ def load(
             if record is not None:
                 columns.add(record, place)
     frames = columns.frames()
-    if frames["cells"].empty:
+    cells = frames.pop("cells")
+    if cells.empty:
         raise UsageError(f"No record under {', '.join(map(str, folders))}; run the suite first.")
-    frames["cells"] = drop_duplicates(frames["cells"])
+    cells = drop_duplicates(cells)
     suites = [suite] if suite is not None else _declared_beside(folders)
-    declared = _declared(suites, frames["cells"])
-    kept = _kept(frames["cells"], declared.expected)
-    outside = len(frames["cells"]) - len(kept)
+    declared = _declared(suites, cells)
+    kept = _kept(cells, declared.expected)
+    outside = len(cells) - len(kept)
     if kept.empty:
         raise UsageError(f"None of the {outside} records belongs to suite {', '.join(declared.names)} as it is now.")
     check_comparable(kept)
-    for name in frames:
-        frames[name] = frames[name].merge(kept[CELL], on=CELL) if name != "cells" else kept
     return Results(
         declared=declared,
         outside=outside,
@@ -245,15 +247,16 @@ def load(
         references=references,
         models=tuple(_model_order(declared.expected.model.unique().tolist())),
         datasets=tuple(declared.expected.dataset.unique().tolist()),
+        cells=kept.drop(columns="number"),
         **{
-            name: frame.drop_duplicates(ignore_index=True) if name != "cells" else frame
+            name: frame[frame.number.isin(kept.number)].drop(columns="number").reset_index(drop=True)
             for name, frame in frames.items()
         },
     )
 
 
 def _declared_beside(folders: Iterable[Path]) -> list[dict[str, Any]]:
-    paths = sorted({path for folder in folders for path in folder.rglob("suite.json")})
+    paths = sorted({path for folder in folders for where in ("", "*/") for path in folder.glob(f"{where}suite.json")})
     return [json.loads(path.read_text()) for path in paths]
 
 

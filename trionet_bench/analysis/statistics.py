@@ -5,6 +5,7 @@ Intervals over seeds are t-intervals: a percentile bootstrap on three seeds cove
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy import stats
 
 LEVEL = 0.95
 EXACT_PAIRS = 16  # up to here all 2**n sign patterns are enumerated
+RESAMPLES = 1999  # beyond, this many are drawn
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,13 @@ def t_interval(values: Sequence[float] | np.ndarray, level: float = LEVEL) -> In
     if n == 1:
         return Interval(mean, np.nan, 1, np.nan, np.nan)
     sd = float(array.std(ddof=1))
-    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * sd / np.sqrt(n)
+    half = _quantile(level, n - 1) * sd / np.sqrt(n)
     return Interval(mean, sd, n, mean - half, mean + half)
+
+
+@lru_cache
+def _quantile(level: float, df: int) -> float:
+    return float(stats.t.ppf((1 + level) / 2, df))
 
 
 def grouped_t_intervals(frame: pd.DataFrame, by: list[str], value: str, level: float = LEVEL) -> pd.DataFrame:
@@ -98,18 +105,8 @@ def paired_difference(
     flip, smallest = sign_flip(values)
     spread = sum(float(values[labels == label].var()) for label in design.columns)
     if df < 1 or spread < 1e-18:
-        constant = df >= 1
-        return Difference(
-            mean,
-            mean if constant else np.nan,
-            mean if constant else np.nan,
-            len(values),
-            max(df, 0),
-            np.nan,
-            flip,
-            smallest,
-            np.nan,
-        )
+        bound = mean if df > 0 else np.nan
+        return Difference(mean, bound, bound, len(values), max(df, 0), np.nan, flip, smallest, np.nan)
     fit = OLS(values, design.to_numpy()).fit()
     test = fit.t_test(average)
     low, high = test.conf_int(alpha=1 - LEVEL)[0]
@@ -133,10 +130,10 @@ def sign_flip(differences: Sequence[float] | np.ndarray) -> tuple[float, float]:
         lambda a, b, axis: np.mean(a - b, axis=axis),
         permutation_type="samples",
         vectorized=True,
-        n_resamples=2**EXACT_PAIRS if exact else 9999,
+        n_resamples=2**EXACT_PAIRS if exact else RESAMPLES,
         rng=np.random.default_rng(0),
     )
-    return float(result.pvalue), 2.0 ** (1 - len(values)) if exact else 2 / 10000
+    return float(result.pvalue), 2.0 ** (1 - len(values)) if exact else 2 / (RESAMPLES + 1)
 
 
 def mcnemar_exact(baseline_correct: np.ndarray, candidate_correct: np.ndarray) -> tuple[int, int, float]:

@@ -1,5 +1,7 @@
 """What a results table prints: one row per (data set, budget, model), complete or marked as not."""
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 
@@ -7,12 +9,13 @@ from trionet_bench.analysis.results import CELL, GROUP, Results
 from trionet_bench.analysis.statistics import grouped_t_intervals, proportion_interval, t_interval
 
 
+@lru_cache(maxsize=8)
 def summarise(results: Results, metric: str = "test_top1") -> pd.DataFrame:
     """Mean, spread and interval of ``metric`` by group, in the order of the report.
 
     Columns: ``GROUP``, expected, done, failed, complete, n, mean, sd, low, high, interval, macs, params. A group that
     lacks a seed keeps its numbers but is not ``complete``: tables print a dash for it. ``interval`` is "t" over seeds;
-    a single seed gets "test-set", Wilson's interval over test images.
+    a single seed gets "test-set", Wilson's interval over test images. Kept, so not to be changed in place.
     """
     coverage = results.coverage()
     groups = (
@@ -59,6 +62,7 @@ def in_report_order(groups: pd.DataFrame, results: Results) -> pd.DataFrame:
     )
 
 
+@lru_cache(maxsize=8)
 def mark_leaders(results: Results, metric: str = "test_top1") -> pd.Series:
     """ "best", "second" or "" for each row of ``summarise``, by (data set, budget).
 
@@ -78,16 +82,15 @@ def mark_leaders(results: Results, metric: str = "test_top1") -> pd.Series:
             if remaining.empty or len(group) < 2:
                 break
             by_seed = wide.loc[(dataset, budget)]
-            leader = remaining.iloc[0].model
-            tied = [row for row, model in remaining.model.items() if _tied(by_seed[leader], by_seed[model])]
+            leader = by_seed[remaining.model.iloc[0]].to_numpy()
+            tied = [row for row, model in remaining.model.items() if _tied(leader - by_seed[model].to_numpy())]
             marks[tied] = mark
             remaining = remaining.drop(tied)
     return marks
 
 
-def _tied(leader: pd.Series, other: pd.Series) -> bool:
-    differences = (leader - other).dropna().to_numpy()
-    interval = t_interval(differences)
+def _tied(differences: np.ndarray) -> bool:
+    interval = t_interval(differences[~np.isnan(differences)])
     return bool(interval.mean <= 0) if interval.n < 2 else bool(interval.low <= 0)
 
 

@@ -27,8 +27,7 @@ def coverage_line(results: Results) -> str:
 
 
 def _leader(results: Results) -> str:
-    table = summarise(results)
-    table["mark"] = mark_leaders(results)
+    table = summarise(results).assign(mark=mark_leaders(results))
     budget = results.budgets[-1]
     table = table[(table.budget == budget) & table.complete].dropna(subset=["mean"])
     if table.empty:

@@ -19,7 +19,7 @@ from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import Drawing, FigureKind, inline_svg, saved, settle
 from trionet_bench.reporting.style import Style, drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
-from trionet_bench.reporting.tables.table import Table, TableKind, spans, to_csv, to_latex, to_markdown
+from trionet_bench.reporting.tables.table import Table, TableKind, pipe_table, spans, to_csv, to_latex, to_markdown
 from trionet_bench.reporting.text import DASH, absent, counted, listed, sentence
 
 FORMATS = ("html", "md", "csv", "tex", "svg", "pdf", "png")
@@ -224,10 +224,11 @@ def _markdown(facts: dict[str, Any], shown: Sequence[Shown]) -> str:
         parts.append(f"## {title}")
         for item in items:
             if isinstance(item.content, Table):
-                parts.append(to_markdown(item.content, item.kind.title).strip())
+                parts.append(to_markdown(item.content, item.kind.title, _MOST_ROWS).strip())
                 continue
             picture = next((item.files[form] for form in ("png", "svg") if form in item.files), None)
             caption = f"**{sentence(item.kind.title)}** {item.content.alt} {item.content.note}"
             parts += [f"![{item.content.alt}]({picture})", caption] if picture else [caption]
-    parts += ["## Made with", facts["versions"].to_markdown(index=False, disable_numparse=True)]
+    made = facts["versions"].astype(str)
+    parts += ["## Made with", pipe_table(list(made), made.to_numpy().tolist(), [False] * made.shape[1])]
     return "\n\n".join(parts) + "\n"

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.patches import Patch, Rectangle
 
 from trionet_bench.analysis.placement import placement_shares, searched_blocks
@@ -78,8 +77,11 @@ def _clear(part: pd.DataFrame, operators: list[str], columns: pd.MultiIndex) -> 
 
 
 def _heat(axis: Any, shares: pd.DataFrame, title: str, style: Style, clear: pd.DataFrame | None = None) -> None:
-    sns.heatmap(shares, ax=axis, cmap=SHARES, vmin=0, vmax=1, cbar=False, linewidths=0, yticklabels=True)
-    axis.grid(False)
+    axis.pcolormesh(shares.to_numpy(), cmap=SHARES, vmin=0, vmax=1)
+    axis.invert_yaxis()
+    axis.grid(visible=False)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
     annotate = shares.shape[1] <= 18
     for row in range(shares.shape[0]):
         for column in range(shares.shape[1]):
@@ -98,10 +100,9 @@ def _heat(axis: Any, shares: pd.DataFrame, title: str, style: Style, clear: pd.D
         axis.axvline(edge, color=PAPER, lw=3 * style.scale)
     axis.set_xticks([(a + b) / 2 for a, b in itertools.pairwise(edges)])
     first = int(stages.min())
-    axis.set_xticklabels([f"stage {int(stages[edge]) + 1 - min(first, 1)}" for edge in edges[:-1]], rotation=0)
+    axis.set_xticklabels([f"stage {int(stages[edge]) + 1 - min(first, 1)}" for edge in edges[:-1]])
     axis.tick_params(axis="both", length=0)
-    axis.set_yticklabels(axis.get_yticklabels(), rotation=0)
-    axis.set(xlabel="", ylabel="")
+    axis.set_yticks(np.arange(len(shares)) + 0.5, list(shares.index))
     axis.set_title(title)
 
 

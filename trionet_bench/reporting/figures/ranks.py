@@ -26,12 +26,14 @@ def draw_critical_difference(results: Results, style: Style) -> Drawing | None:
         alpha=1 - LEVEL,
         label_fmt_left="{label} ({rank:.2f}) ",
         label_fmt_right=" ({rank:.2f}) {label}",
-        label_props={"size": style.size, "color": INK},
+        label_props={"size": style.size},
         color_palette=colours,
         crossbar_props={"color": INK, "linewidth": 2.5 * style.scale, "marker": ""},
         elbow_props={"linewidth": style.line},
         marker_props={"s": 14 * style.scale, "zorder": 3},
     )
+    for text in axis.texts:
+        text.set_color(INK)  # the palette is for the lines; not all of it can be read as text
     order = found.ranks.sort_values()
     data = order.rename("mean_rank").rename_axis("model").reset_index()
     data["friedman_p"] = found.friedman_p

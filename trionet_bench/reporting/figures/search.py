@@ -16,12 +16,14 @@ def progress(generations: pd.DataFrame) -> pd.DataFrame:
     """Best so far at every number of evaluations that some seed reports: mean and range over seeds."""
     rows = []
     for (dataset, budget, model), group in generations.groupby(["dataset", "budget", "model"], sort=False):
-        runs = [run.sort_values("evaluations") for _, run in group.groupby("seed")]
-        first = max(run.evaluations.iloc[0] for run in runs)
-        last = min(run.evaluations.iloc[-1] for run in runs)
-        for point in sorted({value for value in group.evaluations if first <= value <= last}):
-            best = [float(run[run.evaluations <= point].best_fitness.iloc[-1]) for run in runs]
-            rows.append((dataset, budget, model, point, np.mean(best), min(best), max(best), len(best)))
+        ordered = group.sort_values(["seed", "evaluations"])
+        runs = [(run.evaluations.to_numpy(), run.best_fitness.to_numpy()) for _, run in ordered.groupby("seed")]
+        first, last = max(counts[0] for counts, _ in runs), min(counts[-1] for counts, _ in runs)
+        points = np.unique(np.concatenate([counts for counts, _ in runs]))
+        points = points[(points >= first) & (points <= last)]
+        best = np.array([fitness[np.searchsorted(counts, points, side="right") - 1] for counts, fitness in runs])
+        for point, values in zip(points, best.T, strict=True):
+            rows.append((dataset, budget, model, int(point), values.mean(), values.min(), values.max(), len(values)))
     return pd.DataFrame(rows, columns=["dataset", "budget", "model", "evaluations", "best", "low", "high", "seeds"])
 
 

@@ -25,8 +25,7 @@ def supernet_ablation(results: Results) -> Table | None:
     options = pd.DataFrame(
         [{name: option.get(name) for name in varied} for option in searched.options], index=searched.index
     )
-    table = summarise(results)
-    table["mark"] = mark_leaders(results)
+    table = summarise(results).assign(mark=mark_leaders(results))
     table = table[table.model.isin(searched.index)].reset_index(drop=True)
     inherited = _inherited(results, table)
     text = pd.DataFrame({"Data set": table.dataset, "Budget": table.budget.map(compact), "Model": table.model})
@@ -84,8 +83,7 @@ def operator_ablation(results: Results) -> Table | None:
     if len({operators for operators in sets.values() if len(operators) > 1}) < 2:
         return None
     names = list(dict.fromkeys(name for operators in sets.values() for name in operators))
-    table = summarise(results)
-    table["mark"] = mark_leaders(results)
+    table = summarise(results).assign(mark=mark_leaders(results))
     table = table[table.model.isin(sets)]
     table = table.assign(operators=table.model.map(sets), size=table.model.map(sets).map(len))
     table = table.sort_values("size", kind="stable").sort_values(

@@ -1,5 +1,8 @@
 """Found networks, written out."""
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
 from trionet_bench.analysis.placement import searched_blocks
@@ -28,15 +31,10 @@ def found_architectures(results: Results) -> Table | None:
     blocks = searched_blocks(results).sort_values([*CELL, "stage", "block"])
     if blocks.empty:
         return None
-    facts = results.complete.set_index(CELL)
-    rows = []
-    for cell, group in blocks.groupby(CELL, sort=False):
-        stages = [
-            " ".join(_block(block) for block in stage.itertuples()) for _, stage in group.groupby("stage", sort=True)
-        ]
-        fact = facts.loc[cell]
-        rows.append((*cell, " · ".join(stages), fact.macs, fact.params, fact.get("test_top1")))
-    found = pd.DataFrame(rows, columns=[*CELL, "blocks", "macs", "params", "test_top1"])
+    written = blocks[CELL].assign(text=[_block(block) for block in blocks.itertuples()], stage=blocks.stage)
+    written["text"] = np.where(written.duplicated([*CELL, "stage"]), " ", " · ") + written.text
+    lines = written.groupby(CELL, sort=False).text.agg("".join).str.removeprefix(" · ").rename("blocks").reset_index()
+    found = lines.merge(results.complete, on=CELL)
     text = pd.DataFrame(
         {
             "Data set": found.dataset,
@@ -56,7 +54,7 @@ def found_architectures(results: Results) -> Table | None:
     return Table(blocks[[*CELL, *_DATA]], text, note, groups=3, numbers=["Seed", "MACs", "Params", "Top-1 (%)"])
 
 
-def _block(block: "pd.Series[float]") -> str:
+def _block(block: Any) -> str:
     letter = {"conv": "C", "local": "L", "axial": "A"}.get(block.operator, f"{block.operator}:")
     options = "".join(
         f"{name}{int(value)}"

@@ -7,7 +7,7 @@ from trionet_bench.analysis.pareto import hypervolumes
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import in_report_order
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import compact, duration, interval, memory, percent
+from trionet_bench.reporting.text import DASH, compact, duration, interval, memory, percent
 
 _TIMES = {
     "supernet_s": "Supernet",
@@ -60,11 +60,11 @@ def covered_area(results: Results) -> Table | None:
             "Budgets": table.budgets.astype(str),
             "Hypervolume (%)": table.hypervolume.map(percent),
             "95 % interval": [interval(row.low, row.high) for row in table.itertuples()],
-            "n": table.n.astype(str),
+            "n": [str(n) if n else DASH for n in table.n],
         }
     )
     note = (
         "Share of the plane of accuracy against MACs that a model's budgets cover, up to 1.05 times the largest "
-        "budget and down to chance; one value a seed, mean and 95 % t-interval over seeds that have every budget."
+        "budget and down to chance; one value a seed, mean and 95 % t-interval over seeds."
     )
     return Table(table, text, note, groups=1, numbers=list(text.columns[2:]))

@@ -18,11 +18,10 @@ _NOTE = (
 
 def datasets_by_models(results: Results) -> Table | None:
     """One row a data set and budget, one column a model, below them mean and mean rank; None for one data set."""
-    table = summarise(results)
+    table = summarise(results).assign(mark=mark_leaders(results))
     if table.dataset.nunique() < 2:
         return None
-    table["mark"] = mark_leaders(results)
-    table["shown"] = table["mean"].where(table.complete)
+    table = table.assign(shown=table["mean"].where(table.complete))
     models = list(results.models)
     texts, marks, data = [], [], []
     for budget, own in table.groupby("budget", sort=True):

@@ -44,9 +44,9 @@ def read_references(path: Path) -> list[Reference]:
 
 def published(results: Results) -> Table | None:
     """One row a published result whose model and data source a measured group has; None without any."""
-    table = summarise(results)
     sources = results.cells.drop_duplicates("dataset").set_index("dataset").source
-    table["source"] = table.dataset.map(sources).map(lambda source: str(source).split("?")[0])
+    table = summarise(results)
+    table = table.assign(source=table.dataset.map(sources.map(lambda source: str(source).split("?")[0])))
     rows = []
     for reference in read_references(results.references or SHIPPED):
         ours = table[table.model == reference.model]

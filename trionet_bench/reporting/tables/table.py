@@ -63,19 +63,39 @@ def to_csv(table: Table) -> str:
     return str(table.data.to_csv(index=False, lineterminator="\n"))
 
 
-def to_markdown(table: Table, title: str) -> str:
-    """A pipe table under its title; the best bold, the second underlined."""
-    shown = table.text.astype(str).map(lambda text: text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " "))
-    shown = shown.map(
-        lambda text: text.replace("&", "&amp;").replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
-    )
+def to_markdown(table: Table, title: str, most: int | None = None) -> str:
+    """A pipe table under its title; the best bold, the second underlined; the first ``most`` rows of it."""
     wrap = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
-    for row in range(len(shown)):
-        for column in range(shown.shape[1]):
-            shown.iat[row, column] = wrap[table.mark(row, column)].format(shown.iat[row, column])
-    align = ["right" if name in table.numbers else "left" for name in shown.columns]
-    body = shown.to_markdown(index=False, disable_numparse=True, colalign=align)
-    return f"**{sentence(title)}** {table.note}\n\n{body}\n"
+    shown = table.text.head(most) if most else table.text
+    rows = [
+        [wrap[table.mark(r, c)].format(_markdown(value)) for c, value in enumerate(row)]
+        for r, row in enumerate(shown.itertuples(index=False, name=None))
+    ]
+    cut = f"\n\nThe first {most} of {len(table.text)} rows." if len(shown) < len(table.text) else ""
+    body = pipe_table(
+        [_markdown(name) for name in shown.columns], rows, [name in table.numbers for name in shown.columns]
+    )
+    return f"**{sentence(title)}** {_markdown(table.note)}\n\n{body}{cut}\n"
+
+
+def pipe_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    """A Markdown table with its columns in line; tabulate, which pandas uses for it, needs minutes for large ones."""
+    widths = [max(3, *(len(row[c]) for row in (head, *rows))) for c in range(len(head))]
+    rule = ["-" * (width - 1) + ":" if flush else "-" * width for width, flush in zip(widths, right, strict=True)]
+    padded = [
+        [
+            text.rjust(width) if flush else text.ljust(width)
+            for text, width, flush in zip(row, widths, right, strict=True)
+        ]
+        for row in (head, rule, *rows)
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in padded)
+
+
+def _markdown(value: object) -> str:
+    """Text that Markdown prints as it is."""
+    special = {"\\": "\\\\", "|": "\\|", "\n": " ", "&": "&amp;", "<": "&lt;", "*": "\\*", "_": "\\_"}
+    return "".join(special.get(character, character) for character in str(value))
 
 
 def to_latex(table: Table, name: str, title: str) -> str:
