@@ -147,6 +147,31 @@ def test_fresh_block_is_its_shortcut():
     assert torch.equal(built.blocks[0][1](x), x.relu())
 
 
+def test_drop_path_grows_with_depth():
+    built = network(BY_HAND, 8)
+    built.set_drop_path(0.5)
+    assert [block.drop_path for stage in built.blocks for block in stage] == [0.0, 0.25, 0.5]
+
+
+def test_drop_path_skips_whole_branches_of_single_images():
+    built = network(BY_HAND, 8, "cpu")
+    initialise(built, 0)
+    block = built.blocks[0][1]
+    torch.nn.init.ones_(block.expand_norm.weight)
+    x = torch.rand(400, 16, 8, 8)
+    whole = block(x)
+    block.drop_path = 0.25
+    torch.manual_seed(0)
+    dropped = block(x)
+    skips = (dropped == x).flatten(1).all(1)
+    assert skips.float().mean().item() == pytest.approx(0.25, abs=0.07)
+    # what remains is scaled up, so that the mean stays; seen where the sum is not rectified
+    seen = ~skips[:, None, None, None] & (whole > 0)
+    torch.testing.assert_close(dropped[seen], (x + (whole - x) / 0.75).relu()[seen])
+    block.eval()
+    assert not (block(x) == x).flatten(1).all(1).any()
+
+
 def test_weights_are_named_alike_but_for_the_operator():
     names = {
         operator: {name for name, _ in network(TINY.decode(TINY.extreme(TINY.operators_set_to(operator), True)), 8)

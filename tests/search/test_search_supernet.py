@@ -226,13 +226,17 @@ class Interrupted(Exception):
     pass
 
 
-def train(folder: Path, stop_after: int | None = None) -> tuple[Supernet, list[dict[str, Any]]]:
-    """A supernet trained for three epochs, with a checkpoint after each; ``stop_after`` so many steps it breaks off."""
+def train(
+    folder: Path, stop_after: int | None = None, steps: list[int] | None = None
+) -> tuple[Supernet, list[dict[str, Any]]]:
+    """A supernet trained for three epochs; ``stop_after`` so many steps it breaks off. ``steps`` collects what it did."""
     net = supernet()
     scorer = ChildScorer(net, [batch(50)[0]], HeldOut(), CPU)
 
     def progress(done: int, total: int, text: str) -> None:
         assert total == 6
+        if steps is not None:
+            steps.append(done)
         if done == stop_after:
             raise Interrupted
 
@@ -266,7 +270,9 @@ def test_interrupted_training_ends_with_the_same_supernet(tmp_path: Path, monkey
     whole, rows = train(tmp_path / "whole")
     with pytest.raises(Interrupted):
         train(tmp_path / "broken", stop_after=5)
-    resumed, rows_resumed = train(tmp_path / "broken")
+    steps: list[int] = []
+    resumed, rows_resumed = train(tmp_path / "broken", steps=steps)
+    assert steps == [5, 6]  # the checkpoint is of the second of three epochs of two steps
     assert timeless(rows) == timeless(rows_resumed)
     assert all(
         torch.equal(a, b) for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True)

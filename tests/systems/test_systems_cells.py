@@ -304,6 +304,16 @@ def test_other_seeds_differ(tmp_path: Path):
     assert not same_files(tmp_path / "0", tmp_path / "1")
 
 
+def test_drop_path_of_the_recipe_is_followed(tmp_path: Path):
+    of = cell("standalone", operator="conv")
+    run(of, tmp_path / "without")
+    dropping = replace(of, recipe=RECIPE.model_copy(update={"drop_path": 0.5}))
+    for name in ("with", "again"):
+        run(dropping, tmp_path / name)
+    assert same_files(tmp_path / "with", tmp_path / "again")
+    assert not same_files(tmp_path / "with", tmp_path / "without")
+
+
 def test_random_state_of_the_process_does_not_matter(tmp_path: Path):
     for name, seed in (("one", 1), ("other", 2)):
         torch.manual_seed(seed)

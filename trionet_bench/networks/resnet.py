@@ -15,6 +15,7 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import stochastic_depth
 
 from trionet_bench.networks.cost import Cost
 from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, strided
@@ -46,6 +47,7 @@ class Bottleneck(nn.Module):
             self.shortcut = Convolution2d(channels(inputs), channels(width), stride=stride)
             self.shortcut_norm = BatchNorm(channels(width))
         self.has_shortcut, self.stride = stride != 1 or inputs != width, stride
+        self.drop_path = 0.0  # probability that an image skips all but the shortcut in training
 
     @property
     def operator(self) -> SpatialOperator:
@@ -56,7 +58,8 @@ class Bottleneck(nn.Module):
         shortcut = self.shortcut_norm(self.shortcut(x)) if self.has_shortcut else x
         x = F.relu(self.reduce_norm(self.reduce(x)))
         x = F.relu(self.operator(x))
-        return F.relu(self.expand_norm(self.expand(x)) + shortcut)
+        x = stochastic_depth(self.expand_norm(self.expand(x)), self.drop_path, "row", self.training)
+        return F.relu(x + shortcut)
 
     def macs(self, height: int, width: int) -> dict[str, int]:
         """By kind: the operator under its name, the 1x1 convolutions as ``pointwise``, the ``shortcut``."""
@@ -103,6 +106,14 @@ class ResNet(nn.Module):
         for block in chain.from_iterable(self.blocks):
             x = block(x)
         return self.classifier(x)
+
+    def set_drop_path(self, probability: float) -> None:
+        """Stochastic depth (Huang et al. 2016, arXiv 1603.09382): from 0 in the first block linearly to ``probability``
+        in the last.
+        """
+        blocks = [*chain.from_iterable(self.blocks)]
+        for number, block in enumerate(blocks):
+            block.drop_path = probability * number / max(1, len(blocks) - 1)
 
     def costs(self, height: int, width: int) -> Iterator[Cost]:
         """Closed-form MACs of every part for one image of this size."""

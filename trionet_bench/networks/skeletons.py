@@ -23,6 +23,10 @@ class Skeleton(Protocol):
         """Closed-form MACs of every part for one image of this size."""
         ...
 
+    def set_drop_path(self, probability: float) -> None:
+        """Stochastic depth in training, growing linearly to ``probability`` in the last block."""
+        ...
+
     def placement(self, resolution: int) -> list[dict[str, Any]]:
         """One entry a block for the record: all of ``records.record.Placement`` but its MACs."""
         ...

@@ -107,8 +107,9 @@ class Bench:
         """Accuracy on a part."""
         return evaluate(network, self.eval_batches(part), self.device, self.cell.recipe.precision)
 
-    def train(self, network: nn.Module, recipe: Recipe, phase: str) -> list[dict[str, Any]]:
+    def train(self, network: Any, recipe: Recipe, phase: str) -> list[dict[str, Any]]:
         """Train in place on train and search-validation images; taken up again where an interrupted run stood."""
+        network.set_drop_path(recipe.drop_path)
         return train_classifier(
             network,
             self.train_batches("train", "search_val"),

@@ -119,7 +119,7 @@ class Recipe(Strict):
         batch: images per step, over all processes together.
         warmup_epochs: linear rise of the learning rate from ``warmup_lr``, then a cosine down to ``min_lr``.
         ema: decay of an exponential moving average of the weights; when set, the averaged weights are the result.
-        drop_path: probability in the last block, growing linearly with depth.
+        drop_path: probability in the last block, growing linearly with depth; supernets train without.
         weight_decay_on_norm: whether weight decay also acts on biases, norm parameters and other vectors.
     """
 
