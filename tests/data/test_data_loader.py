@@ -11,7 +11,6 @@ from trionet_bench.data.loader import ImageData, ImageSet, eval_batches, load_im
 from trionet_bench.data.memory import MemoryImages
 from trionet_bench.data.source import open_source
 from trionet_bench.data.splits import make_splits
-from trionet_bench.data.transforms import erased
 from trionet_bench.errors import DataError
 from trionet_bench.training.recipe import Augment
 
@@ -100,10 +99,6 @@ def test_the_only_image_of_a_set_is_augmented_anew_in_each_epoch(digits: ImageDa
     views = [images for epoch in range(3) for images, _ in batches.epoch(epoch)]
     assert not torch.equal(views[0], views[1])
     assert not torch.equal(views[1], views[2])
-
-
-def test_an_image_too_small_for_a_rectangle_stays_as_it_is():
-    assert torch.equal(erased(torch.ones(4, 1, 1, 1), 1.0, range(4)), torch.ones(4, 1, 1, 1))
 
 
 def test_an_erased_rectangle_takes_the_mean_colour_in_some_images():

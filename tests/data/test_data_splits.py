@@ -52,9 +52,10 @@ def test_stratified_takes_largest_remainders_and_never_a_whole_class():
     # 6 of 16: exact shares 3.75, 1.875, 0.375; floors 3, 1, 0; the two left go to the classes 1 and 0
     chosen = stratified(labels, 6, np.random.default_rng(0))
     assert np.bincount(labels[chosen], minlength=3).tolist() == [4, 2, 0]
-    # 14 of 16: shares 8.75, 4.375, 0.875; the only image of class 2 stays
-    chosen = stratified(labels, 14, np.random.default_rng(0))
-    assert np.bincount(labels[chosen], minlength=3).tolist() == [9, 4, 0]
+    # 14 of 16: shares 8.75, 4.375, 0.875; the only image of class 2 stays, and one of each class even if all are asked for
+    for count in (14, 16):
+        chosen = stratified(labels, count, np.random.default_rng(0))
+        assert np.bincount(labels[chosen], minlength=3).tolist() == [9, 4, 0]
 
 
 def test_stored_splits_come_back_and_a_changed_file_is_refused(tmp_path: Path):

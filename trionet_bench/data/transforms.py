@@ -160,9 +160,8 @@ def erased(images: Tensor, probability: float, seeds: Sequence[int]) -> Tensor:
         for box, image, seed in zip(boxes, images, seeds, strict=True):
             torch.default_generator.manual_seed(seed)
             if torch.rand(()) < probability:
-                top, left, tall, wide, fill = RandomErasing.get_params(image, ERASED_AREA, ERASED_ASPECTS, value=[0.0])
-                if fill is not image:                                                           # else no box would fit
-                    box[:] = torch.tensor([top, left, top + tall, left + wide])
+                top, left, tall, wide, _ = RandomErasing.get_params(image, ERASED_AREA, ERASED_ASPECTS, value=[0.0])
+                box[:] = torch.tensor([top, left, top + tall, left + wide])
     top, left, bottom, right = boxes.to(images.device).T[:, :, None]
     y, x = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
     rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)                        # (B, H), (B, W)
