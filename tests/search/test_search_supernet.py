@@ -229,7 +229,7 @@ class Interrupted(Exception):
 def train(
     folder: Path, stop_after: int | None = None, steps: list[int] | None = None
 ) -> tuple[Supernet, list[dict[str, Any]]]:
-    """A supernet trained for three epochs; ``stop_after`` so many steps it breaks off. ``steps`` collects what it did."""
+    """A supernet trained for three epochs; ``stop_after`` so many steps it breaks off. ``steps`` collects them."""
     net = supernet()
     scorer = ChildScorer(net, [batch(50)[0]], HeldOut(), CPU)
 
