@@ -61,8 +61,7 @@ def make_deterministic(device: torch.device) -> dict[str, Any]:
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a quarter of a CPU step, for memory never read
-    # Filling costs time and changes no correct result. (A property of the module, which mypy does not see.)
+    # Filling takes a quarter of a CPU step, for memory never read. (A property of the module, unseen by mypy.)
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
