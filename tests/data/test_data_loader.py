@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import v2
 
 from trionet_bench.data.loader import ImageData, ImageSet, eval_batches, load_images, train_batches
 from trionet_bench.data.memory import MemoryImages
 from trionet_bench.data.source import open_source
 from trionet_bench.data.splits import make_splits
+from trionet_bench.data.transforms import in_groups, torchvision_seed
 from trionet_bench.errors import DataError
 from trionet_bench.training.recipe import Augment
 
@@ -112,6 +114,18 @@ def test_an_erased_rectangle_takes_the_mean_colour_in_some_images():
         shares.append(erased.float().mean().item())
     assert 0.4 < np.mean([share > 0 for share in shares]) < 0.6
     assert max(shares) < 0.36                                    # a third, and rounding to pixels
+
+
+def test_images_of_a_batch_are_recoloured_differently_each_with_every_operation():
+    image = torch.randint(256, (3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = image.expand(64, -1, -1, -1)
+    seen = set()
+    for seed in range(20):
+        with torchvision_seed(seed):
+            views = in_groups(images, v2.RandAugment(1, 9))
+        assert len(views.flatten(1).unique(dim=0)) > 2                           # eight groups of eight
+        seen.add(bytes(views[0].numpy()))
+    assert len(seen) > 5                                                         # of the first image, over the steps
 
 
 def test_a_padded_crop_shifts_by_up_to_an_eighth_and_leaves_black():

@@ -52,7 +52,7 @@ def test_stratified_takes_largest_remainders_and_never_a_whole_class():
     # 6 of 16: exact shares 3.75, 1.875, 0.375; floors 3, 1, 0; the two left go to the classes 1 and 0
     chosen = stratified(labels, 6, np.random.default_rng(0))
     assert np.bincount(labels[chosen], minlength=3).tolist() == [4, 2, 0]
-    # 14 of 16: shares 8.75, 4.375, 0.875; the only image of class 2 stays, and one of each class even if all are asked for
+    # 14 of 16: shares 8.75, 4.375, 0.875; the only image of class 2 stays, and one of each class however many are asked
     for count in (14, 16):
         chosen = stratified(labels, count, np.random.default_rng(0))
         assert np.bincount(labels[chosen], minlength=3).tolist() == [9, 4, 0]

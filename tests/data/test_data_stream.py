@@ -74,13 +74,6 @@ def test_a_streamed_image_is_the_middle_of_its_short_side(photos: Index):
     assert np.array_equal(data.part("test").images[0].permute(1, 2, 0).numpy(), whole[1:15, 1:15])
 
 
-def test_workers_that_augment_images_in_memory_change_no_batch(photos: Index):
-    splits = make_splits(photos, 0)
-    alone, helped = (load_images(photos, splits, 16, workers=workers) for workers in (0, 2))
-    assert alone.in_memory
-    assert same(batches_of(alone, ALL), batches_of(helped, ALL))
-
-
 @pytest.mark.usefixtures("streamed")
 def test_streamed_evaluation_images_are_decoded_once(photos: Index, tmp_path: Path):
     shutil.copytree(photos.uri.removeprefix("folder:"), tmp_path / "copy")

@@ -115,15 +115,14 @@ def load_images(
     """All images of the splits, ready for batches.
 
     Args:
-        workers: processes that decode a streamed set, or augment images one by one. Neither they nor the cache change
-            any batch.
+        workers: processes that decode, where the set is streamed. Neither they nor the cache change any batch.
         cache_dir: where decoded images, and the list of broken ones, are kept for the next time.
         skip_broken: leave out images that cannot be decoded, and count them; otherwise they are a DataError.
     """
     pixels: Pixels
     if sum(index.counts.values()) * index.channels * resolution**2 <= MEMORY_BYTES:
         decoded, broken = decode(index, resolution, cache_dir)
-        pixels = MemoryImages(torch.from_numpy(decoded), workers)
+        pixels = MemoryImages(torch.from_numpy(decoded))
     else:
         broken = list(check(index, cache_dir=cache_dir))
         pixels = StreamedImages(index, resolution, workers)

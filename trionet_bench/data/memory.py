@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.v2 import functional
 
 from trionet_bench.data.check import Broken, try_all, write_whole
@@ -23,8 +22,8 @@ CACHE_VERSION = "1"              # raised when decoding or resizing changes
 class MemoryImages:
     """All images of a data set as one uint8 tensor (N, C, R, R), augmented a batch at a time where training happens."""
 
-    def __init__(self, images: Tensor, workers: int = 0) -> None:
-        self.images, self.workers = images, workers
+    def __init__(self, images: Tensor) -> None:
+        self.images = images
         self._copies: dict[torch.device, Tensor] = {}
 
     @property
@@ -47,24 +46,9 @@ class MemoryImages:
             yield self.on(device)[torch.from_numpy(rows).to(device)]
 
     def augmented(self, steps: Iterable[Step], augmentation: Augmentation, device: torch.device) -> Iterator[Tensor]:
-        """The wanted images of each step, augmented; by worker processes where that is slow."""
-        if self.workers and augmentation.is_slow:
-            made = Augmented(self.images, augmentation)
-            for images in DataLoader(made, sampler=steps, batch_size=None, num_workers=self.workers):   # type: ignore[arg-type]
-                yield images.to(device, non_blocking=True)
-            return
+        """The wanted images of each step, augmented."""
         for step in steps:
             yield augmentation.of_batch(self.on(device)[torch.from_numpy(step.rows).to(device)], step)
-
-
-class Augmented(Dataset[Tensor]):
-    """The augmented images of a step; a plain value that worker processes receive."""
-
-    def __init__(self, images: Tensor, augmentation: Augmentation) -> None:
-        self.images, self.augmentation = images, augmentation
-
-    def __getitem__(self, step: Step) -> Tensor:
-        return self.augmentation.of_batch(self.images[torch.from_numpy(step.rows)], step)
 
 
 def decode(index: Index, resolution: int, cache_dir: Path | None) -> tuple[np.ndarray, list[Broken]]:
@@ -110,7 +94,7 @@ def resize_arrays(stored: np.ndarray | None, resolution: int) -> np.ndarray:
     count, height, width, channels = stored.shape
     images = np.empty((count, channels, resolution, resolution), np.uint8)
     for start in range(0, count, CHUNK):
-        chunk = np.ascontiguousarray(stored[start : start + CHUNK].transpose(0, 3, 1, 2))
-        squares = functional.center_crop(torch.from_numpy(chunk), [min(height, width)])
+        chunk = torch.from_numpy(np.array(stored[start : start + CHUNK])).permute(0, 3, 1, 2)
+        squares = functional.center_crop(chunk, [min(height, width)]).contiguous()
         images[start : start + CHUNK] = functional.resize(squares, [resolution, resolution], antialias=True).numpy()
     return images

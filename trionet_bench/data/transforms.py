@@ -19,6 +19,7 @@ from trionet_bench.data.images import planes
 
 PAD_SHARE = 8                     # a padded crop shifts by up to 1/8 of the side: 4 pixels of 32
 ASPECTS = (3 / 4, 4 / 3)
+GROUP = 8                         # images that share a recolouring
 ERASED_AREA, ERASED_ASPECTS = (0.02, 0.33), (0.3, 3.3)
 
 
@@ -61,22 +62,17 @@ class Augmentation:
     def __init__(self, settings: AugmentSettings, flip_safe: bool, resolution: int) -> None:
         self.crop, self.min_area, self.resolution = settings.crop, settings.min_area, resolution
         self.flip = settings.flip and flip_safe
-        steps: list[Callable[[Tensor], Tensor]] = []
+        self.recolour: list[v2.Transform] = []
         if settings.colour_jitter:
             strength = settings.colour_jitter
-            steps.append(v2.ColorJitter(brightness=strength, contrast=strength, saturation=strength))
+            self.recolour.append(v2.ColorJitter(brightness=strength, contrast=strength, saturation=strength))
         if settings.randaugment:
             operations, magnitude = settings.randaugment
-            steps.append(v2.RandAugment(operations, magnitude, interpolation=InterpolationMode.BILINEAR))
-        self.recolour = v2.Compose(steps) if steps else None
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether each image of a batch is treated on its own, which worker processes can share out."""
-        return self.recolour is not None
+            one = v2.RandAugment(1, magnitude, interpolation=InterpolationMode.BILINEAR)
+            self.recolour += [one] * operations
 
     def of_batch(self, images: Tensor, step: Step) -> Tensor:
-        """The wanted images of a whole batch (B, C, R, R); crops and flips are drawn for all, wanted or not."""
+        """The wanted images of a whole batch (B, C, R, R); all of it is augmented, whoever wants how many."""
         generator = torch.Generator().manual_seed(step.seed)
         if self.crop == "pad":
             images = shifted(images, generator)
@@ -84,8 +80,10 @@ class Augmentation:
             images = resized_crops(images, self.min_area, generator)
         if self.flip:
             images = flipped(images, generator)
-        images = images[torch.from_numpy(step.wanted).to(images.device)]
-        return each(images, step.image_seeds(), self.recolour) if self.recolour else images
+        with torchvision_seed(step.seed):
+            for transform in self.recolour:
+                images = in_groups(images, transform)
+        return images[torch.from_numpy(step.wanted).to(images.device)]
 
     def of_image(self, image: Image.Image, seed: int) -> Tensor:
         """A training view of one image in mode L or RGB, of any size: (C, R, R)."""
@@ -100,7 +98,9 @@ class Augmentation:
             if self.flip:
                 image = v2.RandomHorizontalFlip()(image)
             pixels = torch.from_numpy(np.ascontiguousarray(planes(image)))
-            return self.recolour(pixels) if self.recolour else pixels
+            for transform in self.recolour:
+                pixels = transform(pixels)
+        return pixels
 
 
 class Mixing:
@@ -142,14 +142,15 @@ def torchvision_seed(seed: int) -> Iterator[None]:
         torch.set_rng_state(state)
 
 
-def each(images: Tensor, seeds: Sequence[int], transform: Callable[[Tensor], Tensor]) -> Tensor:
-    """``transform`` of every image of (B, C, H, W), each with its own random draw."""
-    with torchvision_seed(0):
-        views = []
-        for image, seed in zip(images, seeds, strict=True):
-            torch.default_generator.manual_seed(seed)
-            views.append(transform(image))
-    return torch.stack(views)
+def in_groups(images: Tensor, transform: Callable[[Tensor], Tensor]) -> Tensor:
+    """``transform`` of groups of eight images, drawn anew at each call. Images of a group share what is drawn for them.
+
+    Each image meets every operation as often as if it were drawn for it alone, at an eighth of the time.
+    """
+    result = torch.empty_like(images)
+    for group in torch.randperm(len(images)).to(images.device).split(GROUP):
+        result[group] = transform(images[group])
+    return result
 
 
 def erased(images: Tensor, probability: float, seeds: Sequence[int]) -> Tensor:
