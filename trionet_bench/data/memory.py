@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,9 @@ def decode(index: Index, resolution: int, cache_dir: Path | None) -> tuple[np.nd
 
     Decoded files are kept in ``cache_dir``, from where all processes of a machine share one copy in memory.
     """
-    if all(index.arrays(part) is not None for part in index.labels):
-        return np.concatenate([resize_arrays(index.arrays(part), resolution) for part in index.labels]), []
+    stored = [array for part in index.labels if (array := index.arrays(part)) is not None]
+    if stored:
+        return np.concatenate([resize_arrays(array, resolution) for array in stored]), []
     if cache_dir is None:
         return decode_files(index, resolution)
     name = f"images-{sha256(index.fingerprint, str(resolution), CACHE_VERSION)[:24]}"
@@ -73,24 +75,23 @@ def decode(index: Index, resolution: int, cache_dir: Path | None) -> tuple[np.nd
 
 
 def decode_files(index: Index, resolution: int) -> tuple[np.ndarray, list[Broken]]:
+    """The same, from the files."""
     images = np.zeros((sum(index.counts.values()), index.channels, resolution, resolution), np.uint8)
     broken: list[Broken] = []
     offset = 0
     for part, count in index.counts.items():
-        target = images[offset : offset + count]
-
-        def decode_one(part: str, position: int, target: np.ndarray = target) -> None:
-            with index.read(part, position) as image:
-                target[position] = square(image, resolution, index.channels)
-
-        broken += try_all(index, part, decode_one)
+        broken += try_all(index, part, partial(_decode_into, images[offset : offset + count], index))
         offset += count
     return images, broken
 
 
-def resize_arrays(stored: np.ndarray | None, resolution: int) -> np.ndarray:
+def _decode_into(images: np.ndarray, index: Index, part: str, position: int) -> None:
+    with index.read(part, position) as image:
+        images[position] = square(image, images.shape[-1], index.channels)
+
+
+def resize_arrays(stored: np.ndarray, resolution: int) -> np.ndarray:
     """The central squares of uint8 (N, H, W, C) at the resolution: (N, C, R, R)."""
-    assert stored is not None
     count, height, width, channels = stored.shape
     images = np.empty((count, channels, resolution, resolution), np.uint8)
     for start in range(0, count, CHUNK):

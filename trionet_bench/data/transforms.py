@@ -16,6 +16,7 @@ from torch.nn import functional
 from torchvision.transforms import InterpolationMode, RandomErasing, v2
 
 from trionet_bench.data.images import planes
+from trionet_bench.randomness import derived_seed
 
 PAD_SHARE = 8                     # a padded crop shifts by up to 1/8 of the side: 4 pixels of 32
 ASPECTS = (3 / 4, 4 / 3)
@@ -80,7 +81,7 @@ class Augmentation:
             images = resized_crops(images, self.min_area, generator)
         if self.flip:
             images = flipped(images, generator)
-        with torchvision_seed(step.seed):
+        with torchvision_seed(derived_seed(step.seed, "recolour")):
             for transform in self.recolour:
                 images = in_groups(images, transform)
         return images[torch.from_numpy(step.wanted).to(images.device)]
@@ -126,7 +127,7 @@ class Mixing:
             images = erased(images, self.erase, step.image_seeds())
         if self.mix is None:
             return images, labels
-        with torchvision_seed(step.seed):
+        with torchvision_seed(derived_seed(step.seed, "mix")):
             mixed: tuple[Tensor, Tensor] = self.mix(images, labels)
         return mixed
 
