@@ -93,7 +93,10 @@ def _record(
 ) -> Record:
     dataset, model, budget, seed = cell
     searched = model not in OPERATORS
-    options = options or ({"sampler": "hierarchical", "sharing": "multihead"} if searched else {"operator": model})
+    options = dict(options) or (
+        {"sampler": "hierarchical", "sharing": "multihead"} if searched else {"operator": model}
+    )
+    operators = options.pop("operators", list(OPERATORS))
     fixed: dict[str, Any] = {
         "schema": 1,
         "key": f"{suite}-{dataset}-{model}-{budget}-{seed}".encode().hex().ljust(64, "0")[:64],
@@ -119,7 +122,7 @@ def _record(
         }
         | recipe,
         "options": options,
-        "space": {"name": "resnet-nano", "operators": options.get("operators", list(OPERATORS))},
+        "space": {"name": "resnet-nano", "operators": operators},
         "resolution": 32,
         "environment": {
             "python": "3.11.9",

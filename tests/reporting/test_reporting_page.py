@@ -1,11 +1,21 @@
+import itertools
+import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 from fabricated import fabricate
 
+from trionet_bench.cli.report import image_reader
+from trionet_bench.cli.report import report as command
+from trionet_bench.data.source import open_source
 from trionet_bench.errors import UsageError
 from trionet_bench.reporting.page import write_report
+from trionet_bench.reporting.text import DASH
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +78,103 @@ def test_report_of_another_suite_is_not_overwritten(made_up: Path, tmp_path: Pat
         write_report([made_up], tmp_path / "out", ["csv"])
     write_report([made_up], tmp_path / "out", ["csv"], force=True)
     assert not list((tmp_path / "out").rglob("*.png"))  # what the first report left behind is gone
+
+
+def test_deleting_a_record_leaves_a_dash_and_says_so(tmp_path: Path):
+    folder = fabricate(
+        tmp_path / "results", datasets=("digits",), models=("conv", "axial"), budgets=(4_000_000,), images=100, epochs=2
+    )
+    whole = write_report([folder], tmp_path / "out", ["html", "csv"]).read_text()
+    row = pd.read_csv(tmp_path / "out/tables/main.csv").set_index("model").loc["axial"]
+    assert "6 of 6 cells, 0 failed" in whole
+    (folder / "digits/axial/4M-s1/record.json").unlink()
+    lacking = write_report([folder], tmp_path / "out", ["html", "csv", "md"]).read_text()
+    assert "5 of 6 cells, 0 failed, 1 missing" in lacking
+    shown = f"{100 * row['mean']:.1f} ± {100 * row.sd:.1f}"
+    assert shown in whole
+    assert shown not in lacking
+    line = next(line for line in (tmp_path / "out/report.md").read_text().splitlines() if "| axial" in line)
+    assert [cell.strip() for cell in line.split("|")][4:10] == [DASH, DASH, DASH, DASH, DASH, "2 of 3"]
+
+
+def test_smoke_runs_carry_a_banner(tmp_path: Path):
+    folder = fabricate(
+        tmp_path / "results",
+        datasets=("digits",),
+        models=("conv",),
+        budgets=(4_000_000,),
+        images=50,
+        epochs=1,
+        fidelity="smoke",
+    )
+    page = write_report([folder], tmp_path / "out", ["html", "md", "tex"]).read_text()
+    assert page.index("Smoke run: too short to say anything about the models.") < page.index("Main results")
+    for path in ("report.md", "tables/main.tex"):
+        assert "Smoke run" in (tmp_path / "out" / path).read_text(), path
+
+
+def test_each_figure_has_its_data_and_states_its_finding(report: Path):
+    page = report.read_text()
+    figures = sorted(path.stem for path in (report.parent / "figures").glob("*.svg"))
+    assert len(figures) == 12
+    for name in figures:
+        assert (report.parent / "figures" / f"{name}.csv").is_file()
+        start = page.index(f'id="figure-{name}"')
+        assert re.search(r'role="img" aria-label="[^"]*\d[^"]*\."', page[start : start + 2000]), name
+
+
+def test_headings_step_down_one_at_a_time_and_tables_have_scopes(report: Path):
+    page = report.read_text()
+    levels = [int(level) for level in re.findall(r"<h([1-6])", page)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert not re.search(r"<th(?!ead)(?![^>]*scope)[^>]*>", page)
+
+
+def test_unknown_format_gets_the_nearest(made_up: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match='did you mean "html"'):
+        write_report([made_up], tmp_path, ["htm"])
+
+
+def test_command_reports_a_suite_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fabricate(tmp_path / "results", name="mine", datasets=("digits",), models=("conv",), budgets=(4_000_000,), epochs=1)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(command, ["mine", "--formats", "html,csv", "--json"], catch_exceptions=False)
+    assert json.loads(result.stdout) == {"schema": 1, "report": "reports/mine/index.html"}
+    assert (tmp_path / "reports/mine/index.html").is_file()
+    with pytest.raises(UsageError, match='No results of mind in results; did you mean "mine"'):
+        CliRunner().invoke(command, ["mind"], catch_exceptions=False, standalone_mode=False)
+
+
+def test_test_images_are_shown_only_if_they_are_the_ones_that_were_tested():
+    read = image_reader()
+    first = read("sklearn:digits", [0, 5], digits_labels()[[0, 5]].tolist())
+    assert first is not None
+    assert [pixels.shape for pixels in first] == [(8, 8, 3)] * 2
+    assert read("sklearn:digits", [0], [(digits_labels()[0] + 1) % 10]) is None
+    assert read("folder:nowhere", [0], [0]) is None
+
+
+def digits_labels() -> np.ndarray:
+    return open_source("sklearn:digits").labels["test"]
+
+
+def test_examples_show_what_one_operator_alone_gets_right(tmp_path: Path):
+    labels = digits_labels()
+    folder = fabricate(
+        tmp_path / "results",
+        datasets=("digits",),
+        models=("conv", "local", "axial"),
+        budgets=(4_000_000,),
+        seeds=(0,),
+        epochs=1,
+    )
+    for path in folder.rglob("record.json"):
+        path.write_text(path.read_text().replace("synthetic:digits", "sklearn:digits"))
+        wrong = slice(0, 3) if "axial" not in str(path) else slice(3, 5)
+        predictions = labels.copy()
+        predictions[wrong] = (labels[wrong] + 1) % 10
+        np.savez(path.with_name("predictions.npz"), labels=labels, predictions=predictions)
+    page = write_report([folder], tmp_path / "out", ["html", "csv"], images=image_reader()).read_text()
+    assert "On digits, 3 test images are won by one operator alone: 3 by axial." in page
+    assert page.count("data:image/png;base64,") == 3

@@ -87,7 +87,8 @@ def headline_pair(results: Results) -> tuple[str, str] | None:
     searched = set(results.complete[results.complete.algorithm.notna()].model)
     for comparison in results.declared.comparisons:
         found = [name for name in comparison.candidates if name in searched] or list(comparison.candidates)
-        return comparison.baseline, found[0]
+        if found:
+            return comparison.baseline, found[0]
     return None
 
 

@@ -181,7 +181,7 @@ def _cell_row(record: Record, folder: Path) -> dict[str, Any]:
         "architecture": json.dumps(record.architecture, sort_keys=True) if record.architecture else None,
         "macs": record.macs,
         "params": record.params,
-        "train_images": counts.train if counts else None,
+        "train_images": counts.train + counts.search_val if counts else None,  # final networks train on both
         "evaluated": counts.evaluated if counts else None,
         "peak_memory_bytes": record.peak_memory_bytes,
         "algorithm": search.algorithm if search else None,

@@ -51,13 +51,14 @@ def _single_seed_intervals(groups: pd.DataFrame, cells: pd.DataFrame, metric: st
     return groups
 
 
-def in_report_order(groups: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """Sorted by data set and model as the suite names them, by budget from small to large."""
-    keys = {"dataset": results.datasets, "model": results.models}
-    ranks = {name: {value: place for place, value in enumerate(order)} for name, order in keys.items()}
+def in_report_order(groups: pd.DataFrame, results: Results, by_model: bool = True) -> pd.DataFrame:
+    """Sorted by data set and, unless said otherwise, model as the suite names them, by budget from small to large."""
+    orders = {"dataset": results.datasets, "model": results.models}
+    ranks = {name: {value: place for place, value in enumerate(order)} for name, order in orders.items()}
     return groups.sort_values(
-        ["dataset", "budget", "model"],
+        ["dataset", "budget", *(["model"] if by_model else [])],
         key=lambda column: column.map(ranks[column.name]) if column.name in ranks else column,
+        kind="stable",
         ignore_index=True,
     )
 

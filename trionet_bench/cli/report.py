@@ -1,23 +1,43 @@
 """``trionet-bench report``: tables, figures and a page from records."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from trionet_bench.cli._options import data_root_option, json_option, reports_option, results_option
+
+if TYPE_CHECKING:
+    import numpy as np
+
 FORMATS = "html,md,csv,tex,svg,pdf,png"
+THUMBNAIL = 96  # pixels, the longer side
 
 
 @click.command()
 @click.argument("targets", nargs=-1, required=True, metavar="SUITE|DIR...")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.  [default: reports/SUITE]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.  [default: that of the suite]")
 @click.option("--formats", default=FORMATS, show_default=True, help="What to write, separated by commas.")
 @click.option("--style", type=click.Choice(["paper", "slide"]), default="paper", show_default=True)
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@results_option
+@reports_option
+@data_root_option
+@click.option("--reference", type=click.Path(path_type=Path, exists=True), help="YAML file of published results.")
 @click.option("--force", is_flag=True, help="Replace the report of another suite.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@json_option
 def report(
-    targets: tuple[str, ...], out: Path | None, formats: str, style: str, results: Path, force: bool, as_json: bool
+    targets: tuple[str, ...],
+    out: Path | None,
+    formats: str,
+    style: str,
+    results: Path,
+    reports: Path,
+    data_root: Path,
+    reference: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Tables and figures from the records of a suite or of a results folder.
 
@@ -29,7 +49,36 @@ def report(
     )  # pandas and matplotlib load here, not for --help
 
     folders = [find_results(target, results) for target in targets]
-    out = out or Path("reports") / "+".join(folder.resolve().name for folder in folders)
+    out = out or reports / "+".join(folder.resolve().name for folder in folders)
     wanted = [form.strip() for form in formats.split(",") if form.strip()]
-    page = write_report(folders, out, wanted, style, force=force)
+    page = write_report(folders, out, wanted, style, force=force, images=image_reader(data_root), references=reference)
     click.echo(json.dumps({"schema": 1, "report": str(page)}) if as_json else str(page))
+
+
+def image_reader(
+    data_root: Path | None = None, base: Path | None = None
+) -> "Callable[[str, Sequence[int], Sequence[int]], list[np.ndarray] | None]":
+    """Reads test images for a report, small; None instead of them where the data are not here or are not the same."""
+
+    def read(source: str, positions: Sequence[int], labels: Sequence[int]) -> "list[np.ndarray] | None":
+        import numpy as np
+
+        from trionet_bench.data.source import open_source
+        from trionet_bench.errors import BenchError
+
+        try:
+            index = open_source(source, data_root, base)
+            part = "test" if "test" in index.labels else "val"
+            known = index.labels[part]
+            if any(p >= len(known) or known[p] != label for p, label in zip(positions, labels, strict=True)):
+                return None
+            pixels = []
+            for position in positions:
+                image = index.read(part, position).convert("RGB")
+                image.thumbnail((THUMBNAIL, THUMBNAIL))
+                pixels.append(np.asarray(image))
+        except (BenchError, OSError):
+            return None
+        return pixels
+
+    return read

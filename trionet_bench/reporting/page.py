@@ -5,7 +5,7 @@ Nothing comes from the clock or the machine that writes it: two reports of the s
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ SECTIONS = {
     "cost": "What it took",
     "coverage": "Coverage",
 }
+SMOKE = "Smoke run: too short to say anything about the models."
 MANIFEST = "report.json"
 _PICTURES_FIRST = ("placement", "search", "images")
 _OPEN_ROWS = 40  # longer tables start folded
@@ -75,7 +76,10 @@ def write_report(
     _make_room(out, results, force)
     look = style_named(style)
     files: dict[str, bytes] = {}
-    shown: list[Shown] = [_table(kind, table, formats, files) for kind in TABLES if (table := kind.build(results))]
+    tables = [(kind, table) for kind in TABLES if (table := kind.build(results))]
+    if results.smoke:
+        tables = [(kind, replace(table, note=f"{SMOKE} {table.note}")) for kind, table in tables]
+    shown = [_table(kind, table, formats, files) for kind, table in tables]
     for kind in FIGURES:
         with drawn_in(look):
             drawing = kind.build(results, look)
@@ -205,7 +209,7 @@ def _facts(results: Results) -> dict[str, Any]:
         "whole": bool((results.coverage().status == "complete").all()),
         "outside": f"{counted(results.outside, 'record')} outside the suite left out" if results.outside else "",
         "guessed": not results.declared.from_suite,
-        "smoke": results.smoke,
+        "smoke": SMOKE if results.smoke else "",
         "date": finished(results),
         "versions": versions,
         "warnings": [f"{text} ({counted(int(count), 'cell')})" for text, count in warnings.items()],
@@ -219,7 +223,7 @@ def _markdown(facts: dict[str, Any], shown: Sequence[Shown]) -> str:
         f"**{facts['coverage']}** · suite {facts['suites']} · {facts['date']}",
     ]
     if facts["smoke"]:
-        parts.append("**Smoke run: too short to say anything about the models.**")
+        parts.append(f"**{SMOKE}**")
     for _, title, items in _sections(shown):
         parts.append(f"## {title}")
         for item in items:

@@ -3,7 +3,7 @@
 Fonts are those that matplotlib brings along, so that a figure is the same to the byte on every machine.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -141,6 +141,12 @@ def looks(models: Sequence[str]) -> dict[str, Look]:
             place = others.index(model) % len(_SEARCHED)
             found[model] = Look(_SEARCHED[place], _OTHER_MARKERS[place], _OTHER_LINES[place], "xx")
     return found
+
+
+def operators_in_order(operators: Iterable[str]) -> list[str]:
+    """The known operators first, in the order of everything else, then others by name."""
+    present = set(operators)
+    return [*(name for name in OPERATOR_COLOURS if name in present), *sorted(present - set(OPERATOR_COLOURS))]
 
 
 def operator_colour(operator: str) -> str:

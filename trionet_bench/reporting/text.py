@@ -78,6 +78,12 @@ def sentence(title: str) -> str:
     return title if title.endswith("?") else f"{title}."
 
 
+def spoken(metric: str) -> str:
+    """test_top1 -> test top-1, finetuned_test_top1 -> fine-tuned test top-1."""
+    words = metric.replace("top1", "top-1").replace("top5", "top-5").replace("finetuned", "fine-tuned")
+    return words.replace("val_", "validation_").replace("_", " ")
+
+
 def listed(words: "list[str] | tuple[str, ...]") -> str:
     """a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))

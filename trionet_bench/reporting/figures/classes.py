@@ -123,9 +123,10 @@ def _most_confused(matrices: list[pd.DataFrame]) -> list[str]:
 
 
 def _matrix(axis: Any, matrix: pd.DataFrame, style: Style) -> None:
-    axis.imshow(matrix, cmap=SHARES, vmin=0, vmax=1, aspect="auto")
+    axis.pcolormesh(matrix.to_numpy(), cmap=SHARES, vmin=0, vmax=1)
+    axis.invert_yaxis()
     axis.grid(visible=False)
-    ticks = np.arange(len(matrix))
+    ticks = np.arange(len(matrix)) + 0.5
     axis.set_xticks(ticks, [short(name) for name in matrix.columns], rotation=90)
     axis.set_yticks(ticks, [short(name) for name in matrix.index])
     axis.tick_params(length=0)
@@ -134,7 +135,7 @@ def _matrix(axis: Any, matrix: pd.DataFrame, style: Style) -> None:
             share = matrix.iat[row, column]
             colour = "#fefefe" if share > 0.5 else "#111111"
             text = f"{100 * share:.0f}"
-            axis.text(column, row, text, ha="center", va="center", size=style.small, color=colour)
+            axis.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=style.small, color=colour)
 
 
 def _worst(matrix: pd.DataFrame) -> str:

@@ -8,8 +8,17 @@ from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from trionet_bench.analysis.placement import searched_blocks
 from trionet_bench.analysis.results import CELL, Results
 from trionet_bench.reporting.figures.figure import Drawing
-from trionet_bench.reporting.figures.placement import leading_searches, operators_in_order
-from trionet_bench.reporting.style import GRID, INK, MUTED, Style, new_figure, operator_colour, operator_hatch
+from trionet_bench.reporting.figures.placement import leading_searches
+from trionet_bench.reporting.style import (
+    GRID,
+    INK,
+    MUTED,
+    Style,
+    new_figure,
+    operator_colour,
+    operator_hatch,
+    operators_in_order,
+)
 from trionet_bench.reporting.text import compact, counted, listed, percent
 
 MAX_NETWORKS = 8

@@ -18,19 +18,14 @@ from trionet_bench.reporting.style import (
     new_figure,
     operator_colour,
     operator_hatch,
+    operators_in_order,
     panels,
     shared_legend,
 )
 from trionet_bench.reporting.text import compact, counted, listed
 
-_ORDER = ("conv", "local", "axial")
 MAX_ROWS = 6
 MAX_PANELS = 12
-
-
-def operators_in_order(operators: "pd.Series[str]") -> list[str]:
-    present = set(operators)
-    return [*(name for name in _ORDER if name in present), *sorted(present - set(_ORDER))]
 
 
 def leading_searches(results: Results) -> list[str]:

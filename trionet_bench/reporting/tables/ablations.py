@@ -1,5 +1,6 @@
 """Arms of a study of the method itself: how children are drawn and weights shared, and which operators there are."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -7,7 +8,8 @@ import pandas as pd
 from trionet_bench.analysis.ranking import correlations
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.statistics import grouped_t_intervals
-from trionet_bench.analysis.summary import mark_leaders, summarise
+from trionet_bench.analysis.summary import in_report_order, mark_leaders, summarise
+from trionet_bench.reporting.style import operators_in_order
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, MINUS, RHO, absent, compact, interval, percent, spread
 
@@ -17,31 +19,44 @@ _NOT_AN_ARM = {"search"}
 
 def supernet_ablation(results: Results) -> Table | None:
     """Searched models that differ in an option of their supernet: one row each, the varied options as columns."""
-    searched = results.complete[results.complete.sampler.notna()].drop_duplicates("model").set_index("model")
-    searched = searched.loc[[name for name in results.models if name in searched.index]]
+    searched = _searched(results)
+    if searched.empty:
+        return None
+    searched = searched[searched.operators == searched.operators.iloc[0]]
     varied = _varied(list(searched.options))
     if not varied:
         return None
-    options = pd.DataFrame(
-        [{name: option.get(name) for name in varied} for option in searched.options], index=searched.index
-    )
-    table = summarise(results).assign(mark=mark_leaders(results))
-    table = table[table.model.isin(searched.index)].reset_index(drop=True)
+    table = _groups(results, searched.index)
     inherited = _inherited(results, table)
+    values = {name: [searched.options[model].get(name) for model in table.model] for name in varied}
     text = pd.DataFrame({"Data set": table.dataset, "Budget": table.budget.map(compact), "Model": table.model})
     for name in varied:
-        text[name.replace("_", " ")] = [_option(options.at[model, name]) for model in table.model]
+        text[name.replace("_", " ").capitalize()] = [_option(value) for value in values[name]]
     text["Inherited (%)"] = [percent(v) if ok else DASH for v, ok in zip(inherited, table.complete, strict=True)]
     text["Top-1 (%)"] = [spread(row.mean, row.sd) if row.complete else DASH for row in table.itertuples()]
     text["95 % interval"] = [interval(row.low, row.high) if row.complete else DASH for row in table.itertuples()]
-    data = table.assign(inherited=inherited, **{name: [options.at[m, name] for m in table.model] for name in varied})
     note = (
-        "Searched models and the options in which they differ; inherited: the found network with the supernet's "
-        "weights, trained alone: top-1, mean ± standard deviation over seeds. Differences are tested only where they "
-        "were declared."
+        "Searched models and the options in which they differ. Inherited: test accuracy of the found network with the "
+        "supernet's weights; top-1: when trained alone, mean ± standard deviation over seeds. Differences are tested "
+        "only where they were declared."
     )
     numbers = ["Inherited (%)", "Top-1 (%)", "95 % interval"]
+    data = table.assign(inherited=inherited, **values)
     return Table(data, text, note, _marked(text, table, numbers[1]), groups=2, numbers=numbers)
+
+
+def _searched(results: Results) -> pd.DataFrame:
+    """One record of each searched model in the order of the report; random search is a control, not an arm."""
+    found = results.complete[results.complete.sampler.notna()].drop_duplicates("model").set_index("model")
+    found = found.loc[[name for name in results.models if name in found.index]]
+    evolved = found[found.algorithm != "random"]
+    return found if evolved.empty else evolved
+
+
+def _groups(results: Results, models: Iterable[str]) -> pd.DataFrame:
+    """The summary of these models with their marks."""
+    table = summarise(results).assign(mark=mark_leaders(results))
+    return table[table.model.isin(list(models))].reset_index(drop=True)
 
 
 def _varied(options: list[dict[str, Any]]) -> list[str]:
@@ -73,24 +88,21 @@ def _marked(text: pd.DataFrame, table: pd.DataFrame, column: str) -> pd.DataFram
 
 
 def operator_ablation(results: Results) -> Table | None:
-    """Each operator alone, each pair, all of them: searched models that differ in the operators of their space."""
-    cells = results.complete.drop_duplicates("model")
-    sets = {
-        row.model: (row.operator,) if isinstance(row.operator, str) else tuple(row.operators.split("+"))
-        for row in cells.itertuples()
-        if isinstance(row.operator, str) or (row.sampler is not None and row.operators and row.algorithm != "random")
-    }
-    if len({operators for operators in sets.values() if len(operators) > 1}) < 2:
+    """Each operator alone, each pair, all: searched models that differ in nothing but the operators of their space."""
+    searched = _searched(results)
+    if searched.empty:
         return None
-    names = list(dict.fromkeys(name for operators in sets.values() for name in operators))
-    table = summarise(results).assign(mark=mark_leaders(results))
-    table = table[table.model.isin(sets)]
-    table = table.assign(operators=table.model.map(sets), size=table.model.map(sets).map(len))
-    table = table.sort_values("size", kind="stable").sort_values(
-        ["dataset", "budget"], kind="stable", ignore_index=True
-    )
+    like_the_first = [_arm(option) == _arm(searched.options.iloc[0]) for option in searched.options]
+    searched = searched[like_the_first].drop_duplicates("operators")
+    if len(searched) < 2:
+        return None
+    alone = results.complete.dropna(subset=["operator"]).drop_duplicates("model").set_index("model")
+    sets = {**searched.operators.str.split("+"), **alone.operator.map(lambda name: [name])}
+    table = _groups(results, sets)
+    table = table.assign(operators=table.model.map(sets))
+    table = in_report_order(table.iloc[table.operators.map(len).argsort(kind="stable")], results, by_model=False)
     text = pd.DataFrame({"Data set": table.dataset, "Budget": table.budget.map(compact)})
-    for name in names:
+    for name in operators_in_order(name for operators in sets.values() for name in operators):
         text[name] = ["yes" if name in operators else "" for operators in table.operators]
     text["Model"] = table.model
     text["MACs"] = [compact(row.macs) if row.complete else DASH for row in table.itertuples()]
@@ -98,6 +110,10 @@ def operator_ablation(results: Results) -> Table | None:
     note = "Operators that a model may use; single ones are stand-alone networks. Mean ± standard deviation over seeds."
     data = table.assign(operators=table.operators.map("+".join))
     return Table(data, text, note, _marked(text, table, "Top-1 (%)"), groups=2, numbers=["MACs", "Top-1 (%)"])
+
+
+def _arm(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _NOT_AN_ARM}
 
 
 def supernet_correlation(results: Results) -> Table | None:

@@ -5,7 +5,18 @@ import pandas as pd
 from trionet_bench.analysis.comparisons import compare
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, MINUS, absent, compact, counted, interval, p_value, points
+from trionet_bench.reporting.text import (
+    DASH,
+    MINUS,
+    absent,
+    compact,
+    counted,
+    interval,
+    listed,
+    p_value,
+    points,
+    spoken,
+)
 
 
 def declared_comparisons(results: Results) -> Table | None:
@@ -28,7 +39,7 @@ def declared_comparisons(results: Results) -> Table | None:
         }
     )
     if table.metric.nunique() > 1:
-        text.insert(0, "Metric", table.metric)
+        text.insert(0, "Metric", table.metric.map(spoken))
     numbers = ["Pairs", "Difference", "95 % interval", "p (Holm)", "Sign-flip p", "Margin"]
     return Table(table, text, _note(table), groups=2 + (table.metric.nunique() > 1), numbers=numbers)
 
@@ -44,10 +55,10 @@ def _sign_flip(p: float, smallest: float) -> str:
 def _note(table: pd.DataFrame) -> str:
     family = int(table.declared.sum())
     note = (
-        f"Candidate minus baseline in points of {', '.join(table.metric.unique())}, paired by data set and seed. "
-        "Intervals and p come from the paired t-test within data sets: they speak of these data sets under new seeds. "
-        f"Holm's correction runs over the {counted(family, 'declared comparison')} only. Beside the exact sign-flip p "
-        "stands the least value that so few pairs can give. "
+        f"Candidate minus baseline in points of {listed([spoken(name) for name in table.metric.unique()])}, paired by "
+        "data set and seed. Intervals and p come from the paired t-test within data sets: they speak of these data "
+        f"sets under new seeds. Holm's correction runs over the {counted(family, 'declared comparison')} only. Beside "
+        "the exact sign-flip p stands the least value that so few pairs can give. "
     )
     if table.margin.notna().any():
         note += (

@@ -1,0 +1,143 @@
+import colorsys
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fabricated import fabricate
+from matplotlib.text import Text
+
+from trionet_bench.analysis.results import Results, load
+from trionet_bench.reporting.figures import FIGURES
+from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
+from trionet_bench.reporting.style import OPERATOR_COLOURS, OPERATOR_HATCHES, STYLES, drawn_in, looks, style_named
+
+ALWAYS = {kind.name for kind in FIGURES} - {"accuracy_latency", "training_set_size", "critical_difference", "examples"}
+
+
+@pytest.fixture(scope="module")
+def results(made_up: Path) -> Results:
+    return load([made_up])
+
+
+@pytest.fixture(scope="module", params=sorted(STYLES))
+def drawings(request: pytest.FixtureRequest, results: Results) -> Iterator[dict[str, Drawing]]:
+    style = style_named(request.param)
+    with drawn_in(style):
+        built = {kind.name: drawing for kind in FIGURES if (drawing := kind.build(results, style))}
+        for drawing in built.values():
+            settle(drawing.figure)
+        yield built
+
+
+def test_figures_appear_only_with_their_data(drawings: dict[str, Drawing]):
+    assert set(drawings) == ALWAYS
+
+
+def test_every_figure_states_its_finding_and_keeps_its_data(drawings: dict[str, Drawing]):
+    for name, drawing in drawings.items():
+        assert re.search(r"\d", drawing.alt), name
+        assert drawing.alt.endswith("."), name
+        assert len(drawing.data) > 0, name
+
+
+def visible_texts(drawing: Drawing) -> list[Text]:
+    return [text for text in drawing.figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+def test_no_text_is_smaller_than_seven_points(drawings: dict[str, Drawing]):
+    for name, drawing in drawings.items():
+        assert min(text.get_fontsize() for text in visible_texts(drawing)) >= 7, name
+
+
+def test_nothing_is_cut_off(drawings: dict[str, Drawing]):
+    for name, drawing in drawings.items():
+        drawn, page = drawing.figure.get_tightbbox(), drawing.figure.bbox_inches
+        inside = drawn.x0 >= -0.01 and drawn.y0 >= -0.01 and drawn.x1 <= page.x1 + 0.01 and drawn.y1 <= page.y1 + 0.01
+        assert inside, f"{name}: {drawn.extents} on {page.extents}"
+
+
+def test_tick_labels_do_not_run_into_each_other(drawings: dict[str, Drawing]):
+    for name, drawing in drawings.items():
+        for axes in drawing.figure.axes:
+            boxes = [
+                label.get_window_extent()
+                for label in axes.get_xticklabels()
+                if label.get_text() and label.get_visible()
+            ]
+            for left, right in itertools.combinations(boxes, 2):
+                assert not left.overlaps(right), name
+
+
+def lightness(colour: str) -> float:
+    """L* of CIELAB, from 0 to 100."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return 116 * luminance ** (1 / 3) - 16
+
+
+def test_operators_are_told_apart_in_grey():
+    values = [lightness(colour) for colour in OPERATOR_COLOURS.values()]
+    assert min(abs(a - b) for a, b in itertools.combinations(values, 2)) > 8
+    assert len(set(OPERATOR_HATCHES.values())) == 3
+
+
+def test_every_model_has_its_own_colour_marker_and_line():
+    models = ["conv", "local", "axial", "trionet", "glit", "fab", "random"]
+    found = looks(models)
+    for part in ("colour", "marker"):
+        assert len({getattr(look, part) for look in found.values()}) == len(models), part
+    assert len({(str(look.line), look.marker) for look in found.values()}) == len(models)
+    hues = {colorsys.rgb_to_hsv(*(int(look.colour[i : i + 2], 16) / 255 for i in (1, 3, 5))) for look in found.values()}
+    assert len(hues) == len(models)
+
+
+def test_files_carry_no_date(drawings: dict[str, Drawing]):
+    drawing = drawings["accuracy_macs"]
+    for form, mark in (("svg", b"<dc:date>"), ("pdf", b"CreationDate"), ("png", b"Software")):
+        assert mark not in saved(drawing, form), form
+
+
+def test_ids_of_two_figures_on_one_page_differ(drawings: dict[str, Drawing]):
+    ids = []
+    for name in ("accuracy_macs", "placement"):
+        svg = inline_svg(saved(drawings[name], "svg"), name)
+        ids.append(set(re.findall(r'\bid="([^"]+)"', svg)))
+        targets = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+        assert targets <= ids[-1]
+    assert not ids[0] & ids[1]
+
+
+def test_critical_difference_needs_eight_data_sets(tmp_path: Path):
+    pytest.importorskip("scikit_posthocs")
+    kind = next(kind for kind in FIGURES if kind.name == "critical_difference")
+    names = tuple(f"d{n}" for n in range(8))
+    small = {"models": ("conv", "local", "axial"), "budgets": (4_000_000,), "images": 80, "side_files": False}
+    folder = fabricate(tmp_path, datasets=names, **small)
+    with drawn_in(STYLES["paper"]):
+        assert kind.build(load([folder]), STYLES["paper"]) is not None
+        assert kind.build(load([fabricate(tmp_path / "few", datasets=names[:7], **small)]), STYLES["paper"]) is None
+
+
+def test_training_set_size_joins_data_sets_of_one_source(tmp_path: Path):
+    kind = next(kind for kind in FIGURES if kind.name == "training_set_size")
+    sizes = {"tenth": 100, "half": 500, "all": 1000}
+    folder = fabricate(
+        tmp_path,
+        datasets=tuple(sizes),
+        models=("conv", "axial"),
+        budgets=(4_000_000,),
+        images=50,
+        side_files=False,
+        train=sizes,
+    )
+    for name in sizes:
+        for path in (folder / name).rglob("record.json"):
+            path.write_text(path.read_text().replace(f"synthetic:{name}", f"folder:images?part={name}"))
+    with drawn_in(STYLES["paper"]):
+        drawing = kind.build(load([folder]), STYLES["paper"])
+    assert drawing is not None
+    assert sorted(set(drawing.data.images)) == [200, 600, 1100]  # with the search-validation images
+    assert set(drawing.data.source) == {"folder:images"}
