@@ -7,9 +7,11 @@ import json
 import os
 import socket
 import sys
+import traceback
 from pathlib import Path
 
 import torch
+import torch._dynamo  # the first optimizer imports it, which takes seconds: once here, not in every process
 from torch import nn
 
 from trionet_bench.errors import TrainingError
@@ -140,9 +142,13 @@ def launch(world, folder):
         if not children[-1]:
             os.environ["RANK"] = str(rank)
             torch.set_num_threads(1)
-            with distributed.process_group(CPU):
-                (folder / f"{rank}.json").write_text(json.dumps(work(folder)))
-            sys.exit()
+            try:
+                with distributed.process_group(CPU):
+                    (folder / f"{rank}.json").write_text(json.dumps(work(folder)))
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)  # at once: an orderly end takes down all of torch, seconds of work
     return sum(os.waitpid(child, 0)[1] for child in children) == 0
 
 
