@@ -20,7 +20,7 @@ from trionet_bench.records.layout import format_budget
 from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space
 
-QUICK_STEPS = 400
+QUICK_STEPS = 450
 QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 64: "conv7-pool"}  # all stages then see the same map sizes
 MODELS: dict[str, dict[str, Any]] = {
     "conv": {"system": "standalone", "operator": "conv"},
@@ -158,7 +158,7 @@ def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons
         )
         for operator in space.choices[space.operator_positions[0]].values
     )
-    factor = 3 if wishes.quick else 4
+    factor = 2 if wishes.quick else 4
     unit = 10 ** (int(math.log10(smallest * factor)) - 1)
     budget = math.ceil(smallest * factor / unit) * unit
     reasons.append(f"budget {format_budget(budget)} MACs: {factor} times the smallest network of the dearest operator")
@@ -178,6 +178,8 @@ def _recipe(index: Index, wishes: Wishes, reasons: list[str]) -> str | dict[str,
     epochs = wishes.epochs or max(1, round(QUICK_STEPS / steps))
     why = "as asked" if wishes.epochs else f"about {QUICK_STEPS} steps of {recipe.batch} images"
     reasons.append(f"recipe {name}, {epochs} epochs: {why}")
+    if wishes.quick and not wishes.recipe:
+        reasons.append("no random crops: so few steps are better spent on whole images")
     scaled = recipe.scaled(epochs)
     supernet = {"epochs": scaled.supernet.epochs, "warmup_epochs": round(scaled.supernet.warmup_epochs, 2)}
     return {
@@ -186,6 +188,7 @@ def _recipe(index: Index, wishes: Wishes, reasons: list[str]) -> str | dict[str,
         "warmup_epochs": round(scaled.warmup_epochs, 2),
         "finetune_epochs": scaled.finetune_epochs,
         "supernet": supernet,
+        **({"augment": {"crop": "none"}} if wishes.quick and not wishes.recipe else {}),
     }
 
 
