@@ -299,7 +299,9 @@ def operators() -> Iterator[tuple[str, Callable[[tuple[int, int]], nn.Module]]]:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize(("name", "build"), list(operators()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "build"), list(operators()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_all_paths_agree(
     name: str,
     build: Callable[[tuple[int, int]], nn.Module],

@@ -63,25 +63,22 @@ class LineAttention(Specified):
         length = x.shape[3] if self.lines == "rows" else x.shape[2]
         if length > self.span:
             raise ValueError(f"axial attention over {length} pixels, but its position tables span {self.span}")
-        qkv = self.project(x)
-        dtype = kernel_type(qkv)
-        tables = [t[:, self.span - length : self.span + length - 1] for t in self._tables]  # (d, 2 length - 1)
-        if dtype is None:
-            retrieved = self._by_tensors(qkv, tables)
-        else:
-            retrieved = self._by_kernel(qkv.to(dtype), [table.to(dtype) for table in tables]).to(qkv.dtype)
-        return self.retrieval_norm(retrieved)
+        tables = [self.query_positions, self.key_positions, self.value_positions]
+        reached = slice(self.span - length, self.span + length - 1)  # offsets within the line
+        return self.retrieval_norm(self.retrieve(self.project(x), [table[:, reached] for table in tables]))
 
-    @property
-    def _tables(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.query_positions, self.key_positions, self.value_positions
+    def retrieve(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
+        """(B, n (2 d_qk + d_v), H, W), and query, key and value positions (d, 2 length - 1), to (B, 2 n d_v, H, W)."""
+        dtype = kernel_type(qkv)
+        if dtype is None:
+            return self._by_tensors(qkv, tables)
+        return self._by_kernel(qkv.to(dtype), [table.to(dtype) for table in tables]).to(qkv.dtype)
 
     def _geometry(self, offsets: int) -> Window:
         project = self.project
         return Window(project.count, project.qk_size, project.v_size, 0, 0, 1, offsets, self.lines)
 
     def _by_kernel(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
-        """(B, n (2 d_qk + d_v), H, W) to (B, 2 n d_v, H, W)."""
         window = self._geometry(tables[0].shape[1])
         query_table, key_table, value_table = (table.flatten() for table in tables)
         moments = observe(window, qkv, query_table, key_table) if self.similarity_norm.training else None
@@ -131,6 +128,8 @@ class AxialAttention(nn.Module):
     (B, C, H, W) with H and W at most ``span`` to (B, n d_v, ceil(H / stride), ceil(W / stride)); ValueError beyond.
     """
 
+    line = LineAttention
+
     def __init__(
         self, channels: int, heads: int, span: tuple[int, int], qk: float = 0.5, v: float = 1.0, stride: int = 1
     ) -> None:
@@ -138,8 +137,8 @@ class AxialAttention(nn.Module):
         qk_size, v_size = head_size(qk, channels, heads), head_size(v, channels, heads)
         self.stride = stride
         self.outputs = head_axis(heads, v_size)
-        self.height = LineAttention(plain(channels), heads, qk_size, v_size, span[0], "columns")
-        self.width = LineAttention(self.outputs, heads, qk_size, v_size, span[1], "rows")
+        self.height = self.line(plain(channels), heads, qk_size, v_size, span[0], "columns")
+        self.width = self.line(self.outputs, heads, qk_size, v_size, span[1], "rows")
 
     def forward(self, x: Tensor) -> Tensor:
         return pool(self.width(self.height(x)), self.stride)

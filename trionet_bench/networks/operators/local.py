@@ -94,13 +94,15 @@ class LocalAttention(nn.Module):
             self.norm = BatchNorm(self.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        qkv = self.project(x)
-        dtype = kernel_type(qkv)
-        retrieved = self._by_tensors(qkv) if dtype is None else self._by_kernel(qkv.to(dtype)).to(qkv.dtype)
+        retrieved = self.retrieve(self.project(x))
         return pool((self.retrieval_norm if self.sensitive else self.norm)(retrieved), self.stride)
 
-    def _by_kernel(self, qkv: Tensor) -> Tensor:
+    def retrieve(self, qkv: Tensor) -> Tensor:
         """(B, n (2 d_qk + d_v), H, W) to (B, n d_v, H, W), position-sensitive (B, 2 n d_v, H, W)."""
+        dtype = kernel_type(qkv)
+        return self._by_tensors(qkv) if dtype is None else self._by_kernel(qkv.to(dtype)).to(qkv.dtype)
+
+    def _by_kernel(self, qkv: Tensor) -> Tensor:
         query_table = self.query_positions.halves().to(qkv.dtype)
         if not self.sensitive:
             return attend(self.geometry, qkv, query_table)

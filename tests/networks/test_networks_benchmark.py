@@ -1,0 +1,89 @@
+"""The benchmark of operators: its references compute the same thing, its rows say what the design says."""
+
+import pytest
+import torch
+from torch import nn
+
+from trionet_bench.networks import benchmark
+from trionet_bench.networks.benchmark import CASES, TARGETED, Case, in_turns, measure_operators, peak_bytes, targets
+
+TINY = (
+    Case("local", 6, 16, 2, 4, 3, "plain", ("unfold", "shifts", "dense")),
+    Case("local", 6, 16, 2, 4, 5, "position_sensitive", ("unfold", "shifts")),
+    Case("axial", 6, 16, 2, 4, references=("einsum",)),
+)
+KEYS = {
+    *("operator", "window", "channels", "heads", "size", "batch", "device", "dtype", "forward_backward_ms"),
+    *("samples_ms", "reference", "reference_ms", "ratio_to_reference", "ratio_to_conv3", "peak_memory_bytes"),
+    "reference_peak_memory_bytes",
+}
+
+
+@pytest.mark.parametrize("case", TINY, ids=lambda case: f"{case.operator} {case.terms}")
+@pytest.mark.parametrize("train", [True, False])
+def test_references_compute_the_same(case: Case, train: bool):
+    x = torch.randn(3, 16, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def results(module: nn.Module) -> list[torch.Tensor]:
+        inputs = x.clone().requires_grad_()
+        output = module.double().train(train)(inputs)
+        output.square().mean().backward()
+        return [output.detach(), inputs.grad, *(p.grad for p in module.parameters() if p.grad is not None)]
+
+    expected = results(case.build())
+    for reference in case.references:
+        found = results(case.build(reference))
+        for ours, theirs in zip(expected, found, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-9)
+
+
+def test_rows_have_the_promised_keys_and_ratios(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(benchmark, "peak_bytes", lambda case, reference, device, dtype: 8 if reference else 2)
+    threads = torch.get_num_threads()
+    found = measure_operators(TINY, device="cpu", threads=1, samples=3)
+    assert torch.get_num_threads() == threads
+    assert found["environment"]["threads"] == 1
+    rows = found["cases"]
+    assert [row["reference"] for row in rows] == ["unfold", "shifts", "dense", "unfold", "shifts", "einsum"]
+    for row in rows:
+        assert set(row) >= KEYS
+        assert len(row["samples_ms"]) == 3
+        assert row["forward_backward_ms"] == sorted(row["samples_ms"])[1]
+        assert row["ratio_to_reference"] == pytest.approx(row["reference_ms"] / row["forward_backward_ms"])
+        assert (row["peak_memory_bytes"], row["reference_peak_memory_bytes"]) == (2, 8)
+    axial = [target for target in found["targets"] if target["name"].startswith("axial")]
+    assert [target["found"] for target in axial] == [pytest.approx(rows[-1]["ratio_to_reference"]), 0.25]
+
+
+def test_steps_are_timed_in_turns_after_a_warm_up():
+    order: list[str] = []
+    times = in_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2, torch.device("cpu"))
+    assert order == ["a", "b"] * 3
+    assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
+
+
+def test_targets_take_the_worst_row():
+    row = {"operator": "local", "size": 56, "channels": 128, "window": 7, "terms": "plain", "reference": "unfold"}
+    row |= {"ratio_to_conv3": 2.0, "peak_memory_bytes": 10, "reference_peak_memory_bytes": 100}
+    rows = [{**row, "ratio_to_reference": ratio} for ratio in (9.0, 7.0)]
+    found = {target.name: (target.found, target.met) for target in targets(rows)}
+    assert found["local 7x7 at 56x56, plain: times as fast as unfold"] == (7.0, False)
+    assert found["local 7x7 at 56x56, plain: time over conv 3x3"] == (2.0, True)
+    assert found["local 7x7 at 56x56, plain: memory over unfold"] == (0.1, True)
+    assert not any(name.startswith("axial") for name in found)
+
+
+@pytest.mark.skipif(not benchmark.Path("/proc/self/clear_refs").exists(), reason="the system does not tell the peak")
+def test_peak_memory_sees_what_unfolding_costs():
+    case = Case("local", 28, 64, 1, 4, 7, "plain", ("unfold",))
+    device = torch.device("cpu")
+    unfold = peak_bytes(case, "unfold", device, torch.float32)
+    # keys and values, and their gradients in backward: at least two copies of 49 x 64 x 28 x 28 float32 at once
+    assert unfold > 2 * 49 * 64 * 28 * 28 * 4
+    assert 0 < peak_bytes(case, None, device, torch.float32) < unfold / 5
+
+
+def test_shipped_cases_hold_the_targets_and_every_operator():
+    assert set(TARGETED) <= set(CASES)
+    assert {case.operator for case in CASES} == {"local", "axial"}
+    assert {case.size for case in CASES} >= {56, 28, 14, 7, 16, 8, 4}

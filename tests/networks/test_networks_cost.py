@@ -1,0 +1,170 @@
+"""MACs of single operators: by hand, in closed form, by torch's counter, and in print. Memory as well."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from trionet_bench.networks import kernels
+from trionet_bench.networks.cost import counted_macs
+from trionet_bench.networks.layers import initialise
+from trionet_bench.networks.named import profile_network
+from trionet_bench.networks.operators.axial import AxialAttention
+from trionet_bench.networks.operators.conv import Convolution
+from trionet_bench.networks.operators.local import LocalAttention
+from trionet_bench.networks.references import EinsumAxial, UnfoldedLocal
+
+# Multiply-accumulates of an image of H x W pixels, written out. C = 16 channels, 4 heads.
+
+
+def conv(kernel: int, stride: int) -> Callable[[int, int], int]:
+    return lambda h, w: -(-h // stride) * -(-w // stride) * kernel * kernel * 16 * 16
+
+
+def local(window: int, sensitive: bool, qk: int, v: int) -> Callable[[int, int], int]:
+    # projections from 16 channels to q, k (qk each) and v; q.k, q.r, a.v, and k.r, a.r_v where sensitive
+    pairs = 3 * qk + 2 * v if sensitive else 2 * qk + v
+    return lambda h, w: h * w * (16 * (2 * qk + v) + window * window * pairs)
+
+
+def axial(qk: int, v: int) -> Callable[[int, int], int]:
+    # height pass from 16 channels, width pass from v channels; q.k, q.r, k.r, a.v, a.r_v over the line
+    return lambda h, w: h * w * ((16 + v) * (2 * qk + v) + (h + w) * (3 * qk + 2 * v))
+
+
+OPERATORS: dict[str, tuple[Callable[[int, int], nn.Module], Callable[[int, int], int]]] = {
+    "conv 3": (lambda h, w: Convolution(16, 3), conv(3, 1)),
+    "conv 5, stride 2": (lambda h, w: Convolution(16, 5, 2), conv(5, 2)),
+    **{
+        f"local {window} {terms}, qk {qk}, v {v}, stride {stride}": (
+            lambda h, w, k=window, t=terms, qk=qk, v=v, s=stride: LocalAttention(16, 4, k, qk, v, s, t),
+            local(window, terms == "position_sensitive", int(16 * qk), int(16 * v)),
+        )
+        for window, terms, qk, v, stride in [
+            (3, "plain", 1.0, 1.0, 1),
+            (7, "plain", 0.5, 1.0, 2),
+            (5, "position_sensitive", 1.0, 0.5, 1),
+            (7, "position_sensitive", 0.5, 1.0, 2),
+        ]
+    },
+    "axial": (lambda h, w: AxialAttention(16, 4, (h, w)), axial(8, 16)),
+    "axial, qk 1, v 0.5, stride 2": (lambda h, w: AxialAttention(16, 4, (h, w), 1.0, 0.5, 2), axial(16, 8)),
+}
+SIZES = [(16, 16), (32, 32), (64, 64), (224, 224), (15, 7), (1, 1), (33, 64)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("name", OPERATORS)
+def test_closed_form_is_the_count_by_hand_and_by_torch(name: str, size: tuple[int, int]):
+    build, by_hand = OPERATORS[name]
+    module = build(*size)
+    assert module.macs(*size) == by_hand(*size)
+    assert counted_macs(module, *size, input_channels=16) == by_hand(*size)
+
+
+@pytest.mark.parametrize("path", ["on", "off"])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_what_really_runs_on_a_cpu_counts_the_same(name: str, path: str, monkeypatch: pytest.MonkeyPatch):
+    # Kernels, and products in blocks, do other multiplications; they count what they stand for.
+    monkeypatch.setenv("TRIONET_BENCH_KERNELS", path)
+    if path == "on" and not kernels.available(torch.float32):
+        pytest.skip("no C compiler here")
+    build, by_hand = OPERATORS[name]
+    module = initialise(build(9, 6), 0).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(torch.zeros(3, 16, 9, 6))
+    assert counter.get_total_flops() == 2 * 3 * by_hand(9, 6)
+
+
+@pytest.mark.parametrize("path", ["on", "off"])
+def test_backward_counts_two_products_for_each(path: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRIONET_BENCH_KERNELS", path)
+    if path == "on" and not kernels.available(torch.float32):
+        pytest.skip("no C compiler here")
+    module = initialise(LocalAttention(16, 4, 3), 0).eval()
+    with FlopCounterMode(display=False) as counter:
+        module(torch.zeros(1, 16, 5, 4, requires_grad=True)).sum().backward()
+    assert counter.get_total_flops() == 2 * 3 * module.macs(5, 4)
+
+
+@pytest.mark.parametrize("terms", ["plain", "position_sensitive"])
+def test_transcriptions_count_the_same(terms: str):
+    for ours, theirs in [
+        (LocalAttention(16, 4, 5, terms=terms), UnfoldedLocal(16, 4, 5, terms=terms)),
+        (AxialAttention(16, 4, (7, 9)), EinsumAxial(16, 4, (7, 9))),
+    ]:
+        assert counted_macs(theirs, 7, 9, input_channels=16) == ours.macs(7, 9)
+
+
+def test_the_check_catches_products_that_the_counter_cannot_see():
+    class Hidden(UnfoldedLocal):
+        """Multiplies, then sums: the same values, no matrix product."""
+
+        def retrieve(self, qkv: Tensor) -> Tensor:
+            q, k, v = self.project.split(qkv)
+            k, v = self._windows(k), self._windows(v)
+            position = torch.einsum("bndl,dw->bnwl", q.flatten(3), self.query_positions())
+            attention = ((q.flatten(3)[:, :, :, None] * k).sum(2) + position).softmax(2)
+            return (attention[:, :, None] * v).sum(3).flatten(1, 2).unflatten(2, qkv.shape[2:])
+
+    module = Hidden(16, 4, 3)
+    assert counted_macs(module, 8, 8, input_channels=16) != module.macs(8, 8)
+
+
+# Whole networks at 224 pixels and 1000 classes, to the integer.
+GOLDEN = {
+    "resnet26": (13_696_552, 2_342_256_640),
+    "resnet50": (25_557_032, 4_089_184_256),
+    "local_resnet50": (18_015_504, 3_483_158_528),
+    "axial_resnet50_s": (11_586_216, 2_842_942_464),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_numbers(name: str):
+    found = profile_network(name, None, None)
+    assert (found["params"], found["macs"], found["macs_counted"]) == (*GOLDEN[name], GOLDEN[name][1])
+
+
+def test_torchs_counter_gives_the_golden_number_for_torchvisions_resnet50():
+    from torchvision.models import resnet50
+
+    assert counted_macs(resnet50(), 224, 224, input_channels=3) == GOLDEN["resnet50"][1]
+
+
+# Memory: what a forward pass keeps for its backward pass.
+
+
+def kept_bytes(module: nn.Module, x: Tensor) -> int:
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = module(x)
+    kept.pop(output.untyped_storage().data_ptr(), None)
+    return sum(kept.values())
+
+
+@pytest.mark.parametrize("path", ["on", "off"])
+@pytest.mark.parametrize("terms", ["plain", "position_sensitive"])
+def test_local_attention_keeps_a_fifth_of_what_unfolding_keeps(terms: str, path: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRIONET_BENCH_KERNELS", path)
+    x = torch.randn(1, 64, 28, 28, requires_grad=True)
+    ours = kept_bytes(initialise(LocalAttention(64, 4, 7, terms=terms), 0), x)
+    unfolded = kept_bytes(initialise(UnfoldedLocal(64, 4, 7, terms=terms), 0), x)
+    assert ours <= unfolded / 5
+
+
+def test_axial_attention_keeps_half_of_what_products_of_all_pairs_keep(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRIONET_BENCH_KERNELS", "on")
+    if not kernels.available(torch.float32):
+        pytest.skip("no C compiler here")
+    x = torch.randn(1, 64, 28, 28, requires_grad=True)
+    ours = kept_bytes(initialise(AxialAttention(64, 4, (28, 28)), 0), x)
+    assert ours <= kept_bytes(initialise(EinsumAxial(64, 4, (28, 28)), 0), x) / 2
