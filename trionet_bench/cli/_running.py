@@ -181,7 +181,7 @@ def _print_dry(plan: "Plan", cells: "list[PlannedCell]", as_json: bool) -> None:
 
 def _cache() -> Path:
     """Where decoded images may be kept."""
-    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trionet_bench"
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trionet-bench"
     return Path(os.environ.get("TRIONET_BENCH_CACHE") or usual).resolve()
 
 

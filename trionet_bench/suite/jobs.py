@@ -10,7 +10,7 @@ from trionet_bench.records.layout import cell_name
 from trionet_bench.suite.plan import Plan, PlannedCell, PlannedPhase
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """A cell or a phase to be carried out.
 

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.suite.task import Desk, Outcome, Task, carry_out
 
-PRELOAD = ["torch", "torchvision", "trionet_bench.suite.task"]
+PRELOAD = ["torch", "torchvision", "trionet_bench.suite.task", "trionet_bench.systems.retraining"]
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _READABLE = 0.25  # seconds between two reports of progress
 _PATIENCE = 5.0  # seconds between asking a worker to stop and making it
