@@ -1,5 +1,7 @@
 """``trionet-bench`` with the fake system and without torch, as a program that tests can kill."""
 
+import signal
+
 import with_fake_system  # noqa: F401
 import without_torch  # noqa: F401
 
@@ -10,4 +12,5 @@ local.PRELOAD[:] = ["without_torch", "with_fake_system", "trionet_bench.suite.ta
 if __name__ == "__main__":
     from trionet_bench.cli.main import main
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell starts its children deaf to it
     main()
