@@ -241,7 +241,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_results(suite_file: Write, t
     assert len(ends) == 6 + 2
     epochs = {line: count for line, count in lines(trace).items() if line.startswith("epoch")}
     assert len(epochs) == (6 + 2) * 4
-    # Per kill at most the epoch that each of two workers was in, and one that a worker began before it saw its runner die.
+    # Per kill at most the epoch that each of two workers was in, and one begun before a worker saw its runner die.
     assert sum(epochs.values()) - len(epochs) <= 6 * 3
     assert not list((tmp_path / "killed").rglob(".attempt"))
 
