@@ -9,7 +9,13 @@ from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.figures.placement import leading_searches
 from trionet_bench.reporting.text import absent, compact, counted, interval, listed, percent, points
 
-MOST = 5  # comparisons that are told in words
+MOST = 4  # comparisons of a kind that are told in words
+_WORDS = {
+    "better": "is better than",
+    "worse": "is worse than",
+    "matches": "matches",
+    "worse, within the margin": "is worse than, but within the margin of,",
+}
 
 
 def answer(results: Results) -> list[str]:
@@ -56,25 +62,27 @@ def _leader(results: Results) -> str:
 
 def _verdicts(results: Results) -> str:
     table = compare(results)
-    table = table[table.declared.astype(bool)]
+    table = table[table.declared.astype(bool)].dropna(subset=["low"])
     if table.empty:
         return ""
     table = table[table.budget == table.budget.max()]
-    parts = []
+    decided, undecided = [], []
     for row in table.itertuples():
-        words = {
-            "better": "is better than",
-            "worse": "is worse than",
-            "matches": "matches",
-            "worse, within the margin": "is worse than, but within the margin of,",
-        }.get(str(row.verdict))
-        difference = f"{points(row.mean)} points, {interval(row.low, row.high, signed=True)}"
-        if words:
-            parts.append(f"{row.candidate} {words} {row.baseline} ({difference})")
-        elif not absent(row.low):
-            parts.append(f"{row.candidate} against {row.baseline} is undecided after correction ({difference})")
-    more = f"; {len(parts) - MOST} more are in the table" if len(parts) > MOST else ""
-    return f"Of the declared comparisons, {'; '.join(parts[:MOST])}{more}." if parts else ""
+        difference = f"({points(row.mean)} points, {interval(row.low, row.high, signed=True)})"
+        if row.verdict in _WORDS:
+            decided.append(f"{row.candidate} {_WORDS[row.verdict]} {row.baseline} {difference}")
+        else:
+            undecided.append(f"{row.candidate} against {row.baseline} {difference}")
+    parts = [*decided[:MOST]]
+    if undecided and not decided:
+        return f"None of the declared comparisons is decided: {_some(undecided)}."
+    if undecided:
+        parts.append(f"undecided: {_some(undecided)}")
+    return f"Of the declared comparisons: {'; '.join(parts)}."
+
+
+def _some(parts: list[str]) -> str:
+    return ", ".join(parts[:MOST]) + (f" and {len(parts) - MOST} more" if len(parts) > MOST else "")
 
 
 def _placement(results: Results) -> str:

@@ -209,4 +209,7 @@ def shared_legend(
     """One legend under all panels, wrapped so that it stays inside the figure."""
     longest = max(len(label) for label in labels)
     fitting = int(figure.get_figwidth() / ((longest * 0.5 * style.small + 42 * style.scale) / 72))
-    figure.legend(handles, labels, loc="outside lower center", ncols=max(1, min(columns, fitting, len(labels))))
+    across = max(1, min(columns, fitting, len(labels)))
+    rows = -(-len(labels) // across)
+    figure.set_figheight(figure.get_figheight() + (rows - 1) * 0.16 * style.scale)  # not at the cost of the panels
+    figure.legend(handles, labels, loc="outside lower center", ncols=across)

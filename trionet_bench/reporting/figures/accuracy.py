@@ -13,7 +13,7 @@ from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import summarise
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.style import GRID, MUTED, Look, Style, label_outer, looks, panels, shared_legend
-from trionet_bench.reporting.text import compact, counted, listed
+from trionet_bench.reporting.text import compact, counted, listed, percent
 
 MAX_PANELS = 12
 
@@ -68,7 +68,7 @@ def _draw(results: Results, table: pd.DataFrame, cost: str, style: Style) -> Dra
     handles: list[Any] = [
         Line2D([], [], color=look[model].colour, marker=look[model].marker, ls=look[model].line) for model in drawn
     ]
-    handles.append(Line2D([], [], color=MUTED, lw=style.line * 3, alpha=0.35))
+    handles.append(Line2D([], [], color=MUTED, lw=style.line * 2.5, alpha=0.35))
     shared_legend(figure, handles, [*drawn, "front"], style)
     return Drawing(figure, _data(table, cost), _finding(table, datasets, label), _note(table, datasets))
 
@@ -83,7 +83,7 @@ def _panel(axis: Any, rows: pd.DataFrame, look: dict[str, Look]) -> None:
             where="post",
             color=MUTED,
             alpha=0.3,
-            lw=4,
+            lw=3,
             solid_capstyle="butt",
             zorder=1,
         )
@@ -128,8 +128,9 @@ def _finding(table: pd.DataFrame, datasets: list[str], label: str) -> str:
         names = list(dict.fromkeys(on_front.model))
         if names:
             best = on_front.iloc[-1]
+            verb = "is" if len(names) == 1 else "are"
             parts.append(
-                f"on {dataset} {listed(names)} form the front, up to {100 * best['mean']:.1f} % ({best.model})"
+                f"on {dataset} {listed(names)} {verb} on the front, up to {percent(best['mean'])} % ({best.model})"
             )
     text = "; ".join(parts) or "no group has all of its seeds yet"
     return f"Test accuracy against {label}: {text}."

@@ -127,7 +127,8 @@ def _matrix(axis: Any, matrix: pd.DataFrame, style: Style) -> None:
     axis.invert_yaxis()
     axis.grid(visible=False)
     ticks = np.arange(len(matrix)) + 0.5
-    axis.set_xticks(ticks, [short(name) for name in matrix.columns], rotation=90)
+    turned = max(len(name) for name in matrix.columns) > 3
+    axis.set_xticks(ticks, [short(name) for name in matrix.columns], rotation=90 if turned else 0)
     axis.set_yticks(ticks, [short(name) for name in matrix.index])
     axis.tick_params(length=0)
     if len(matrix) <= 12:
@@ -142,4 +143,4 @@ def _worst(matrix: pd.DataFrame) -> str:
     values = matrix.to_numpy().copy()
     np.fill_diagonal(values, 0)
     row, column = np.unravel_index(values.argmax(), values.shape)
-    return f"{matrix.index[row]} for {matrix.columns[column]} ({values[row, column]:.0%} of it)"
+    return f"{matrix.index[row]} for {matrix.columns[column]} ({100 * values[row, column]:.0f} % of it)"

@@ -48,14 +48,18 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
     if len(models) > 1 and len(models) <= 8:
         shared_legend(figure, handles, models, style)
     parts = [
-        f"on {name} Kendall's tau-b is {_number(rank.tau[name])} [{_number(rank.tau_low[name])}, "
-        f"{_number(rank.tau_high[name])}] over {counted(int(rank.n[name]), 'architecture')}"
-        for name in datasets
+        f"on {row.Index} Kendall's tau-b is {_number(row.tau)}{_bounds(row.tau_low, row.tau_high)} "
+        f"over {counted(int(row.n), 'architecture')}"
+        for row in rank.loc[datasets].itertuples()
     ]
     note = "Seeds of one architecture averaged; intervals by bootstrap over architectures."
     if (rank.n < FEW).any():
         note += f" Fewer than {FEW} architectures: a rank correlation then says little."
     return Drawing(figure, table, f"Inherited against stand-alone accuracy: {'; '.join(parts)}.", note)
+
+
+def _bounds(low: float, high: float) -> str:
+    return "" if absent(low) else f" [{_number(low)}, {_number(high)}]"
 
 
 def _number(value: float) -> str:

@@ -8,7 +8,7 @@ from trionet_bench.analysis.predictions import class_name, won_images
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.classes import short
 from trionet_bench.reporting.figures.figure import Drawing
-from trionet_bench.reporting.style import Style, looks, new_figure
+from trionet_bench.reporting.style import Style, new_figure
 from trionet_bench.reporting.text import counted, listed
 
 MAX_DATASETS = 2
@@ -59,11 +59,10 @@ def _draw(results: Results, rows: list[tuple[str, str, list[Any]]], tables: list
 
     tile = style.page / (ACROSS + 1)
     figure = new_figure(style.page, len(rows) * (tile + 0.3 * style.scale), arranged=False)
-    look = looks(results.models)
     height = 1 / len(rows)
     for place, (dataset, model, pictures) in enumerate(rows):
         top = 1 - place * height
-        figure.text(0.01, top - 0.35 * height, model, weight="bold", color=look[model].colour, size=style.size)
+        figure.text(0.01, top - 0.35 * height, model, weight="bold", size=style.size)
         figure.text(
             0.01, top - 0.35 * height - 0.15 / figure.get_figheight() * style.scale, f"on {dataset}", size=style.small
         )

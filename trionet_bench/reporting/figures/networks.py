@@ -24,6 +24,7 @@ from trionet_bench.reporting.text import compact, counted, listed, percent
 MAX_NETWORKS = 8
 _ROW = 1.19  # inches for one network at paper size
 _TALLEST = 0.42  # inches, expansion 1/2
+_GAP, _END = 0.14, 0.36  # inches between stages, and of stem and head
 
 
 def draw_networks(results: Results, style: Style) -> Drawing | None:
@@ -41,9 +42,13 @@ def draw_networks(results: Results, style: Style) -> Drawing | None:
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set_axis_off()
     axis.set(xlim=(0, 6.9), ylim=(0, height / unit))
-    for row, (_, cell) in enumerate(chosen.iterrows()):
-        own = blocks[(blocks[CELL] == cell[CELL]).all(axis=1)].sort_values(["stage", "block"])
-        _network(axis, cell, own, height / unit - _ROW * (row + 1), style)
+    drawn = [
+        blocks[(blocks[CELL] == cell[CELL]).all(axis=1)].sort_values(["stage", "block"])
+        for _, cell in chosen.iterrows()
+    ]
+    pitch = _pitch(drawn)
+    for row, ((_, cell), own) in enumerate(zip(chosen.iterrows(), drawn, strict=True)):
+        _network(axis, cell, own, height / unit - _ROW * (row + 1), pitch, style)
     patches = [
         Patch(fc=operator_colour(name), hatch=operator_hatch(name), ec="#fefefe", label=name) for name in operators
     ]
@@ -64,20 +69,24 @@ def _chosen(cells: pd.DataFrame, results: Results) -> pd.DataFrame:
     return cells
 
 
-def _network(axis: Any, cell: pd.Series, blocks: pd.DataFrame, bottom: float, style: Style) -> None:
+def _pitch(networks: list[pd.DataFrame]) -> float:
+    """Width of a block, the same for all networks, so that the longest fills the page."""
+    room = [(6.75 - 2 * _END - _GAP * (own.stage.nunique() + 1)) / len(own) for own in networks]
+    return min(0.8, *room) if room else 0.8
+
+
+def _network(axis: Any, cell: pd.Series, blocks: pd.DataFrame, bottom: float, pitch: float, style: Style) -> None:
     name = f"{cell.dataset}, {cell.model} at {compact(cell.budget)}, seed {cell.seed}"
     facts = f"{percent(cell.get('test_top1'))} % top-1 · {compact(cell.macs)} MACs · {compact(cell.params)} parameters"
     axis.text(0.08, bottom + _ROW - 0.1, name, weight="bold", va="center", size=style.size)
     axis.text(6.85, bottom + _ROW - 0.1, facts, ha="right", va="center", size=style.small, color=MUTED)
     stages = blocks.stage.nunique()
-    gap, end = 0.12, 0.34
-    pitch = min(0.56, (6.75 - 2 * end - gap * (stages + 1)) / len(blocks))
     middle = bottom + 0.49
     x = 0.08
-    x = _end(axis, x, middle, "stem", end, style) + gap
+    x = _end(axis, x, middle, "stem", style) + _GAP
     start = x
-    length = len(blocks) * pitch + (stages - 1) * gap
-    axis.plot([0.08 + end, start + length + gap], [middle, middle], color=MUTED, lw=0.8, zorder=1)
+    length = len(blocks) * pitch + (stages - 1) * _GAP
+    axis.plot([0.08 + _END, start + length + _GAP], [middle, middle], color=MUTED, lw=0.8, zorder=1)
     for _, stage in blocks.groupby("stage", sort=True):
         first = stage.iloc[0]
         width = pitch * len(stage)
@@ -96,14 +105,14 @@ def _network(axis: Any, cell: pd.Series, blocks: pd.DataFrame, bottom: float, st
         for _, block in stage.iterrows():
             _block(axis, block, x, middle, pitch, style)
             x += pitch
-        x += gap
-    _end(axis, x, middle, "head", end, style)
+        x += _GAP
+    _end(axis, x, middle, "head", style)
 
 
-def _end(axis: Any, x: float, middle: float, label: str, width: float, style: Style) -> float:
-    axis.add_patch(Rectangle((x, middle - 0.13), width, 0.26, fc="none", ec=MUTED, lw=0.8))
-    axis.text(x + width / 2, middle, label, ha="center", va="center", size=style.small, color=INK)
-    return x + width
+def _end(axis: Any, x: float, middle: float, label: str, style: Style) -> float:
+    axis.add_patch(Rectangle((x, middle - 0.13), _END, 0.26, fc="none", ec=MUTED, lw=0.8))
+    axis.text(x + _END / 2, middle, label, ha="center", va="center", size=style.small, color=INK)
+    return x + _END
 
 
 def _block(axis: Any, block: pd.Series, x: float, middle: float, pitch: float, style: Style) -> None:
@@ -136,7 +145,7 @@ def _block(axis: Any, block: pd.Series, x: float, middle: float, pitch: float, s
 def _finding(blocks: pd.DataFrame, operators: list[str]) -> str:
     share = blocks.operator.value_counts(normalize=True)
     networks = len(blocks[CELL].drop_duplicates())
-    mix = listed([f"{share[name]:.0%} {name}" for name in operators])
+    mix = listed([f"{100 * share[name]:.0f} % {name}" for name in operators])
     return f"The {counted(networks, 'found network')} mix the operators: over all blocks {mix}."
 
 

@@ -160,6 +160,6 @@ def draw_placement_macs(results: Results, style: Style) -> Drawing | None:
     patches = [Patch(fc=operator_colour(name), hatch=operator_hatch(name), ec="#fefefe") for name in operators]
     shared_legend(figure, patches, operators, style)
     total = sums.groupby("operator").macs.sum() / sums.macs.sum()
-    finding = listed([f"{name} {total[name]:.0%}" for name in operators])
+    finding = listed([f"{name} {100 * total[name]:.0f} %" for name in operators])
     note = f"Means over the networks that {models[0]} found, all budgets and seeds."
     return Drawing(figure, sums, f"Share of the MACs of found blocks by operator: {finding}.", note)

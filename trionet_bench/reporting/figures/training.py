@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 from matplotlib.lines import Line2D
 
 from trionet_bench.analysis.history import histories
 from trionet_bench.analysis.results import Results
-from trionet_bench.analysis.statistics import grouped_t_intervals
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.style import (
     OPERATOR_COLOURS,
@@ -42,6 +40,7 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
     )
     if bands.empty:
         return None
+    bands["epoch"] += 1 - min(int(bands.epoch.min()), 1)
     look = looks(results.models)
     figure, axes = panels(style, bands.dataset.nunique(), height=1.9)
     drawn = [name for name in datasets if name in set(bands.dataset)]
@@ -52,8 +51,8 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
             if line.empty:
                 continue
             way = look[model]
-            axis.fill_between(line.epoch + 1, 100 * line.low, 100 * line.high, color=way.colour, alpha=0.15, lw=0)
-            axis.plot(line.epoch + 1, 100 * line.middle, color=way.colour, ls=way.line)
+            axis.fill_between(line.epoch, 100 * line.low, 100 * line.high, color=way.colour, alpha=0.15, lw=0)
+            axis.plot(line.epoch, 100 * line.middle, color=way.colour, ls=way.line)
         axis.set_title(f"{dataset}, {compact(rows.budget.iloc[0])}")
     where = "validation" if metric == "val_top1" else "training"
     label_outer(axes, "epoch", f"{where} top-1 (%)")
@@ -78,7 +77,11 @@ def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
     probes = results.probes.drop_duplicates(["dataset", "seed", "model", "epoch", "probe"])
     first = next(model for model in results.models if model in set(probes.model))
     probes = probes[probes.model == first]
-    bands = grouped_t_intervals(probes, ["dataset", "probe", "epoch"], "top1")
+    bands = (
+        probes.groupby(["dataset", "probe", "epoch"], sort=False)
+        .top1.agg(middle="mean", low="min", high="max", seeds="count")
+        .reset_index()
+    )
     datasets = [name for name in results.datasets if name in set(bands.dataset)][:MAX_PANELS]
     names = list(dict.fromkeys(bands.probe))
     figure, axes = panels(style, len(datasets), height=1.9)
@@ -87,16 +90,17 @@ def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
         for name in names:
             line = bands[(bands.dataset == dataset) & (bands.probe == name)].sort_values("epoch")
             colour, dashes = ways[name]
-            low = 100 * np.where(line.low.isna(), line["mean"], line.low.clip(0))
-            high = 100 * np.where(line.high.isna(), line["mean"], line.high.clip(upper=1))
-            axis.fill_between(line.epoch, low, high, color=colour, alpha=0.12, lw=0)
-            axis.plot(line.epoch, 100 * line["mean"], color=colour, ls=dashes, marker="o", ms=2 * style.scale)
+            axis.fill_between(line.epoch, 100 * line.low, 100 * line.high, color=colour, alpha=0.12, lw=0)
+            axis.plot(line.epoch, 100 * line.middle, color=colour, ls=dashes, marker="o", ms=2 * style.scale)
         axis.set_title(dataset)
-    label_outer(axes, "epoch of the supernet", "top-1 (%), inherited weights")
+    label_outer(axes, "epoch of the supernet", "inherited top-1 (%)")
     shared_legend(figure, [Line2D([], [], color=ways[n][0], ls=ways[n][1]) for n in names], names, style)
-    end = bands[bands.epoch == bands.epoch.max()].groupby("probe")["mean"].mean().sort_values(ascending=False)
+    end = bands[bands.epoch == bands.epoch.max()].groupby("probe").middle.mean().sort_values(ascending=False)
     finding = listed([f"{name} {100 * value:.1f} %" for name, value in end.items()])
-    note = f"Supernet of {first}. Fixed children on the search-validation images; mean and 95 % t-interval over seeds."
+    note = (
+        f"Supernet of {first}. Fixed children on the images that guide the search. Lines: mean over seeds; bands: "
+        "least and greatest seed."
+    )
     return Drawing(figure, bands, f"At the end of supernet training: {finding}.", note)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from trionet_bench.analysis.placement import searched_blocks
 from trionet_bench.analysis.results import CELL, Results
+from trionet_bench.analysis.summary import in_report_order
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import compact, percent
 
@@ -34,7 +35,7 @@ def found_architectures(results: Results) -> Table | None:
     written = blocks[CELL].assign(text=[_block(block) for block in blocks.itertuples()], stage=blocks.stage)
     written["text"] = np.where(written.duplicated([*CELL, "stage"]), " ", " · ") + written.text
     lines = written.groupby(CELL, sort=False).text.agg("".join).str.removeprefix(" · ").rename("blocks").reset_index()
-    found = lines.merge(results.complete, on=CELL)
+    found = in_report_order(lines.merge(results.complete, on=CELL), results)
     text = pd.DataFrame(
         {
             "Data set": found.dataset,
