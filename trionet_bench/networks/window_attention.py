@@ -80,7 +80,7 @@ _INTEGERS = (
     *("rows", "columns", "qk", "qk_rows", "v", "v_rows", "sensitive", "groups"),
 )
 _MAPS = ("q", "k", "value", "content", "placed", "dq", "dk", "dvalue")
-_ARRAYS = ("query_table", "key_table", "value_table", "scale", "lse", "moments", "dscale", "dtables")
+_ARRAYS = ("query_table", "key_table", "value_table", "scale", "softmax", "moments", "dscale", "dtables")
 
 
 class _Problem(ctypes.Structure):
@@ -143,21 +143,21 @@ def _attend(
     window: list[int],
     lines: str,
 ) -> tuple[Tensor, Tensor]:
-    """Retrieved values (B, n d_v or 2 n d_v, H, W), content before positions, and the log-sum-exp of each query."""
+    """Retrieved values (B, n d_v or 2 n d_v, H, W), content before positions, and what the softmax of each query was."""
     w = _window(window, lines)
     batch, _, height, width = qkv.shape
     kinds = 1 if value_table is None else 2
     output = qkv.new_empty(batch, kinds * w.heads * w.v, height, width)
-    lse = qkv.new_empty(batch * w.heads * height * width)
+    softmax = qkv.new_empty(batch * w.heads * height * width, 2)
     tables = {"query_table": query_table, "key_table": key_table, "value_table": value_table, "scale": scale}
-    _run(ATTEND, w, qkv, output=output, lse=lse, **tables)
-    return output, lse
+    _run(ATTEND, w, qkv, output=output, softmax=softmax, **tables)
+    return output, softmax
 
 
 @torch.library.custom_op("trionet::attend_back", mutates_args=(), device_types="cpu")
 def _attend_back(
     doutput: Tensor,
-    lse: Tensor,
+    softmax: Tensor,
     qkv: Tensor,
     query_table: Tensor,
     key_table: Tensor | None,
@@ -171,7 +171,7 @@ def _attend_back(
     dqkv, dtables = _gradients(w, qkv)
     dscale = qkv.new_zeros(*w.maps_by_head(qkv), 3)
     tables = {"query_table": query_table, "key_table": key_table, "value_table": value_table, "scale": scale}
-    _run(ATTEND_BACK, w, qkv, output=doutput, lse=lse, dqkv=dqkv, dtables=dtables, dscale=dscale, **tables)
+    _run(ATTEND_BACK, w, qkv, output=doutput, softmax=softmax, dqkv=dqkv, dtables=dtables, dscale=dscale, **tables)
     return dqkv, dtables.sum(0), dscale.sum((0, 2))
 
 
@@ -196,7 +196,16 @@ def _attend_flops(qkv: Any, query: Any, key: Any, value: Any, scale: Any, window
 
 @register_flop_formula(torch.ops.trionet.attend_back)
 def _attend_back_flops(
-    doutput: Any, lse: Any, qkv: Any, query: Any, key: Any, value: Any, scale: Any, window: Any, lines: Any, **_: Any
+    doutput: Any,
+    softmax: Any,
+    qkv: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    scale: Any,
+    window: Any,
+    lines: Any,
+    **_: Any,
 ) -> int:
     """Each product has two adjoints."""
     return 2 * _flops(window, lines, qkv, key is not None)
@@ -205,9 +214,9 @@ def _attend_back_flops(
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Tensor:  # type: ignore[override]
-        output, lse = _attend(*inputs)
+        output, softmax = _attend(*inputs)
         *tensors, ctx.window, ctx.lines = inputs
-        ctx.save_for_backward(lse, *tensors)
+        ctx.save_for_backward(softmax, *tensors)
         return output
 
     @staticmethod

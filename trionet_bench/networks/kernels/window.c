@@ -9,7 +9,8 @@
 
    Maps are independent, hence vector lanes are maps: a unit of work is one vector of maps, copied in so that the values
    of all its maps at one position and channel are one vector. There is no border to vectorise around, whatever the size.
-   Nothing of the size of all pairs is kept: backward computes the logits again from their log-sum-exp.
+   Nothing of the size of all pairs is kept: backward computes the logits again. A unit sweeps over its maps from top to
+   bottom in strips of rows, and holds only the keys that the strip sees, so that they stay in the cache.
 
    Units are summed in a fixed number of groups, so results do not depend on the number of threads. */
 
@@ -40,7 +41,7 @@ typedef struct {
     Maps q, k, value, content, placed, dq, dk, dvalue; /* in backward, content and placed are their gradients */
     const REAL *query_table, *key_table, *value_table; /* (qk_rows, rows), then (qk - qk_rows, columns) */
     const REAL *scale;                                 /* (heads, 3): a, b, c */
-    REAL *lse;                                         /* (maps, positions) */
+    REAL *softmax;  /* (maps, positions, 2): the largest logit, and one over the sum of the exponentials below it */
     REAL *moments;  /* (maps, 6): sum and sum of squares of each unscaled term; their gradients in backward */
     REAL *dscale;   /* (maps, 3) */
     REAL *dtables;  /* (groups, query, key, value table) */
@@ -77,11 +78,6 @@ static inline vec exponential(vec x) {
     s = s * r * r + r + 1.0f;
     ivec e = __builtin_convertvector(n, ivec);
     return (vec)(fvec)((ivec)s + (e << 23));
-}
-
-static inline vec logarithm(vec x) {
-    for (int64_t l = 0; l < LANES; l++) x[l] = sizeof(REAL) == 8 ? log(x[l]) : logf(x[l]);
-    return x;
 }
 
 /* out[i] = x . base[key[i]] */
@@ -237,15 +233,21 @@ static inline void marginals(const Problem *p, Range r, const vec *w, vec *restr
 
 /* ---------------------------------------------------------------- a unit of work */
 
+enum { ATTEND, ATTEND_BACK, OBSERVE, OBSERVE_BACK };
+
 typedef struct {
     const Problem *p;
-    int64_t positions, lanes;      /* lanes in use: the last unit may be short */
-    int64_t first;                 /* map of lane 0 */
-    int64_t start[64];             /* of each lane's map, for the tensor at hand */
+    int task;
+    int64_t first, lanes;           /* map of lane 0; lanes in use: the last unit may be short */
+    int64_t start[64];              /* of each lane's map, in the tensor at hand */
+    int64_t strip, ring;            /* rows that are copied at once; rows of keys that are held */
+    int64_t offsets;                /* rows + columns */
     int64_t query_size, value_size; /* of the tables */
-    vec a, b, c;
-    vec *q, *k, *v, *content, *placed, *dq, *dk, *dv, *key_logits, *dkey_logits, *lse;
-    vec *products, *weights, *dweights, *by_offset, *scaled;
+    vec a, b, c, da, db, dc;
+    vec moments[6], line[6];                                /* the sums are long: summed by strip first */
+    vec *q, *dq, *content, *placed, *softmax;               /* of the strip */
+    vec *k, *v, *key_logits, *dk, *dv, *dkey_logits;        /* of the ring */
+    vec *products, *weights, *dweights, *by_offset, *other; /* of a query */
     vec *dquery_table, *dkey_table, *dvalue_table;
     int32_t *key;
     char *memory, *next;
@@ -261,38 +263,40 @@ static vec *reserve(Unit *u, int64_t count) {
     return result;
 }
 
-static int open_unit(Unit *u, const Problem *p, int backward) {
+static int open_unit(Unit *u, const Problem *p, int task) {
     u->p = p;
-    u->positions = p->height * p->width;
+    u->task = task;
+    u->offsets = p->rows + p->columns;
     u->query_size = table_size(p, p->qk, p->qk_rows);
     u->value_size = table_size(p, p->v, p->v_rows);
-    int64_t n = u->positions, offsets = p->rows + p->columns, pairs = p->rows * p->columns;
-    int64_t size = n * (4 * p->qk + 4 * p->v + 2 * offsets + 1) + 4 * pairs + 2 * offsets + p->qk + 2 * u->query_size + u->value_size;
-    u->memory = aligned_alloc(64, size * sizeof(vec));
-    u->next = u->memory;
+    u->strip = p->width < LANES ? (LANES + p->width - 1) / p->width : 1;
+    int64_t seen = p->rows + 3 * u->strip; /* above and below the strip, in whole strips */
+    u->ring = ((seen < p->height ? seen : p->height) + u->strip - 1) / u->strip * u->strip;
+    int64_t strip = u->strip * p->width, ring = u->ring * p->width, pairs = p->rows * p->columns;
+    int64_t size = strip * (2 * p->qk + 2 * p->v + 2) + ring * 2 * (p->qk + p->v + u->offsets) + 4 * pairs +
+                   2 * u->offsets + p->qk + 2 * u->query_size + u->value_size;
+    u->next = u->memory = aligned_alloc(64, size * sizeof(vec));
     if (!u->memory) return 1;
-    u->q = reserve(u, n * p->qk);
-    u->k = reserve(u, n * p->qk);
-    u->v = reserve(u, n * p->v);
-    u->content = reserve(u, n * p->v);
-    u->placed = reserve(u, n * p->v);
-    u->key_logits = reserve(u, n * offsets);
-    u->lse = reserve(u, n);
+    u->q = reserve(u, strip * p->qk);
+    u->dq = reserve(u, strip * p->qk);
+    u->content = reserve(u, strip * p->v);
+    u->placed = reserve(u, strip * p->v);
+    u->softmax = reserve(u, strip * 2);
+    u->k = reserve(u, ring * p->qk);
+    u->v = reserve(u, ring * p->v);
+    u->key_logits = reserve(u, ring * u->offsets);
+    u->dk = reserve(u, ring * p->qk);
+    u->dv = reserve(u, ring * p->v);
+    u->dkey_logits = reserve(u, ring * u->offsets);
     u->products = reserve(u, pairs);
     u->weights = reserve(u, pairs);
     u->dweights = reserve(u, pairs);
     u->key = (int32_t *)reserve(u, pairs);
-    u->by_offset = reserve(u, 2 * offsets);
-    u->scaled = reserve(u, p->qk);
-    if (backward) {
-        u->dq = reserve(u, n * p->qk);
-        u->dk = reserve(u, n * p->qk);
-        u->dv = reserve(u, n * p->v);
-        u->dkey_logits = reserve(u, n * offsets);
-        u->dquery_table = reserve(u, u->query_size);
-        u->dkey_table = reserve(u, u->query_size);
-        u->dvalue_table = reserve(u, u->value_size);
-    }
+    u->by_offset = reserve(u, u->offsets);
+    u->other = reserve(u, u->offsets + p->qk);
+    u->dquery_table = reserve(u, u->query_size);
+    u->dkey_table = reserve(u, u->query_size);
+    u->dvalue_table = reserve(u, u->value_size);
     return 0;
 }
 
@@ -311,204 +315,169 @@ static int adjacent(const Unit *u) {
     return 1;
 }
 
-static void load(Unit *u, const Maps *m, int64_t channels, vec *restrict out) {
+/* Rows from first to before last in: (position, channel) vectors. */
+static void load(Unit *u, const Maps *m, int64_t channels, int64_t first, int64_t last, vec *restrict out) {
     const Problem *p = u->p;
+    int64_t begin = first * p->width, count = (last - first) * p->width;
     locate(u, m);
     if (adjacent(u)) {
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t i = 0; i < u->positions; i++)
-                memcpy(out + i * channels + c, m->data + u->start[0] + c * p->plane + i * p->step, sizeof(vec));
+        const REAL *from = m->data + u->start[0] + begin * p->step;
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t c = 0; c < channels; c++)
+                memcpy(out + i * channels + c, from + c * p->plane + i * p->step, sizeof(vec));
         return;
     }
-    if (u->lanes < LANES) memset(out, 0, u->positions * channels * sizeof(vec));
+    if (u->lanes < LANES) memset(out, 0, count * channels * sizeof(vec));
     for (int64_t c = 0; c < channels; c++)
-        for (int64_t i = 0; i < u->positions; i += 16) {
-            int64_t end = i + 16 < u->positions ? i + 16 : u->positions;
+        for (int64_t i = 0; i < count; i += 16) {
+            int64_t end = i + 16 < count ? i + 16 : count;
             for (int64_t l = 0; l < u->lanes; l++) {
-                const REAL *from = m->data + u->start[l] + c * p->plane;
+                const REAL *from = m->data + u->start[l] + c * p->plane + begin * p->step;
                 REAL *to = (REAL *)(out + c) + l;
                 for (int64_t j = i; j < end; j++) to[j * channels * LANES] = from[j * p->step];
             }
         }
 }
 
-static void store(Unit *u, const Maps *m, int64_t channels, const vec *restrict in) {
+/* The inverse of load. */
+static void store(Unit *u, const Maps *m, int64_t channels, int64_t first, int64_t last, const vec *restrict in) {
     const Problem *p = u->p;
+    int64_t begin = first * p->width, count = (last - first) * p->width;
     locate(u, m);
     if (adjacent(u)) {
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t i = 0; i < u->positions; i++)
-                memcpy(m->data + u->start[0] + c * p->plane + i * p->step, in + i * channels + c, sizeof(vec));
+        REAL *to = m->data + u->start[0] + begin * p->step;
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t c = 0; c < channels; c++)
+                memcpy(to + c * p->plane + i * p->step, in + i * channels + c, sizeof(vec));
         return;
     }
     for (int64_t c = 0; c < channels; c++)
-        for (int64_t i = 0; i < u->positions; i += 16) {
-            int64_t end = i + 16 < u->positions ? i + 16 : u->positions;
+        for (int64_t i = 0; i < count; i += 16) {
+            int64_t end = i + 16 < count ? i + 16 : count;
             for (int64_t l = 0; l < u->lanes; l++) {
-                REAL *to = m->data + u->start[l] + c * p->plane;
+                REAL *to = m->data + u->start[l] + c * p->plane + begin * p->step;
                 const REAL *from = (const REAL *)(in + c) + l;
                 for (int64_t j = i; j < end; j++) to[j * p->step] = from[j * channels * LANES];
             }
         }
 }
 
-/* Copies the log-sum-exp of each map and position out, or in. */
-static void keep(const Unit *u, REAL *all, vec *own, int in) {
-    if (in) memset(own, 0, u->positions * sizeof(vec));
-    for (int64_t l = 0; l < u->lanes; l++)
-        for (int64_t i = 0; i < u->positions; i++) {
-            REAL *there = all + (u->first + l) * u->positions + i;
+/* What the softmax of each query was, out or in. */
+static void keep(Unit *u, int64_t first, int64_t last, int in) {
+    const Problem *p = u->p;
+    int64_t begin = first * p->width, count = (last - first) * p->width;
+    if (in) memset(u->softmax, 0, 2 * count * sizeof(vec));
+    for (int64_t l = 0; l < u->lanes; l++) {
+        REAL *there = p->softmax + 2 * ((u->first + l) * p->height * p->width + begin);
+        for (int64_t i = 0; i < 2 * count; i++)
             if (in)
-                own[i][l] = *there;
+                u->softmax[i][l] = there[i];
             else
-                *there = own[i][l];
-        }
+                there[i] = u->softmax[i][l];
+    }
 }
 
-/* Queries, keys, values where asked, and the keys' products with their positions. */
-static void enter(Unit *u, int64_t unit, int values) {
-    const Problem *p = u->p;
-    u->first = unit * LANES;
-    int64_t left = p->batch * p->heads * p->inner - u->first;
-    u->lanes = left < LANES ? left : LANES;
-    u->a = u->b = u->c = splat(1);
-    if (p->scale)
-        for (int64_t l = 0; l < u->lanes; l++) {
-            const REAL *scale = p->scale + (u->first + l) / p->inner % p->heads * 3;
-            u->a[l] = scale[0];
-            u->b[l] = scale[1];
-            u->c[l] = scale[2];
-        }
-    load(u, &p->q, p->qk, u->q);
-    load(u, &p->k, p->qk, u->k);
-    if (values) load(u, &p->value, p->v, u->v);
-    if (p->sensitive)
-        for (int64_t i = 0; i < u->positions; i++)
-            along(p, to_key(p, i / p->width, i % p->width), u->k + i * p->qk, p->qk, p->qk_rows, p->key_table,
-                  u->key_logits + i * (p->rows + p->columns));
-}
+static inline int64_t slot(const Unit *u, int64_t y, int64_t x) { return y % u->ring * u->p->width + x; }
 
 static int64_t list_keys(const Unit *u, Range r, int64_t y, int64_t x) {
-    const Problem *p = u->p;
     int64_t n = 0;
     for (int64_t o = r.top; o < r.bottom; o++) {
-        int64_t row = (y + o - p->rows / 2) * p->width + x - p->columns / 2;
+        int64_t row = slot(u, y + o - u->p->rows / 2, x - u->p->columns / 2);
         for (int64_t s = r.left; s < r.right; s++) u->key[n++] = (int32_t)(row + s);
     }
     return n;
 }
 
 /* From products q.k, and the query's products with its positions in by_offset. */
-static inline void whole_logits(Unit *u, Range r, vec *restrict out) {
+static inline void whole_logits(const Unit *u, Range r, vec *restrict out) {
     const Problem *p = u->p;
-    int64_t n = 0, offsets = p->rows + p->columns;
+    int64_t n = 0;
     for (int64_t o = r.top; o < r.bottom; o++)
         for (int64_t s = r.left; s < r.right; s++, n++) {
             vec position = u->b * (u->by_offset[o] + u->by_offset[p->rows + s]);
             if (p->sensitive) {
-                const vec *key = u->key_logits + u->key[n] * offsets;
+                const vec *key = u->key_logits + u->key[n] * u->offsets;
                 position += u->c * (key[o] + key[p->rows + s]);
             }
             out[n] = u->a * u->products[n] + position;
         }
 }
 
-static void attend(Unit *u) {
+/* ---------------------------------------------------------------- a query; i counts within the strip */
+
+static void attend(Unit *u, int64_t y, int64_t x, int64_t i) {
     const Problem *p = u->p;
-    for (int64_t y = 0, i = 0; y < p->height; y++)
-        for (int64_t x = 0; x < p->width; x++, i++) {
-            Range r = from_query(p, y, x);
-            int64_t n = list_keys(u, r, y, x);
-            const vec *q = u->q + i * p->qk;
-            vec *content = u->content + i * p->v, *placed = u->placed + i * p->v;
-            dots(q, u->k, u->key, n, p->qk, u->products);
-            along(p, r, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
-            whole_logits(u, r, u->weights);
-            vec largest = u->weights[0], sum = {};
-            for (int64_t j = 1; j < n; j++) largest = larger(largest, u->weights[j]);
-            for (int64_t j = 0; j < n; j++) sum += u->weights[j] = exponential(u->weights[j] - largest);
-            vec inverse = 1 / sum;
-            for (int64_t j = 0; j < n; j++) u->weights[j] *= inverse;
-            u->lse[i] = largest + logarithm(sum);
-            memset(content, 0, p->v * sizeof(vec));
-            gather(u->weights, u->v, u->key, n, p->v, content);
-            if (!p->sensitive) continue;
-            memset(placed, 0, p->v * sizeof(vec));
-            marginals(p, r, u->weights, u->by_offset);
-            across(p, r, u->by_offset, p->v, p->v_rows, p->value_table, splat(1), placed);
-        }
+    Range r = from_query(p, y, x);
+    int64_t n = list_keys(u, r, y, x);
+    const vec *q = u->q + i * p->qk;
+    vec *content = u->content + i * p->v, *placed = u->placed + i * p->v, *weights = u->weights;
+    dots(q, u->k, u->key, n, p->qk, u->products);
+    along(p, r, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
+    whole_logits(u, r, weights);
+    vec largest = weights[0], sum = {};
+    for (int64_t j = 1; j < n; j++) largest = larger(largest, weights[j]);
+    for (int64_t j = 0; j < n; j++) sum += weights[j] = exponential(weights[j] - largest);
+    vec inverse = 1 / sum;
+    for (int64_t j = 0; j < n; j++) weights[j] *= inverse;
+    u->softmax[2 * i] = largest;
+    u->softmax[2 * i + 1] = inverse;
+    memset(content, 0, p->v * sizeof(vec));
+    gather(weights, u->v, u->key, n, p->v, content);
+    if (!p->sensitive) return;
+    memset(placed, 0, p->v * sizeof(vec));
+    marginals(p, r, weights, u->by_offset);
+    across(p, r, u->by_offset, p->v, p->v_rows, p->value_table, splat(1), placed);
 }
 
-static void attend_back(Unit *u) {
+static void attend_back(Unit *u, int64_t y, int64_t x, int64_t i) {
     const Problem *p = u->p;
-    int64_t offsets = p->rows + p->columns;
-    vec *position = u->by_offset, *summed = u->by_offset + offsets, da = {}, db = {}, dc = {};
-    memset(u->dq, 0, u->positions * p->qk * sizeof(vec));
-    memset(u->dk, 0, u->positions * p->qk * sizeof(vec));
-    memset(u->dv, 0, u->positions * p->v * sizeof(vec));
-    memset(u->dkey_logits, 0, u->positions * offsets * sizeof(vec));
-    for (int64_t y = 0, i = 0; y < p->height; y++)
-        for (int64_t x = 0; x < p->width; x++, i++) {
-            Range r = from_query(p, y, x);
-            int64_t n = list_keys(u, r, y, x);
-            const vec *q = u->q + i * p->qk, *dcontent = u->content + i * p->v, *dplaced = u->placed + i * p->v;
-            vec *dq = u->dq + i * p->qk, *dlogits = u->dweights, dot = {};
-            dots(q, u->k, u->key, n, p->qk, u->products);
-            along(p, r, q, p->qk, p->qk_rows, p->query_table, position);
-            whole_logits(u, r, u->weights);
-            for (int64_t j = 0; j < n; j++) u->weights[j] = exponential(u->weights[j] - u->lse[i]);
+    Range r = from_query(p, y, x);
+    int64_t n = list_keys(u, r, y, x);
+    const vec *q = u->q + i * p->qk, *dcontent = u->content + i * p->v, *dplaced = u->placed + i * p->v;
+    vec *dq = u->dq + i * p->qk, *weights = u->weights, *dweights = u->dweights, *dlogits = u->dweights, dot = {};
+    vec *summed = u->other, *scaled = u->other + u->offsets;
+    dots(q, u->k, u->key, n, p->qk, u->products);
+    along(p, r, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
+    whole_logits(u, r, weights);
+    vec largest = u->softmax[2 * i], inverse = u->softmax[2 * i + 1];
+    for (int64_t j = 0; j < n; j++) weights[j] = inverse * exponential(weights[j] - largest);
 
-            dots(dcontent, u->v, u->key, n, p->v, u->dweights);
-            if (p->sensitive) {
-                along(p, r, dplaced, p->v, p->v_rows, p->value_table, summed);
-                vec *dw = u->dweights;
-                for (int64_t o = r.top; o < r.bottom; o++)
-                    for (int64_t s = r.left; s < r.right; s++) *dw++ += summed[o] + summed[p->rows + s];
-                marginals(p, r, u->weights, summed);
-                outer(p, r, dplaced, summed, p->v, p->v_rows, splat(1), u->dvalue_table);
-            }
-            for (int64_t j = 0; j < n; j++) dot += u->weights[j] * u->dweights[j];
-            for (int64_t j = 0; j < n; j++) {
-                dlogits[j] = u->weights[j] * (u->dweights[j] - dot);
-                da += dlogits[j] * u->products[j];
-            }
+    dots(dcontent, u->v, u->key, n, p->v, dweights);
+    if (p->sensitive) {
+        along(p, r, dplaced, p->v, p->v_rows, p->value_table, summed);
+        int64_t j = 0;
+        for (int64_t o = r.top; o < r.bottom; o++)
+            for (int64_t s = r.left; s < r.right; s++) dweights[j++] += summed[o] + summed[p->rows + s];
+        marginals(p, r, weights, summed);
+        outer(p, r, dplaced, summed, p->v, p->v_rows, splat(1), u->dvalue_table);
+    }
+    for (int64_t j = 0; j < n; j++) dot += weights[j] * dweights[j];
+    for (int64_t j = 0; j < n; j++) {
+        dlogits[j] = weights[j] * (dweights[j] - dot);
+        u->da += dlogits[j] * u->products[j];
+    }
 
-            gather(dlogits, u->k, u->key, n, p->qk, dq);
-            for (int64_t c = 0; c < p->qk; c++) {
-                dq[c] *= u->a;
-                u->scaled[c] = u->a * q[c];
-            }
-            scatter(dlogits, u->scaled, u->dk, u->key, n, p->qk);
-            scatter(u->weights, dcontent, u->dv, u->key, n, p->v);
-            marginals(p, r, dlogits, summed);
-            for (int64_t o = r.top; o < r.bottom; o++) db += summed[o] * position[o];
-            for (int64_t s = p->rows + r.left; s < p->rows + r.right; s++) db += summed[s] * position[s];
-            across(p, r, summed, p->qk, p->qk_rows, p->query_table, u->b, dq);
-            outer(p, r, q, summed, p->qk, p->qk_rows, u->b, u->dquery_table);
-            if (!p->sensitive) continue;
-            int64_t j = 0;
-            for (int64_t o = r.top; o < r.bottom; o++)
-                for (int64_t s = r.left; s < r.right; s++, j++) {
-                    vec *key = u->dkey_logits + u->key[j] * offsets;
-                    key[o] += dlogits[j];
-                    key[p->rows + s] += dlogits[j];
-                }
-        }
+    memset(dq, 0, p->qk * sizeof(vec));
+    gather(dlogits, u->k, u->key, n, p->qk, dq);
+    for (int64_t c = 0; c < p->qk; c++) {
+        dq[c] *= u->a;
+        scaled[c] = u->a * q[c];
+    }
+    scatter(dlogits, scaled, u->dk, u->key, n, p->qk);
+    scatter(weights, dcontent, u->dv, u->key, n, p->v);
+    marginals(p, r, dlogits, summed);
+    for (int64_t o = r.top; o < r.bottom; o++) u->db += summed[o] * u->by_offset[o];
+    for (int64_t s = p->rows + r.left; s < p->rows + r.right; s++) u->db += summed[s] * u->by_offset[s];
+    across(p, r, summed, p->qk, p->qk_rows, p->query_table, u->b, dq);
+    outer(p, r, q, summed, p->qk, p->qk_rows, u->b, u->dquery_table);
     if (!p->sensitive) return;
-    for (int64_t i = 0; i < u->positions; i++) {
-        Range r = to_key(p, i / p->width, i % p->width);
-        const vec *g = u->dkey_logits + i * offsets, *logits = u->key_logits + i * offsets;
-        for (int64_t o = r.top; o < r.bottom; o++) dc += g[o] * logits[o];
-        for (int64_t s = p->rows + r.left; s < p->rows + r.right; s++) dc += g[s] * logits[s];
-        across(p, r, g, p->qk, p->qk_rows, p->key_table, u->c, u->dk + i * p->qk);
-        outer(p, r, u->k + i * p->qk, g, p->qk, p->qk_rows, u->c, u->dkey_table);
-    }
-    for (int64_t l = 0; l < u->lanes; l++) {
-        REAL *dscale = p->dscale + (u->first + l) * 3;
-        dscale[0] = da[l];
-        dscale[1] = db[l];
-        dscale[2] = dc[l];
-    }
+    int64_t j = 0;
+    for (int64_t o = r.top; o < r.bottom; o++)
+        for (int64_t s = r.left; s < r.right; s++, j++) {
+            vec *key = u->dkey_logits + u->key[j] * u->offsets;
+            key[o] += dlogits[j];
+            key[p->rows + s] += dlogits[j];
+        }
 }
 
 /* Sum and sum of squares of row[o] + column[s] over all offsets in r. */
@@ -538,64 +507,153 @@ static inline void add_moments_back(const Problem *p, Range r, const vec *produc
         out[s] = height * dsum + 2 * dsquare * (height * products[s] + row);
 }
 
-static void observe(Unit *u) {
+static void observe(Unit *u, int64_t y, int64_t x, int64_t i) {
     const Problem *p = u->p;
-    vec total[6] = {};
-    for (int64_t y = 0, i = 0; y < p->height; y++) {
-        vec line[6] = {}; /* summed by line first: the sums are long */
-        for (int64_t x = 0; x < p->width; x++, i++) {
-            Range r = from_query(p, y, x);
-            int64_t n = list_keys(u, r, y, x);
-            const vec *q = u->q + i * p->qk;
-            vec sum = {}, square = {};
-            dots(q, u->k, u->key, n, p->qk, u->products);
-            for (int64_t j = 0; j < n; j++) {
-                sum += u->products[j];
-                square += u->products[j] * u->products[j];
-            }
-            line[0] += sum;
-            line[1] += square;
-            along(p, r, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
-            add_moments(p, r, u->by_offset, line + 2, line + 3);
-            add_moments(p, to_key(p, y, x), u->key_logits + i * (p->rows + p->columns), line + 4, line + 5);
-        }
-        for (int m = 0; m < 6; m++) total[m] += line[m];
+    Range r = from_query(p, y, x);
+    int64_t n = list_keys(u, r, y, x);
+    const vec *q = u->q + i * p->qk;
+    vec sum = {}, square = {};
+    dots(q, u->k, u->key, n, p->qk, u->products);
+    for (int64_t j = 0; j < n; j++) {
+        sum += u->products[j];
+        square += u->products[j] * u->products[j];
     }
-    for (int64_t l = 0; l < u->lanes; l++)
-        for (int m = 0; m < 6; m++) p->moments[(u->first + l) * 6 + m] = total[m][l];
+    u->line[0] += sum;
+    u->line[1] += square;
+    along(p, r, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
+    add_moments(p, r, u->by_offset, u->line + 2, u->line + 3);
 }
 
-static void observe_back(Unit *u) {
+static void observe_back(Unit *u, int64_t y, int64_t x, int64_t i) {
     const Problem *p = u->p;
-    vec g[6] = {}, one = splat(1);
-    for (int64_t l = 0; l < u->lanes; l++)
-        for (int m = 0; m < 6; m++) g[m][l] = p->moments[(u->first + l) * 6 + m];
-    memset(u->dq, 0, u->positions * p->qk * sizeof(vec));
-    memset(u->dk, 0, u->positions * p->qk * sizeof(vec));
-    for (int64_t y = 0, i = 0; y < p->height; y++)
-        for (int64_t x = 0; x < p->width; x++, i++) {
-            Range r = from_query(p, y, x);
-            int64_t n = list_keys(u, r, y, x);
-            const vec *q = u->q + i * p->qk, *k = u->k + i * p->qk;
-            vec *dq = u->dq + i * p->qk, *position = u->by_offset, *dposition = position + p->rows + p->columns;
-            dots(q, u->k, u->key, n, p->qk, u->products);
-            for (int64_t j = 0; j < n; j++) u->products[j] = g[0] + 2 * g[1] * u->products[j];
-            gather(u->products, u->k, u->key, n, p->qk, dq);
-            scatter(u->products, q, u->dk, u->key, n, p->qk);
-            along(p, r, q, p->qk, p->qk_rows, p->query_table, position);
-            add_moments_back(p, r, position, g[2], g[3], dposition);
-            across(p, r, dposition, p->qk, p->qk_rows, p->query_table, one, dq);
-            outer(p, r, q, dposition, p->qk, p->qk_rows, one, u->dquery_table);
-            r = to_key(p, y, x);
-            add_moments_back(p, r, u->key_logits + i * (p->rows + p->columns), g[4], g[5], dposition);
-            across(p, r, dposition, p->qk, p->qk_rows, p->key_table, one, u->dk + i * p->qk);
-            outer(p, r, k, dposition, p->qk, p->qk_rows, one, u->dkey_table);
+    Range r = from_query(p, y, x);
+    int64_t n = list_keys(u, r, y, x);
+    const vec *q = u->q + i * p->qk;
+    vec *dq = u->dq + i * p->qk;
+    dots(q, u->k, u->key, n, p->qk, u->products);
+    for (int64_t j = 0; j < n; j++) u->products[j] = u->moments[0] + 2 * u->moments[1] * u->products[j];
+    memset(dq, 0, p->qk * sizeof(vec));
+    gather(u->products, u->k, u->key, n, p->qk, dq);
+    scatter(u->products, q, u->dk, u->key, n, p->qk);
+    along(p, r, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
+    add_moments_back(p, r, u->by_offset, u->moments[2], u->moments[3], u->other);
+    across(p, r, u->other, p->qk, p->qk_rows, p->query_table, splat(1), dq);
+    outer(p, r, q, u->other, p->qk, p->qk_rows, splat(1), u->dquery_table);
+}
+
+/* ---------------------------------------------------------------- a sweep over the maps of a unit */
+
+/* Rows of keys come into the ring. */
+static void enter_keys(Unit *u, int64_t first, int64_t last) {
+    const Problem *p = u->p;
+    int64_t begin = slot(u, first, 0), count = (last - first) * p->width;
+    load(u, &p->k, p->qk, first, last, u->k + begin * p->qk);
+    if (u->task == ATTEND || u->task == ATTEND_BACK) load(u, &p->value, p->v, first, last, u->v + begin * p->v);
+    if (u->task == ATTEND_BACK || u->task == OBSERVE_BACK) {
+        memset(u->dk + begin * p->qk, 0, count * p->qk * sizeof(vec));
+        memset(u->dv + begin * p->v, 0, count * p->v * sizeof(vec));
+        memset(u->dkey_logits + begin * u->offsets, 0, count * u->offsets * sizeof(vec));
+    }
+    if (!p->sensitive) return;
+    for (int64_t i = 0; i < count; i++) {
+        Range r = to_key(p, first + i / p->width, i % p->width);
+        vec *logits = u->key_logits + (begin + i) * u->offsets;
+        along(p, r, u->k + (begin + i) * p->qk, p->qk, p->qk_rows, p->key_table, logits);
+        if (u->task == OBSERVE) add_moments(p, r, logits, u->line + 4, u->line + 5);
+    }
+}
+
+/* Rows of keys have been seen by all their queries. */
+static void leave_keys(Unit *u, int64_t first, int64_t last) {
+    const Problem *p = u->p;
+    if (u->task == ATTEND || u->task == OBSERVE) return;
+    int64_t begin = slot(u, first, 0), count = (last - first) * p->width;
+    for (int64_t i = 0; i < count && p->sensitive; i++) {
+        Range r = to_key(p, first + i / p->width, i % p->width);
+        const vec *logits = u->key_logits + (begin + i) * u->offsets, *k = u->k + (begin + i) * p->qk;
+        vec *g = u->dkey_logits + (begin + i) * u->offsets, *dk = u->dk + (begin + i) * p->qk;
+        if (u->task == OBSERVE_BACK)
+            add_moments_back(p, r, logits, u->moments[4], u->moments[5], g);
+        else {
+            for (int64_t o = r.top; o < r.bottom; o++) u->dc += g[o] * logits[o];
+            for (int64_t s = p->rows + r.left; s < p->rows + r.right; s++) u->dc += g[s] * logits[s];
         }
+        across(p, r, g, p->qk, p->qk_rows, p->key_table, u->c, dk);
+        outer(p, r, k, g, p->qk, p->qk_rows, u->c, u->dkey_table);
+    }
+    store(u, &p->dk, p->qk, first, last, u->dk + begin * p->qk);
+    if (u->task == ATTEND_BACK) store(u, &p->dvalue, p->v, first, last, u->dv + begin * p->v);
+}
+
+static void sweep(Unit *u) {
+    const Problem *p = u->p;
+    int task = u->task;
+    int64_t entered = 0, left = 0;
+    for (int64_t top = 0; top < p->height; top += u->strip) {
+        int64_t bottom = top + u->strip < p->height ? top + u->strip : p->height;
+        memset(u->line, 0, sizeof u->line);
+        while (entered < p->height && entered < bottom + p->rows / 2) {
+            int64_t next = entered + u->strip < p->height ? entered + u->strip : p->height;
+            enter_keys(u, entered, next);
+            entered = next;
+        }
+        load(u, &p->q, p->qk, top, bottom, u->q);
+        if (task == ATTEND_BACK) {
+            load(u, &p->content, p->v, top, bottom, u->content);
+            if (p->sensitive) load(u, &p->placed, p->v, top, bottom, u->placed);
+            keep(u, top, bottom, 1);
+        }
+        for (int64_t y = top, i = 0; y < bottom; y++)
+            for (int64_t x = 0; x < p->width; x++, i++) {
+                if (task == ATTEND) attend(u, y, x, i);
+                if (task == ATTEND_BACK) attend_back(u, y, x, i);
+                if (task == OBSERVE) observe(u, y, x, i);
+                if (task == OBSERVE_BACK) observe_back(u, y, x, i);
+            }
+        if (task == ATTEND) {
+            store(u, &p->content, p->v, top, bottom, u->content);
+            if (p->sensitive) store(u, &p->placed, p->v, top, bottom, u->placed);
+            keep(u, top, bottom, 0);
+        }
+        if (task == OBSERVE)
+            for (int m = 0; m < 6; m++) u->moments[m] += u->line[m];
+        if (task == ATTEND_BACK || task == OBSERVE_BACK) store(u, &p->dq, p->qk, top, bottom, u->dq);
+        while (left < p->height && (bottom == p->height || left + u->strip <= bottom - p->rows / 2)) {
+            int64_t next = left + u->strip < p->height ? left + u->strip : p->height;
+            leave_keys(u, left, next);
+            left = next;
+        }
+    }
+}
+
+static void run_unit(Unit *u, int64_t unit) {
+    const Problem *p = u->p;
+    u->first = unit * LANES;
+    int64_t others = p->batch * p->heads * p->inner - u->first;
+    u->lanes = others < LANES ? others : LANES;
+    u->a = u->b = u->c = splat(1);
+    u->da = u->db = u->dc = (vec){};
+    memset(u->moments, 0, sizeof u->moments);
+    for (int64_t l = 0; l < u->lanes && p->scale; l++) {
+        const REAL *scale = p->scale + (u->first + l) / p->inner % p->heads * 3;
+        u->a[l] = scale[0];
+        u->b[l] = scale[1];
+        u->c[l] = scale[2];
+    }
+    for (int64_t l = 0; l < u->lanes && u->task == OBSERVE_BACK; l++)
+        for (int m = 0; m < 6; m++) u->moments[m][l] = p->moments[(u->first + l) * 6 + m];
+    sweep(u);
+    for (int64_t l = 0; l < u->lanes && u->task == OBSERVE; l++)
+        for (int m = 0; m < 6; m++) p->moments[(u->first + l) * 6 + m] = u->moments[m][l];
+    for (int64_t l = 0; l < u->lanes && u->task == ATTEND_BACK && p->sensitive; l++) {
+        REAL *dscale = p->dscale + (u->first + l) * 3;
+        dscale[0] = u->da[l];
+        dscale[1] = u->db[l];
+        dscale[2] = u->dc[l];
+    }
 }
 
 /* ---------------------------------------------------------------- what is called */
-
-enum { ATTEND, ATTEND_BACK, OBSERVE, OBSERVE_BACK };
 
 static REAL across_lanes(vec x) {
     REAL s = 0;
@@ -605,36 +663,14 @@ static REAL across_lanes(vec x) {
 
 /* The groups from first to before last; 1 when memory ran out. */
 int run_groups(const Problem *p, int64_t task, int64_t first, int64_t last) {
-    int back = task == ATTEND_BACK || task == OBSERVE_BACK, values = task == ATTEND || task == ATTEND_BACK;
     int64_t units = (p->batch * p->heads * p->inner + LANES - 1) / LANES;
     Unit unit, *u = &unit;
-    if (open_unit(u, p, back)) return 1;
+    if (open_unit(u, p, (int)task)) return 1;
+    int64_t size = 2 * u->query_size + u->value_size; /* the tables' gradients lie end to end */
     for (int64_t group = first; group < last; group++) {
-        if (back) memset(u->dquery_table, 0, (2 * u->query_size + u->value_size) * sizeof(vec));
-        for (int64_t i = units * group / p->groups; i < units * (group + 1) / p->groups; i++) {
-            enter(u, i, values);
-            if (task == ATTEND) {
-                attend(u);
-                store(u, &p->content, p->v, u->content);
-                if (p->sensitive) store(u, &p->placed, p->v, u->placed);
-                if (p->lse) keep(u, p->lse, u->lse, 0);
-            } else if (task == ATTEND_BACK) {
-                load(u, &p->content, p->v, u->content);
-                if (p->sensitive) load(u, &p->placed, p->v, u->placed);
-                keep(u, p->lse, u->lse, 1);
-                attend_back(u);
-                store(u, &p->dvalue, p->v, u->dv);
-            } else if (task == OBSERVE)
-                observe(u);
-            else
-                observe_back(u);
-            if (!back) continue;
-            store(u, &p->dq, p->qk, u->dq);
-            store(u, &p->dk, p->qk, u->dk);
-        }
-        if (!back) continue;
-        int64_t size = 2 * u->query_size + u->value_size;
-        for (int64_t t = 0; t < size; t++) p->dtables[group * size + t] = across_lanes(u->dquery_table[t]);
+        memset(u->dquery_table, 0, size * sizeof(vec));
+        for (int64_t i = units * group / p->groups; i < units * (group + 1) / p->groups; i++) run_unit(u, i);
+        for (int64_t t = 0; t < size && p->dtables; t++) p->dtables[group * size + t] = across_lanes(u->dquery_table[t]);
     }
     free(u->memory);
     return 0;
