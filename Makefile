@@ -1,5 +1,5 @@
 # make quickstart: a first study on real images, from nothing to an HTML report.
-# make test: the whole test suite. make lint: style and types.
+# make test: the whole test suite, two files at a time. make lint: style and types.
 # Another interpreter: make PYTHON=python3.12 test. Another environment: make VENV=/tmp/env test.
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ quickstart: $(VENV)/.installed
 	$(RUN)/trionet-bench run quickstart
 
 test: $(VENV)/.installed-dev
-	$(RUN)/python -m pytest
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(RUN)/ruff check .
