@@ -28,8 +28,8 @@ class DataError(BenchError):
 
 
 def nearest(name: str, allowed: "list[str] | tuple[str, ...]") -> str:
-    """A clause naming the closest allowed name, or all of them when none is close; for the end of a message."""
+    """A clause naming the closest allowed name, or all of them when none is close; for the end of a message, with its stop."""
     import difflib
 
     close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"?' if close else f"allowed are {', '.join(sorted(allowed))}"
+    return f'did you mean "{close[0]}"?' if close else f"allowed are {', '.join(sorted(allowed))}."

@@ -71,7 +71,7 @@ def write_report(
     """
     for form in formats:
         if form not in FORMATS:
-            raise UsageError(f'unknown report format "{form}"; {nearest(form, FORMATS)}.')
+            raise UsageError(f'unknown report format "{form}"; {nearest(form, FORMATS)}')
     results = load(record_folders, suite, images, references)
     _make_room(out, results, force)
     look = style_named(style)

@@ -124,7 +124,7 @@ STYLES = {
 
 def style_named(name: str) -> Style:
     if name not in STYLES:
-        raise UsageError(f'unknown style "{name}"; {nearest(name, list(STYLES))}.')
+        raise UsageError(f'unknown style "{name}"; {nearest(name, list(STYLES))}')
     return STYLES[name]
 
 

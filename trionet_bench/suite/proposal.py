@@ -81,7 +81,7 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
     """A suite that compares ``wishes.models`` on ``data``; its file will lie in ``folder``, for relative paths."""
     for model in wishes.models:
         if model not in MODELS:
-            raise UsageError(f'unknown model "{model}"; {nearest(model, list(MODELS))}.')
+            raise UsageError(f'unknown model "{model}"; {nearest(model, list(MODELS))}')
     uri = as_uri(data)
     index = open_source(uri, data_root)
     reasons = [

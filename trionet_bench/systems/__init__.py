@@ -17,5 +17,5 @@ def system_names() -> list[str]:
 def load_system(name: str) -> ModuleType:
     """The module of a system; UsageError with the nearest name where there is none."""
     if name not in system_names():
-        raise UsageError(f'unknown system "{name}"; {nearest(name, system_names())}.')
+        raise UsageError(f'unknown system "{name}"; {nearest(name, system_names())}')
     return import_module(f"{__name__}.{name}")

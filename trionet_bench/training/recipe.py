@@ -303,7 +303,7 @@ def resolve_recipe(value: "str | Mapping[str, Any] | Recipe") -> Recipe:
         return value
     if isinstance(value, str):
         if value not in RECIPES:
-            raise RecipeError(f'unknown recipe "{value}"; {nearest(value, list_recipes())}.')
+            raise RecipeError(f'unknown recipe "{value}"; {nearest(value, list_recipes())}')
         return RECIPES[value]
     changes = {key: item for key, item in value.items() if key != "base"}
     start: dict[str, Any] = {}
