@@ -111,8 +111,8 @@ def find_results(target: str, results: Path) -> Path:
         if folder.is_dir():
             return folder
     known = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
-    hint = f"; {nearest(name, known)}" if known else ""
-    raise UsageError(f"No results of {target} in {results}{hint}. Run it with `trionet-bench run {target}`.")
+    hint = f"; {nearest(name, known)}" if known else "."
+    raise UsageError(f"No results of {target} in {results}{hint} Run it with `trionet-bench run {target}`.")
 
 
 def _make_room(out: Path, results: Results, force: bool) -> None:
