@@ -47,10 +47,10 @@ def _sentence(results: Results, row: "pd.Series") -> str:
     if absent(row["mean"]):
         return ""
     ratio = _macs(results, row.candidate, row.budget) / _macs(results, row.baseline, row.budget)
-    cost = f"at {ratio:.2g} of its MACs"
+    cost = f"at {ratio:.2f} of its MACs"
     half = "" if absent(row.low) else f" ± {percent((row.high - row.low) / 2)}"
     size = f"{percent(abs(row['mean']))}{half} points"
-    side = "ahead of" if row["mean"] > 0 else "behind"
+    side = "ahead" if row["mean"] > 0 else "behind"
     if row.verdict == "better":
         return f"{row.candidate} is ahead of {row.baseline} by {size} {cost}"
     if row.verdict == "worse":
