@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from trionet_bench.cli._options import data_root_option, only_option, results_option, suite_argument
+from trionet_bench.cli._options import Command, data_root_option, only_option, results_option, suite_argument
 
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 
@@ -42,34 +43,29 @@ def _step(name: str, suite: str, results: Path, data_root: Path, only: str | Non
         click.echo(f"{name}: nothing to do")
 
 
+def _options(command: Command) -> Command:
+    """What every step takes."""
+    for option in (_DEVICE, only_option, data_root_option, results_option, suite_argument):
+        command = option(command)
+    return command
+
+
 @search.command()
-@suite_argument
-@results_option
-@data_root_option
-@only_option
-@_DEVICE
-def supernet(suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
+@_options
+def supernet(**values: Any) -> None:
     """Train the supernets that the cells hang from."""
-    _step("supernet", suite, results, data_root, only, device)
+    _step("supernet", **values)
 
 
 @search.command()
-@suite_argument
-@results_option
-@data_root_option
-@only_option
-@_DEVICE
-def evolve(suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
+@_options
+def evolve(**values: Any) -> None:
     """Search in trained supernets; the scores are kept for `retrain` and `run`."""
-    _step("evolve", suite, results, data_root, only, device)
+    _step("evolve", **values)
 
 
 @search.command()
-@suite_argument
-@results_option
-@data_root_option
-@only_option
-@_DEVICE
-def retrain(suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
+@_options
+def retrain(**values: Any) -> None:
     """Train what was found, test it and leave its record."""
-    _step("retrain", suite, results, data_root, only, device)
+    _step("retrain", **values)
