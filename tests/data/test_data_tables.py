@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from trionet_bench.data.source import open_source
-from trionet_bench.data.synthetic import MARKS, matches, textures
+from trionet_bench.data.synthetic import matches, textures
 from trionet_bench.errors import DataError, UsageError
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0)}
@@ -112,9 +112,9 @@ def test_a_match_is_two_equal_marks_far_apart_and_not_brighter_than_others():
         left, right = (half[np.ix_(half.any(1), half.any(0))] for half in (image[:, :16], image[:, 16:]))
         assert np.array_equal(left, right) == bool(label)
     columns = images.any(axis=(0, 1)).nonzero()[0]
-    assert set(columns) == {*range(4, 12), *range(20, 28)}                # at least eight empty columns in between
-    assert set(images.sum(axis=(1, 2))) == {2 * 9}
-    assert {int(mark.sum()) for mark in MARKS} == {9}
+    assert set(columns) <= {*range(4, 12), *range(20, 28)}                # at least eight empty columns in between
+    assert columns.min() == 4
+    assert set(images.sum(axis=(1, 2))) == {2 * 10}
 
 
 def test_a_texture_varies_across_its_grating_and_not_along_it():
