@@ -28,7 +28,7 @@ class DataError(BenchError):
 
 
 def nearest(name: str, allowed: "list[str] | tuple[str, ...]") -> str:
-    """A clause for the end of a message, with its stop: the closest allowed name, or all of them where none is close."""
+    """A clause for the end of a message, with its stop: the closest allowed name, or all of them if none is close."""
     import difflib
 
     close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
