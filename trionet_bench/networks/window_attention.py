@@ -143,7 +143,7 @@ def _attend(
     window: list[int],
     lines: str,
 ) -> tuple[Tensor, Tensor]:
-    """Retrieved values (B, n d_v or 2 n d_v, H, W), content before positions, and what the softmax of each query was."""
+    """Retrieved values (B, n d_v or 2 n d_v, H, W), content first, and what the softmax of each query was."""
     w = _window(window, lines)
     batch, _, height, width = qkv.shape
     kinds = 1 if value_table is None else 2

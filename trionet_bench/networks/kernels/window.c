@@ -1,14 +1,15 @@
 /* Attention of every position of a map over a window around it, with relative positions: the loops.
 
-   logit(i, j) = a q_i.k_j + b q_i.r_q[j - i] + c k_j.r_k[j - i],   weights p = softmax over j in the window and on the map,
+   logit(i, j) = a q_i.k_j + b q_i.r_q[j - i] + c k_j.r_k[j - i],
+   weights p = softmax over the j in the window and on the map,
    content_i = sum_j p_ij v_j,   placed_i = sum_j p_ij r_v[j - i].
 
    Position vectors are separable: the first dimensions depend on the row offset alone, the others on the column offset.
-   So a window costs its pairs only in q.k and p.v, and rows + columns in all else. One row of a map with a window as wide
-   as the row is axial attention.
+   So a window costs its pairs only in q.k and p.v, and rows + columns in all else. One row of a map with a window that
+   reaches from end to end is axial attention.
 
    Maps are independent, hence vector lanes are maps: a unit of work is one vector of maps, copied in so that the values
-   of all its maps at one position and channel are one vector. There is no border to vectorise around, whatever the size.
+   of all its maps at one position and channel are one vector. No size leaves a rest that does not fill a vector.
    Nothing of the size of all pairs is kept: backward computes the logits again. A unit sweeps over its maps from top to
    bottom in strips of rows, and holds only the keys that the strip sees, so that they stay in the cache.
 
@@ -85,7 +86,8 @@ static inline void dots(const vec *restrict x, const vec *restrict base, const i
                         vec *restrict out) {
     int64_t i = 0;
     for (; i + 4 <= n; i += 4) {
-        const vec *k0 = base + key[i] * d, *k1 = base + key[i + 1] * d, *k2 = base + key[i + 2] * d, *k3 = base + key[i + 3] * d;
+        const vec *k0 = base + key[i] * d, *k1 = base + key[i + 1] * d;
+        const vec *k2 = base + key[i + 2] * d, *k3 = base + key[i + 3] * d;
         vec a0 = {}, a1 = {}, a2 = {}, a3 = {};
         for (int64_t c = 0; c < d; c++) {
             vec xc = x[c];
@@ -107,42 +109,47 @@ static inline void dots(const vec *restrict x, const vec *restrict base, const i
     }
 }
 
-/* out += sum_i w[i] base[key[i]] */
+/* Channels from first, WIDTH of them in registers: out += sum_i w[i] base[key[i]] */
+#define GATHER(WIDTH)                                                 \
+    for (; first + WIDTH <= d; first += WIDTH) {                      \
+        vec a[WIDTH];                                                 \
+        for (int c = 0; c < WIDTH; c++) a[c] = out[first + c];        \
+        for (int64_t i = 0; i < n; i++) {                             \
+            const vec *k = base + key[i] * d + first;                 \
+            vec wi = w[i];                                            \
+            for (int c = 0; c < WIDTH; c++) a[c] += wi * k[c];        \
+        }                                                             \
+        for (int c = 0; c < WIDTH; c++) out[first + c] = a[c];        \
+    }
+
 static inline void gather(const vec *restrict w, const vec *restrict base, const int32_t *key, int64_t n, int64_t d,
                           vec *restrict out) {
-    int64_t c = 0;
-    for (; c + 8 <= d; c += 8) {
-        vec a[8];
-        for (int u = 0; u < 8; u++) a[u] = out[c + u];
-        for (int64_t i = 0; i < n; i++) {
-            const vec *k = base + key[i] * d + c;
-            vec wi = w[i];
-            for (int u = 0; u < 8; u++) a[u] += wi * k[u];
-        }
-        for (int u = 0; u < 8; u++) out[c + u] = a[u];
-    }
-    for (; c + 2 <= d; c += 2) {
-        vec a0 = out[c], a1 = out[c + 1];
-        for (int64_t i = 0; i < n; i++) {
-            const vec *k = base + key[i] * d + c;
-            a0 += w[i] * k[0];
-            a1 += w[i] * k[1];
-        }
-        out[c] = a0;
-        out[c + 1] = a1;
-    }
-    for (; c < d; c++)
-        for (int64_t i = 0; i < n; i++) out[c] += w[i] * base[key[i] * d + c];
+    int64_t first = 0;
+    GATHER(8)
+    GATHER(4)
+    GATHER(2)
+    GATHER(1)
 }
 
-/* base[key[i]] += w[i] x */
-static inline void scatter(const vec *restrict w, const vec *restrict x, vec *restrict base, const int32_t *key, int64_t n,
-                           int64_t d) {
-    for (int64_t i = 0; i < n; i++) {
-        vec *k = base + key[i] * d;
-        vec wi = w[i];
-        for (int64_t c = 0; c < d; c++) k[c] += wi * x[c];
+/* Its adjoint: base[key[i]] += w[i] x */
+#define SCATTER(WIDTH)                                                \
+    for (; first + WIDTH <= d; first += WIDTH) {                      \
+        vec a[WIDTH];                                                 \
+        for (int c = 0; c < WIDTH; c++) a[c] = x[first + c];          \
+        for (int64_t i = 0; i < n; i++) {                             \
+            vec *k = base + key[i] * d + first;                       \
+            vec wi = w[i];                                            \
+            for (int c = 0; c < WIDTH; c++) k[c] += wi * a[c];        \
+        }                                                             \
     }
+
+static inline void scatter(const vec *restrict w, const vec *restrict x, vec *restrict base, const int32_t *key,
+                           int64_t n, int64_t d) {
+    int64_t first = 0;
+    SCATTER(8)
+    SCATTER(4)
+    SCATTER(2)
+    SCATTER(1)
 }
 
 /* ---------------------------------------------------------------- positions */
@@ -172,50 +179,83 @@ static inline Range to_key(const Problem *p, int64_t y, int64_t x) {
     };
 }
 
-/* Products of x with the position vectors: rows values by row offset, then columns values by column offset. */
+/* out[o] = x . table[:, o], a table of d rows of `size` offsets, from first to before last. */
+static inline void along_one(const vec *x, int64_t d, const REAL *table, int64_t size, int64_t first, int64_t last,
+                             vec *restrict out) {
+    int64_t o = first;
+    for (; o + 4 <= last; o += 4) {
+        vec a0 = {}, a1 = {}, a2 = {}, a3 = {};
+        for (int64_t c = 0; c < d; c++) {
+            const REAL *t = table + c * size + o;
+            a0 += x[c] * t[0];
+            a1 += x[c] * t[1];
+            a2 += x[c] * t[2];
+            a3 += x[c] * t[3];
+        }
+        out[o] = a0;
+        out[o + 1] = a1;
+        out[o + 2] = a2;
+        out[o + 3] = a3;
+    }
+    for (; o < last; o++) {
+        vec a = {};
+        for (int64_t c = 0; c < d; c++) a += x[c] * table[c * size + o];
+        out[o] = a;
+    }
+}
+
+/* Its adjoint in x: out[c] += scale g . table[c] */
+static inline void across_one(const vec *g, int64_t d, const REAL *table, int64_t size, int64_t first, int64_t last,
+                              vec scale, vec *restrict out) {
+    int64_t c = 0;
+    for (; c + 4 <= d; c += 4) {
+        const REAL *t0 = table + c * size, *t1 = t0 + size, *t2 = t1 + size, *t3 = t2 + size;
+        vec a0 = {}, a1 = {}, a2 = {}, a3 = {};
+        for (int64_t o = first; o < last; o++) {
+            a0 += g[o] * t0[o];
+            a1 += g[o] * t1[o];
+            a2 += g[o] * t2[o];
+            a3 += g[o] * t3[o];
+        }
+        out[c] += scale * a0;
+        out[c + 1] += scale * a1;
+        out[c + 2] += scale * a2;
+        out[c + 3] += scale * a3;
+    }
+    for (; c < d; c++) {
+        vec a = {};
+        for (int64_t o = first; o < last; o++) a += g[o] * table[c * size + o];
+        out[c] += scale * a;
+    }
+}
+
+/* Its adjoint in the table: dtable[c, o] += scale x[c] g[o] */
+static inline void outer_one(const vec *x, const vec *g, int64_t d, int64_t size, int64_t first, int64_t last,
+                             vec scale, vec *restrict dtable) {
+    for (int64_t c = 0; c < d; c++) {
+        vec a = scale * x[c];
+        for (int64_t o = first; o < last; o++) dtable[c * size + o] += a * g[o];
+    }
+}
+
+/* The same with the position vectors of the offsets in r, the first d_rows channels by row offset, the others by column
+   offset. Values by offset are rows values, then columns values. */
 static inline void along(const Problem *p, Range r, const vec *x, int64_t d, int64_t d_rows, const REAL *table,
                          vec *restrict out) {
-    for (int64_t o = r.top; o < r.bottom; o++) {
-        vec s = {};
-        for (int64_t c = 0; c < d_rows; c++) s += x[c] * table[c * p->rows + o];
-        out[o] = s;
-    }
-    const REAL *t = table + d_rows * p->rows;
-    for (int64_t o = r.left; o < r.right; o++) {
-        vec s = {};
-        for (int64_t c = d_rows; c < d; c++) s += x[c] * t[(c - d_rows) * p->columns + o];
-        out[p->rows + o] = s;
-    }
+    along_one(x, d_rows, table, p->rows, r.top, r.bottom, out);
+    along_one(x + d_rows, d - d_rows, table + d_rows * p->rows, p->columns, r.left, r.right, out + p->rows);
 }
 
-/* Adjoint of along in x: out += scale * sum over offsets of g times the position vectors. */
-static inline void across(const Problem *p, Range r, const vec *g, int64_t d, int64_t d_rows, const REAL *table, vec scale,
-                          vec *restrict out) {
-    for (int64_t c = 0; c < d_rows; c++) {
-        vec s = {};
-        for (int64_t o = r.top; o < r.bottom; o++) s += g[o] * table[c * p->rows + o];
-        out[c] += s * scale;
-    }
-    const REAL *t = table + d_rows * p->rows;
-    for (int64_t c = d_rows; c < d; c++) {
-        vec s = {};
-        for (int64_t o = r.left; o < r.right; o++) s += g[p->rows + o] * t[(c - d_rows) * p->columns + o];
-        out[c] += s * scale;
-    }
+static inline void across(const Problem *p, Range r, const vec *g, int64_t d, int64_t d_rows, const REAL *table,
+                          vec scale, vec *restrict out) {
+    across_one(g, d_rows, table, p->rows, r.top, r.bottom, scale, out);
+    across_one(g + p->rows, d - d_rows, table + d_rows * p->rows, p->columns, r.left, r.right, scale, out + d_rows);
 }
 
-/* Adjoint of along in the table. */
 static inline void outer(const Problem *p, Range r, const vec *x, const vec *g, int64_t d, int64_t d_rows, vec scale,
                          vec *restrict dtable) {
-    for (int64_t c = 0; c < d_rows; c++) {
-        vec xc = x[c] * scale;
-        for (int64_t o = r.top; o < r.bottom; o++) dtable[c * p->rows + o] += xc * g[o];
-    }
-    vec *dt = dtable + d_rows * p->rows;
-    for (int64_t c = d_rows; c < d; c++) {
-        vec xc = x[c] * scale;
-        for (int64_t o = r.left; o < r.right; o++) dt[(c - d_rows) * p->columns + o] += xc * g[p->rows + o];
-    }
+    outer_one(x, g, d_rows, p->rows, r.top, r.bottom, scale, dtable);
+    outer_one(x + d_rows, g + p->rows, d - d_rows, p->columns, r.left, r.right, scale, dtable + d_rows * p->rows);
 }
 
 /* Sums over the pairs of weights in r: by row offset, then by column offset. */
@@ -481,7 +521,8 @@ static void attend_back(Unit *u, int64_t y, int64_t x, int64_t i) {
 }
 
 /* Sum and sum of squares of row[o] + column[s] over all offsets in r. */
-static inline void add_moments(const Problem *p, Range r, const vec *products, vec *restrict sum, vec *restrict square) {
+static inline void add_moments(const Problem *p, Range r, const vec *products, vec *restrict sum,
+                               vec *restrict square) {
     vec row = {}, row2 = {}, column = {}, column2 = {};
     for (int64_t o = r.top; o < r.bottom; o++) {
         row += products[o];
@@ -670,7 +711,8 @@ int run_groups(const Problem *p, int64_t task, int64_t first, int64_t last) {
     for (int64_t group = first; group < last; group++) {
         memset(u->dquery_table, 0, size * sizeof(vec));
         for (int64_t i = units * group / p->groups; i < units * (group + 1) / p->groups; i++) run_unit(u, i);
-        for (int64_t t = 0; t < size && p->dtables; t++) p->dtables[group * size + t] = across_lanes(u->dquery_table[t]);
+        if (!p->dtables) continue;
+        for (int64_t t = 0; t < size; t++) p->dtables[group * size + t] = across_lanes(u->dquery_table[t]);
     }
     free(u->memory);
     return 0;
