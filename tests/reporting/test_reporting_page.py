@@ -67,16 +67,17 @@ def test_text_from_records_is_escaped(report: Path):
     page = report.read_text()
     assert "loss is not finite at epoch 3 &lt;b&gt;&amp;" in page
     assert "epoch 3 <b>" not in page
+    assert "crab &amp; &lt;prawn&gt;" in page
+    assert "<prawn>" not in page
 
 
-def test_report_of_another_suite_is_not_overwritten(made_up: Path, tmp_path: Path):
-    other = fabricate(
-        tmp_path / "results", name="other", datasets=("digits",), budgets=(4_000_000,), seeds=(0,), epochs=2
-    )
+def test_report_of_another_suite_is_not_overwritten(tmp_path: Path):
+    small = {"datasets": ("digits",), "models": ("conv",), "budgets": (4_000_000,), "seeds": (0,), "epochs": 2}
+    mine, other = (fabricate(tmp_path / "results", name=name, **small) for name in ("mine", "other"))
     write_report([other], tmp_path / "out", ["csv", "png"])
     with pytest.raises(UsageError, match="holds the report of other"):
-        write_report([made_up], tmp_path / "out", ["csv"])
-    write_report([made_up], tmp_path / "out", ["csv"], force=True)
+        write_report([mine], tmp_path / "out", ["csv"])
+    write_report([mine], tmp_path / "out", ["csv"], force=True)
     assert not list((tmp_path / "out").rglob("*.png"))  # what the first report left behind is gone
 
 

@@ -68,13 +68,16 @@ def resampled(a: ArrayLike, b: ArrayLike, counts: np.ndarray) -> tuple[np.ndarra
     Both are sums over pairs of orders, so that a thousand resamples are a few matrix products: scipy's functions, which
     agree (tests/analysis/test_analysis_ranking.py), take a third of a second for them.
     """
-    orders = [np.sign(np.subtract.outer(array, array)) for array in (np.asarray(a, float), np.asarray(b, float))]
-    counts = counts.astype(float)
+    exact = np.float32 if counts.shape[1] < 2**12 else np.float64  # sums of up to n * n ones and twos
+    orders = [np.sign(np.subtract.outer(array, array)).astype(exact) for array in (np.asarray(a), np.asarray(b))]
+    counts = counts.astype(exact)
     both, first, second = (
-        ((counts @ product) * counts).sum(axis=1) for product in (orders[0] * orders[1], orders[0] ** 2, orders[1] ** 2)
+        ((counts @ product) * counts).sum(axis=1, dtype=float)
+        for product in (orders[0] * orders[1], orders[0] ** 2, orders[1] ** 2)
     )
     ranks = [counts @ order.T for order in orders]  # centred mid-ranks: how many lie below minus how many above
-    across, own, other = ((counts * left * right).sum(axis=1) for left, right in (ranks, ranks[:1] * 2, ranks[1:] * 2))
+    pairs = (ranks, ranks[:1] * 2, ranks[1:] * 2)
+    across, own, other = ((counts * left * right).sum(axis=1, dtype=float) for left, right in pairs)
     with np.errstate(invalid="ignore", divide="ignore"):
         return both / np.sqrt(first * second), across / np.sqrt(own * other)
 

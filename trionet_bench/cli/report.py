@@ -48,11 +48,20 @@ def report(
         write_report,
     )  # pandas and matplotlib load here, not for --help
 
-    folders = [find_results(target, results) for target in targets]
+    folders = [find_results(_suite_name(target), results) for target in targets]
     out = out or reports / "+".join(folder.resolve().name for folder in folders)
     wanted = [form.strip() for form in formats.split(",") if form.strip()]
     page = write_report(folders, out, wanted, style, force=force, images=image_reader(data_root), references=reference)
     click.echo(json.dumps({"schema": 1, "report": str(page)}) if as_json else str(page))
+
+
+def _suite_name(target: str) -> str:
+    """What a suite file calls itself; anything else as it is."""
+    if not Path(target).is_file():
+        return target
+    from trionet_bench.suite.spec import load_suite
+
+    return load_suite(target).name
 
 
 def image_reader(

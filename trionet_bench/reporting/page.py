@@ -105,13 +105,12 @@ def write_report(
 
 
 def find_results(target: str, results: Path) -> Path:
-    """The results folder that a person means: a folder, the name of a suite, or its file."""
-    name = Path(target).stem if Path(target).suffix in (".yaml", ".yml") else target
-    for folder in (Path(target), results / name):
+    """The results folder that a person means: the folder itself, or the name of a suite."""
+    for folder in (Path(target), results / target):
         if folder.is_dir():
             return folder
     known = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
-    hint = f"; {nearest(name, known)}" if known else "."
+    hint = f"; {nearest(target, known)}" if known else "."
     raise UsageError(f"No results of {target} in {results}{hint} Run it with `trionet-bench run {target}`.")
 
 

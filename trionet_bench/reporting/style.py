@@ -3,6 +3,7 @@
 Fonts are those that matplotlib brings along, so that a figure is the same to the byte on every machine.
 """
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,13 @@ INK, MUTED, GRID, PAPER = "#1b1f24", "#5b6570", "#dfe3e8", "#ffffff"
 OPERATOR_COLOURS = {"conv": "#0173b2", "local": "#de8f05", "axial": "#029e73"}
 OPERATOR_HATCHES = {"conv": "", "local": "////", "axial": "|||"}
 OTHER_COLOUR = "#9a9fa6"
+_OTHER_OPERATORS = [
+    ("#56b4e9", "\\\\\\\\"),
+    ("#aa7733", "--"),
+    ("#cc79a7", "xx"),
+    ("#77841d", ".."),
+    (OTHER_COLOUR, "++"),
+]
 
 # The page's style sheet has lighter ones for these, which would be too dark on a dark page.
 LIGHTER_WHEN_DARK = ("#0173b2", "#882255", "#332288", "#029e73")
@@ -150,11 +158,16 @@ def operators_in_order(operators: Iterable[str]) -> list[str]:
 
 
 def operator_colour(operator: str) -> str:
-    return OPERATOR_COLOURS.get(operator, OTHER_COLOUR)
+    return OPERATOR_COLOURS.get(operator) or _other(operator)[0]
 
 
 def operator_hatch(operator: str) -> str:
-    return OPERATOR_HATCHES.get(operator, "")
+    return OPERATOR_HATCHES[operator] if operator in OPERATOR_HATCHES else _other(operator)[1]
+
+
+def _other(operator: str) -> tuple[str, str]:
+    """Colour and hatch of an operator that is not one of the three: the same in every figure."""
+    return _OTHER_OPERATORS[zlib.crc32(operator.encode()) % len(_OTHER_OPERATORS)]
 
 
 @contextmanager
@@ -209,7 +222,7 @@ def shared_legend(
     """One legend under all panels, wrapped so that it stays inside the figure."""
     longest = max(len(label) for label in labels)
     fitting = int(figure.get_figwidth() / ((longest * 0.5 * style.small + 42 * style.scale) / 72))
-    across = max(1, min(columns, fitting, len(labels)))
-    rows = -(-len(labels) // across)
+    rows = -(-len(labels) // max(1, min(columns, fitting, len(labels))))
+    across = -(-len(labels) // rows)
     figure.set_figheight(figure.get_figheight() + (rows - 1) * 0.16 * style.scale)  # not at the cost of the panels
     figure.legend(handles, labels, loc="outside lower center", ncols=across)

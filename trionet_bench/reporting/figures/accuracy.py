@@ -15,7 +15,7 @@ from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.style import GRID, MUTED, Look, Style, label_outer, looks, panels, shared_legend
 from trionet_bench.reporting.text import compact, counted, listed, percent
 
-MAX_PANELS = 12
+MAX_PANELS = 9
 
 _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
     "macs": ("MACs", compact),
@@ -113,7 +113,7 @@ def _ticks(costs: list[float]) -> list[float]:
     for value in inside:
         if value >= chosen[-1] * apart:
             chosen.append(value)
-    return chosen
+    return chosen if len(chosen) > 1 else sorted({float(f"{value:.3g}") for value in (low, high)})
 
 
 def _data(table: pd.DataFrame, cost: str) -> pd.DataFrame:

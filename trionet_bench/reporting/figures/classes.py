@@ -123,7 +123,7 @@ def _most_confused(matrices: list[pd.DataFrame]) -> list[str]:
 
 
 def _matrix(axis: Any, matrix: pd.DataFrame, style: Style) -> None:
-    axis.pcolormesh(matrix.to_numpy(), cmap=SHARES, vmin=0, vmax=1)
+    axis.pcolormesh(matrix.to_numpy(), cmap=SHARES, vmin=0, vmax=1, edgecolors="face", lw=0.4)
     axis.invert_yaxis()
     axis.grid(visible=False)
     ticks = np.arange(len(matrix)) + 0.5

@@ -56,7 +56,7 @@ def inline_svg(svg: bytes, name: str) -> str:
     """The SVG as part of a page: ids of its own, colours that follow the page's light or dark scheme."""
     text = svg.decode()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->\n?", "", text, flags=re.S)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for colour, variable in ((INK, "ink"), (MUTED, "muted"), (GRID, "rule"), (PAPER, "paper")):
         text = text.replace(colour, f"var(--{variable})")

@@ -72,7 +72,7 @@ def _clear(part: pd.DataFrame, operators: list[str], columns: pd.MultiIndex) -> 
 
 
 def _heat(axis: Any, shares: pd.DataFrame, title: str, style: Style, clear: pd.DataFrame | None = None) -> None:
-    axis.pcolormesh(shares.to_numpy(), cmap=SHARES, vmin=0, vmax=1)
+    axis.pcolormesh(shares.to_numpy(), cmap=SHARES, vmin=0, vmax=1, edgecolors="face", lw=0.4)
     axis.invert_yaxis()
     axis.grid(visible=False)
     for spine in axis.spines.values():
@@ -131,7 +131,7 @@ def draw_placement_macs(results: Results, style: Style) -> Drawing | None:
     blocks = blocks[blocks.model.isin(models[:1])]
     if blocks.empty:
         return None
-    networks = blocks.groupby("dataset").apply(lambda part: part.groupby(["budget", "seed"]).ngroups)
+    networks = blocks.drop_duplicates(["dataset", "budget", "seed"]).dataset.value_counts()
     sums = blocks.groupby(["dataset", "stage", "operator"]).macs.sum().rename("macs").reset_index()
     sums["macs"] = sums.macs / sums.dataset.map(networks)
     datasets = [name for name in results.datasets if name in set(sums.dataset)]
