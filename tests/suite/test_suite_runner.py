@@ -196,8 +196,9 @@ def test_force_repeats_cells_but_not_phases_and_keeps_the_old_record(suite_file:
 
 
 def test_a_changed_suite_runs_again_without_what_was_left_of_the_old(suite_file: Write, tmp_path: Path):
-    run(suite_file({"a": {"label": "old"}}, seeds=[0]), tmp_path)
+    run(suite_file({"a": {"label": "old", "fault": "raise"}}, seeds=[0]), tmp_path)
     folder = tmp_path / "fakes/digits/a/4M-s0"
+    assert (folder / ".attempt").exists()
     (folder / "retrain.checkpoint").write_text(json.dumps({"done": 1, "label": "old"}))
     (folder / "left.over").write_text("")
     after = run(suite_file({"a": {"label": "new"}}, seeds=[0]), tmp_path)
@@ -246,10 +247,11 @@ def test_killed_at_any_moment_it_ends_with_the_same_results(suite_file: Write, t
     assert not list((tmp_path / "killed").rglob(".attempt"))
 
 
-def test_workers_end_with_their_runner(suite_file: Write, tmp_path: Path):
+@pytest.mark.parametrize("quiet", [True, False])
+def test_workers_end_with_their_runner_and_leave_no_record(suite_file: Write, tmp_path: Path, quiet: bool):
     trace = tmp_path / "trace"
     trace.touch()
-    path = suite_file({"a": {"seconds": 60.0, "epochs": 600, "trace": str(trace)}})
+    path = suite_file({"a": {"seconds": 60.0, "epochs": 600, "trace": str(trace), "quiet": quiet}})
     with program(path, tmp_path / "r") as process:
         wait_for(lambda: trace.stat().st_size > 0)
         process.kill()
@@ -258,6 +260,16 @@ def test_workers_end_with_their_runner(suite_file: Write, tmp_path: Path):
     written = trace.stat().st_size
     time.sleep(0.5)
     assert trace.stat().st_size == written
+    assert list(iter_records(tmp_path / "r")) == []
+
+
+def test_a_worker_that_cannot_tell_its_progress_ends_at_once():
+    here, there = multiprocessing.Pipe(duplex=False)
+    here.close()
+    process = multiprocessing.get_context("fork").Process(target=local._Teller(there), args=(1, 2, "nobody listens"))
+    process.start()
+    process.join(10)
+    assert process.exitcode == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -230,7 +230,10 @@ class _Teller:
     def __call__(self, done: int, total: int, message: str) -> None:
         now = time.monotonic()
         if now - self.told >= _READABLE:
-            self.connection.send((done, total, message))
+            try:
+                self.connection.send((done, total, message))
+            except OSError:
+                os._exit(1)  # the runner is gone; a failed record would be untrue
             self.told = now
 
 

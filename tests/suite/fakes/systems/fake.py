@@ -33,6 +33,7 @@ class Options(Strict):
     fault: Literal["none", "raise", "kill", "phase", "memory", "impossible"] = "none"
     only_seed: int | None = None  # the seed that the fault hits; None hits all
     label: str = "plain"
+    quiet: bool = False
     nested: Nested = Nested()
 
 
@@ -100,7 +101,8 @@ def _epochs(cell: Cell, workplace: Workplace, name: str) -> None:
     for epoch in range(state["done"], options.epochs):
         _trace(options, f"epoch {epoch} {name}")
         time.sleep(options.seconds / options.epochs)
-        workplace.progress(epoch + 1, options.epochs, "fake")
+        if not options.quiet:
+            workplace.progress(epoch + 1, options.epochs, "fake")
         write_atomically(checkpoint, json.dumps({"done": epoch + 1, "label": options.label}))
     checkpoint.unlink(missing_ok=True)
     _trace(options, f"end {name}")
