@@ -52,7 +52,7 @@ def test_rows_have_the_promised_keys_and_ratios(monkeypatch: pytest.MonkeyPatch)
         assert row["ratio_to_reference"] == pytest.approx(row["reference_ms"] / row["forward_backward_ms"])
         assert (row["peak_memory_bytes"], row["reference_peak_memory_bytes"]) == (2, 8)
     axial = [target for target in found["targets"] if target["name"].startswith("axial")]
-    assert [target["found"] for target in axial] == [pytest.approx(rows[-1]["ratio_to_reference"]), 0.25]
+    assert [target["found"] for target in axial] == [pytest.approx(rows[-1]["ratio_to_reference"])]
 
 
 def test_steps_are_timed_in_turns_after_a_warm_up():

@@ -102,7 +102,7 @@ class EinsumLine(LineAttention):
             torch.einsum("bndhj,dij->bnhij", k, r_k),
         ]
         moments = term_moments(terms) if self.similarity_norm.training else None
-        scale = self.similarity_norm(moments, terms[0].numel() // terms[0].shape[1])
+        scale = self.similarity_norm(moments, q.shape[0] * q.shape[3] * length * length)
         attention = scaled_sum(terms, scale).softmax(dim=-1).to(v.dtype)
         content = torch.einsum("bnhij,bndhj->bndhi", attention, v)
         placed = torch.einsum("bnhij,dij->bndhi", attention, r_v)

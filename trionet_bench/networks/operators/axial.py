@@ -86,14 +86,12 @@ class LineAttention(Specified):
         return attend(window, qkv, query_table, key_table, value_table, scale)
 
     def _by_tensors(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
-        """The same by tensor operations. Products with positions are one matrix product for each position i or j of a
-        line, over all lines.
-        """
+        """The same by matrix products: with positions, one for each position i or j of a line, over all lines."""
         q, k, v = self.project.split(qkv if self.lines == "rows" else qkv.transpose(2, 3))  # (B, n, d, lines, length)
         batch, heads, _, lines, length = q.shape
         q, k, v = (t.transpose(2, 3).flatten(0, 2) for t in (q, k, v))  # (N, d, length), N = B n lines
         index = torch.arange(length, device=q.device)
-        index = index[None, :] - index[:, None] + length - 1  # (i, j)
+        index = index[None, :] - index[:, None] + length - 1
         r_q, r_k, r_v = (table.to(q.dtype)[:, index] for table in tables)  # (d, i, j)
         by_query = torch.bmm(q.permute(2, 0, 1), r_q.transpose(0, 1))  # (i, N, j)
         by_key = torch.bmm(k.permute(2, 0, 1), r_k.permute(2, 0, 1))  # (j, N, i)
