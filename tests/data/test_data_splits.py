@@ -8,7 +8,7 @@ import pytest
 from trionet_bench.data.arrays import ArrayReader
 from trionet_bench.data.source import Index, open_source
 from trionet_bench.data.splits import NAMES, Splits, make_splits, stratified
-from trionet_bench.errors import StoreError
+from trionet_bench.errors import DataError, StoreError
 
 
 def index_with(**labels: list[int]) -> Index:
@@ -66,3 +66,18 @@ def test_stored_splits_come_back_and_a_changed_file_is_refused(tmp_path: Path):
     path.write_text(path.read_text().replace('"part": "test"', '"part": "train"'))
     with pytest.raises(StoreError, match="was changed"):
         Splits.load(path)
+
+
+def test_fewer_training_images_are_drawn_by_class_and_the_test_images_stay():
+    index = index_with(train=[0] * 60 + [1] * 40, test=[0, 1])
+    splits = make_splits(index, 0, train_images=50)
+    assert splits.counts == {"train": 40, "search_val": 5, "val": 5, "test": 2}
+    of_train = np.concatenate([splits[name].indices for name in ("train", "search_val", "val")])
+    assert len(np.unique(of_train)) == 50
+    assert np.bincount(index.labels["train"][of_train]).tolist() == [30, 20]
+    assert make_splits(index, 0, train_images=100).hash == make_splits(index, 0).hash
+
+
+def test_too_few_training_images_for_all_classes_are_refused():
+    with pytest.raises(DataError, match="2 training images leave one of 2 classes without any"):
+        make_splits(index_with(train=[0] * 60 + [1], test=[0, 1]), 0, train_images=2)

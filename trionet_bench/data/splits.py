@@ -71,32 +71,49 @@ class Splits:
         return splits
 
 
-def make_splits(index: Index, seed: int, search_val: float = 0.1, val: float = 0.1) -> Splits:
+def make_splits(
+    index: Index, seed: int, search_val: float = 0.1, val: float = 0.1, train_images: int | None = None
+) -> Splits:
     """Splits of ``index``: the official test images, and two validation sets cut from train by ``seed``.
 
     A source with its own val part beside test keeps it as val. One with val but no test (the ImageNet convention) is
-    tested on it. ``search_val`` and ``val`` are shares of the train part.
+    tested on it. ``search_val`` and ``val`` are shares of the train part, or of the ``train_images`` of it that are
+    used, drawn by class and ``seed``. DataError where so few leave a class without images.
     """
     if "train" not in index.labels or not {"val", "test"} & set(index.labels):
         found = ", ".join(index.labels)
         raise DataError(f"{index.uri} has the parts {found}; needed are train and test, or train and val.")
     test_part = "test" if "test" in index.labels else "val"
-    labels = index.labels["train"]
+    used = _used(index, seed, train_images)
+    labels = index.labels["train"][used]
     held = stratified(labels, round(search_val * len(labels)), derived_generator(seed, "search_val"))
     kept = np.setdiff1d(np.arange(len(labels)), held)
     if test_part == "test" and "val" in index.labels:
         val_rows = Rows("val", np.arange(len(index.labels["val"])))
     else:
         chosen = stratified(labels[kept], round(val * len(labels)), derived_generator(seed, "val"))
-        val_rows = Rows("train", kept[chosen])
-        kept = np.setdiff1d(kept, val_rows.indices)
+        val_rows = Rows("train", used[kept[chosen]])
+        kept = np.setdiff1d(kept, kept[chosen])
     return Splits(
-        train=Rows("train", kept),
-        search_val=Rows("train", held),
+        train=Rows("train", used[kept]),
+        search_val=Rows("train", used[held]),
         val=val_rows,
         test=Rows(test_part, np.arange(len(index.labels[test_part]))),
         fingerprint=index.fingerprint,
     )
+
+
+def _used(index: Index, seed: int, train_images: int | None) -> np.ndarray:
+    labels = index.labels["train"]
+    if train_images is None or train_images >= len(labels):
+        return np.arange(len(labels))
+    used = stratified(labels, train_images, derived_generator(seed, "train_images"))
+    if len(np.unique(labels[used])) < len(np.unique(labels)):
+        raise DataError(
+            f"{index.uri}: {train_images} training images leave one of {len(index.classes)} classes without any. "
+            "Raise train_images."
+        )
+    return used
 
 
 def stratified(labels: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:

@@ -199,7 +199,9 @@ def _open_data(
         except UsageError as error:
             raise suite.document.error(("datasets", name, "source"), str(error)) from None
         else:
-            data[name] = DataChoice(name, index, entry.search_val, entry.val, entry.resolution, entry.skip_broken)
+            data[name] = DataChoice(
+                name, index, entry.search_val, entry.val, entry.resolution, entry.skip_broken, entry.train_images
+            )
     return data, absent
 
 

@@ -21,6 +21,7 @@ from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space
 
 QUICK_STEPS = 450
+QUICK_IMAGES = 10_000  # of a large set; three epochs of them are about the quick number of steps
 QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 64: "conv7-pool"}  # all stages then see the same map sizes
 MODELS: dict[str, dict[str, Any]] = {
     "conv": {"system": "standalone", "operator": "conv"},
@@ -88,10 +89,11 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
         f"{index.uri}: {', '.join(f'{n} {part}' for part, n in index.counts.items())} images of "
         f"{len(index.classes)} classes, {index.native_size} pixels"
     ]
+    train_images = _train_images(index, wishes, reasons)
     resolution = _resolution(index, wishes, reasons)
     space = _space(resolution, wishes, reasons)
     budget = _budget(resolve_space(space), index, resolution, wishes, reasons)
-    recipe = _recipe(index, wishes, reasons)
+    recipe = _recipe(train_images or index.counts["train"], wishes, reasons)
     seeds = wishes.seeds or (2 if wishes.quick else 3)
     reasons.append(
         f"seeds {seeds}: "
@@ -104,7 +106,13 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
         "schema": 1,
         "name": name,
         "title": f"Which operator belongs where? {index.name}, networks under {format_budget(budget)} MACs",
-        "datasets": {dataset: {"source": _from_folder(uri, folder), "resolution": resolution}},
+        "datasets": {
+            dataset: {
+                "source": _from_folder(uri, folder),
+                "resolution": resolution,
+                **({"train_images": train_images} if train_images else {}),
+            }
+        },
         "space": space,
         "recipe": recipe,
         "budgets": [format_budget(budget)],
@@ -117,6 +125,13 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
             {"metric": "test_top1", "baseline": baseline, "candidates": candidates, "margin": 1.0}
         ]
     return Proposal(name, content, tuple(reasons))
+
+
+def _train_images(index: Index, wishes: Wishes, reasons: list[str]) -> int | None:
+    if not wishes.quick or wishes.epochs or wishes.recipe or index.counts["train"] <= 2 * QUICK_IMAGES:
+        return None
+    reasons.append(f"train_images {QUICK_IMAGES:,}: quick; a part of train, drawn by class, that is seen several times")
+    return QUICK_IMAGES
 
 
 def _resolution(index: Index, wishes: Wishes, reasons: list[str]) -> int:
@@ -165,7 +180,7 @@ def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons
     return budget
 
 
-def _recipe(index: Index, wishes: Wishes, reasons: list[str]) -> str | dict[str, Any]:
+def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict[str, Any]:
     name = wishes.recipe or ("quick" if wishes.quick else "small")
     if wishes.epochs is None and (wishes.recipe or not wishes.quick):
         reasons.append(f"recipe {name}, with its own number of epochs")
@@ -173,8 +188,7 @@ def _recipe(index: Index, wishes: Wishes, reasons: list[str]) -> str | dict[str,
     from trionet_bench.training.recipe import resolve_recipe
 
     recipe = resolve_recipe(name)
-    train = index.counts["train"]
-    steps = max(1, train // recipe.batch)
+    steps = max(1, train_images // recipe.batch)
     epochs = wishes.epochs or max(1, round(QUICK_STEPS / steps))
     why = "as asked" if wishes.epochs else f"about {QUICK_STEPS} steps of {recipe.batch} images"
     reasons.append(f"recipe {name}, {epochs} epochs: {why}")

@@ -48,6 +48,7 @@ class DatasetEntry(Strict):
     source: str = Field(description="URI, such as sklearn:digits or folder:PATH; paths are relative to the suite file.")
     search_val: Fraction = Field(default=0.1, description="Share of train that guides the search.")
     val: Fraction = Field(default=0.1, description="Share of train that validates, where the source has no such part.")
+    train_images: int | None = Field(default=None, gt=1, description="Use only so many of train, by class, by seed.")
     resolution: int | None = Field(default=None, gt=0, description="Side in pixels; else the recipe's or the space's.")
     skip_broken: bool = Field(default=False, description="Leave out images that cannot be decoded.")
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from trionet_bench.data.splits import make_splits
 from trionet_bench.errors import StoreError
 from trionet_bench.records.layout import PHASE
 from trionet_bench.records.phase import (
@@ -170,7 +169,7 @@ def _cell(attempt: _Attempt, workplace: Workplace) -> Record:
     task, cell = attempt.task, attempt.task.cell
     fields = load_system(cell.system).run_cell(cell, workplace)
     common = _common(task)
-    splits = make_splits(cell.data.index, cell.seed, cell.data.search_val, cell.data.val)
+    splits = cell.data.splits(cell.seed)
     record = Record.model_validate(
         {
             **common,

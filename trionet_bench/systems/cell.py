@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from trionet_bench.data.source import Index
+from trionet_bench.data.splits import Splits, make_splits
 from trionet_bench.records.store import digest
 from trionet_bench.spaces.choice import Space
 from trionet_bench.training.recipe import Recipe
@@ -34,6 +35,11 @@ class DataChoice:
     val: float = 0.1
     resolution: int | None = None
     skip_broken: bool = False
+    train_images: int | None = None
+
+    def splits(self, seed: int) -> Splits:
+        """Which image trains, guides the search, validates and tests in the cells of a seed."""
+        return make_splits(self.index, seed, self.search_val, self.val, self.train_images)
 
     def key_fields(self) -> dict[str, Any]:
         """What of the data enters a key: content and split, not name or place."""
@@ -42,6 +48,7 @@ class DataChoice:
             "search_val": self.search_val,
             "val": self.val,
             "skip_broken": self.skip_broken,
+            **({"train_images": self.train_images} if self.train_images is not None else {}),
         }
 
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from trionet_bench.data.batches import EvalBatches, TrainBatches, eval_batches, train_batches
 from trionet_bench.data.loader import ImageData, ImageSet, load_images
-from trionet_bench.data.splits import make_splits
 from trionet_bench.networks.cost import counted_macs, profile
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.skeletons import build_network
@@ -63,7 +62,7 @@ class Bench:
     def open(cls, cell: Cell, workplace: Workplace) -> "Bench":
         """Load the images of a cell; DataError where they are missing or broken."""
         data = cell.data
-        splits = make_splits(data.index, cell.seed, data.search_val, data.val)
+        splits = data.splits(cell.seed)
         images = load_images(
             data.index, splits, cell.resolution, workplace.workers, workplace.cache, skip_broken=data.skip_broken
         )
