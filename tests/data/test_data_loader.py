@@ -8,11 +8,13 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
+from trionet_bench.data import loader
 from trionet_bench.data.loader import ImageData, ImageSet, eval_batches, load_images, train_batches
 from trionet_bench.data.memory import MemoryImages
 from trionet_bench.data.source import open_source
 from trionet_bench.data.splits import make_splits
 from trionet_bench.data.transforms import in_groups, torchvision_seed
+from trionet_bench.data.view import evaluation_transforms
 from trionet_bench.errors import DataError
 from trionet_bench.training.recipe import Augment
 
@@ -32,7 +34,7 @@ def numbered(count: int, channels: int = 1, side: int = 8, flip_safe: bool = Tru
     labels = torch.arange(count) % 3
     rows = {"train": np.arange(count)}
     mean, std = (0.0,) * channels, (1 / 255,) * channels
-    return ImageData(MemoryImages(images), labels, rows, mean, std, ("a", "b", "c"), flip_safe).part("train")
+    return ImageData(MemoryImages(images), "array", labels, rows, mean, std, ("a", "b", "c"), flip_safe).part("train")
 
 
 def test_digits_are_resized_and_normalised_by_the_train_split(digits: ImageData):
@@ -189,3 +191,36 @@ def test_a_broken_file_stops_loading_by_name_or_is_skipped_and_counted(tmp_path:
 def test_training_at_another_resolution_than_loaded_is_a_mistake():
     with pytest.raises(ValueError, match="loaded at 8 pixels, not 16"):
         train_batches(numbered(4), ALL, 16, batch=2, seed=0)
+
+
+@pytest.mark.parametrize("view", ["array", "whole", "middle"])
+def test_any_image_is_seen_as_those_of_evaluation_to_the_bit(
+    view: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    if view == "array":
+        index = open_source("sklearn:digits")
+    else:
+        photographs(tmp_path)
+        index = open_source(f"folder:{tmp_path}")
+    if view == "middle":
+        monkeypatch.setattr(loader, "MEMORY_BYTES", 0)
+    data = load_images(index, make_splits(index, 0), resolution=14)
+    assert data.view == view
+    seen = evaluation_transforms(data.view, 14, data.channels, data.mean, data.std)
+    for images, _, positions in eval_batches(data.part("test"), 40):
+        for image, position in zip(images, positions.tolist(), strict=True):
+            with index.read("test", position) as picture:
+                assert torch.equal(seen(picture), image)
+        break
+
+
+def photographs(folder: Path) -> None:
+    """Pictures of two classes in several formats, sizes and modes."""
+    generator = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for number in range(12):
+            path = folder / part / "ab"[number % 2] / f"{number}.{('jpg', 'png')[number // 2 % 2]}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            small = generator.integers(0, 256, (9, 11, 3)).astype(np.uint8)
+            image = Image.fromarray(small).resize((90 + 7 * number, 70 + 11 * number))
+            (image.convert("L") if number == 4 else image).save(path)

@@ -16,6 +16,7 @@ from trionet_bench.data.source import Index
 from trionet_bench.data.splits import NAMES, Splits
 from trionet_bench.data.stream import StreamedImages
 from trionet_bench.data.transforms import Augmentation, Step
+from trionet_bench.data.view import View
 
 __all__ = ["ImageData", "ImageSet", "eval_batches", "load_images", "train_batches"]
 
@@ -44,10 +45,11 @@ class ImageData:
     """A loaded data set. Rows number the images over all parts of the source; each split is a list of rows.
 
     ``mean`` and ``std`` are per channel, of the train split, with white as 1. ``skipped`` counts the images that were
-    left out because they cannot be decoded.
+    left out because they cannot be decoded. ``view`` is how evaluation sees an image.
     """
 
     pixels: Pixels
+    view: View
     labels: Tensor                                              # int64 (N,)
     rows: dict[str, np.ndarray]
     mean: tuple[float, ...]
@@ -120,12 +122,14 @@ def load_images(
         skip_broken: leave out images that cannot be decoded, and count them; otherwise they are a DataError.
     """
     pixels: Pixels
+    view: View
     if sum(index.counts.values()) * index.channels * resolution**2 <= MEMORY_BYTES:
         decoded, broken = decode(index, resolution, cache_dir)
         pixels = MemoryImages(torch.from_numpy(decoded))
+        view = "whole" if index.arrays("train") is None else "array"
     else:
         broken = list(check(index, cache_dir=cache_dir))
-        pixels = StreamedImages(index, resolution, workers)
+        pixels, view = StreamedImages(index, resolution, workers), "middle"
     if broken and not skip_broken:
         raise broken_images(index, broken)
 
@@ -136,6 +140,7 @@ def load_images(
     mean, std = channel_statistics(pixels, kept["train"])
     return ImageData(
         pixels=pixels,
+        view=view,
         labels=torch.from_numpy(np.concatenate([index.labels[part] for part in index.labels])),
         rows=kept,
         mean=mean,

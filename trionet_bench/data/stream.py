@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -31,11 +32,15 @@ class Decoder(Dataset[Tensor]):
         with self.index.read(self.parts[number], row - start) as image:
             if self.augmentation:
                 return self.augmentation.of_image(plain(image, self.index.channels), seed)
-            side = round(self.resolution / MIDDLE)
-            pixels = square(image, side, self.index.channels)
-        edge = (side - self.resolution) // 2
-        middle = slice(edge, edge + self.resolution)
-        return torch.from_numpy(np.ascontiguousarray(pixels[:, middle, middle]))
+            return torch.from_numpy(middle(image, self.resolution, self.index.channels))
+
+
+def middle(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
+    """The middle of the image, uint8 (C, R, R)."""
+    side = round(resolution / MIDDLE)
+    edge = (side - resolution) // 2
+    kept = slice(edge, edge + resolution)
+    return np.ascontiguousarray(square(image, side, channels)[:, kept, kept])
 
 
 class StreamedImages:

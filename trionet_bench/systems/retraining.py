@@ -180,6 +180,7 @@ def network_card(bench: Bench, architecture: Architecture) -> dict[str, Any]:
         "classes": list(bench.images.classes),
         "channels": bench.images.channels,
         "resolution": bench.cell.resolution,
+        "view": bench.images.view,
         "mean": list(bench.images.mean),
         "std": list(bench.images.std),
     }
