@@ -4,6 +4,7 @@ Each holds ``specs``: name of a parameter or buffer -> ``Weight``. Initial value
 from a seed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,11 +17,14 @@ from trionet_bench.randomness import derived_seed
 
 @dataclass(frozen=True)
 class Weight:
-    """Meaning and initial normal distribution of one parameter or buffer; ``std`` 0 is a constant."""
+    """Meaning and initial normal distribution of one parameter or buffer; ``std`` 0 is a constant. Vectors, and what
+    never ``decays``, are spared weight decay by recipes that say so.
+    """
 
     axes: tuple[Axis, ...]
     std: float = 0.0
     mean: float = 0.0
+    decays: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,6 +59,11 @@ def collect_specs(network: nn.Module) -> dict[str, Weight]:
         for prefix, module in network.named_modules()
         for name, spec in getattr(module, "specs", {}).items()
     }
+
+
+def without_decay(specs: Mapping[str, Weight]) -> list[str]:
+    """Names of the weights that weight decay never touches."""
+    return [name for name, spec in specs.items() if not spec.decays]
 
 
 def is_statistic(name: str) -> bool:
@@ -106,12 +115,50 @@ class BatchNorm(nn.BatchNorm2d):
 
     def __init__(self, axis: Axis, gamma: float = 1.0) -> None:
         super().__init__(axis.size)
-        self.specs = {
-            "weight": Weight((axis,), mean=gamma),
-            "bias": Weight((axis,)),
-            "running_mean": Weight((axis,)),
-            "running_var": Weight((axis,), mean=1.0),
-        }
+        self.specs = _norm_specs(axis, gamma)
+
+
+class SequenceBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of (B, C, T) over an axis of channels."""
+
+    def __init__(self, axis: Axis) -> None:
+        super().__init__(axis.size)
+        self.specs = _norm_specs(axis, 1.0)
+
+
+def _norm_specs(axis: Axis, gamma: float) -> dict[str, Weight]:
+    return {
+        "weight": Weight((axis,), mean=gamma),
+        "bias": Weight((axis,)),
+        "running_mean": Weight((axis,)),
+        "running_var": Weight((axis,), mean=1.0),
+    }
+
+
+class LayerNorm(nn.LayerNorm):
+    """Normalisation of the last dimension, with the epsilon 1e-6 of ViT."""
+
+    def __init__(self, axis: Axis) -> None:
+        super().__init__(axis.size, eps=1e-6)
+        self.specs = {"weight": Weight((axis,), mean=1.0), "bias": Weight((axis,))}
+
+
+class Linear(Specified):
+    """A linear map of the last dimension, with a bias that begins at 0."""
+
+    weight: nn.Parameter
+    bias: nn.Parameter
+
+    def __init__(self, inputs: Axis, outputs: Axis, std: float) -> None:
+        super().__init__()
+        self.declare(weight=Weight((outputs, inputs), std=std), bias=Weight((outputs,)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+    def macs(self, positions: int) -> int:
+        """For so many vectors."""
+        return self.weight.numel() * positions
 
 
 class Classifier(Specified):

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from trionet_bench.networks.cost import Cost
 from trionet_bench.networks.resnet import ResNet
+from trionet_bench.networks.vit import VisionTransformer
+from trionet_bench.spaces.glit import GLiTArchitecture
 from trionet_bench.spaces.resnet import ResNetArchitecture
 
 
@@ -28,7 +30,7 @@ class Skeleton(Protocol):
         ...
 
     def placement(self, resolution: int) -> list[dict[str, Any]]:
-        """One entry a block for the record: all of ``records.record.Placement`` but its MACs."""
+        """One entry for each operator of each block: all of ``records.record.Placement`` but its MACs."""
         ...
 
     @staticmethod
@@ -37,7 +39,7 @@ class Skeleton(Protocol):
         ...
 
 
-SKELETONS: dict[type, Any] = {ResNetArchitecture: ResNet}
+SKELETONS: dict[type, Any] = {ResNetArchitecture: ResNet, GLiTArchitecture: VisionTransformer}
 
 
 def build_network(architecture: Any, classes: int, channels: int, resolution: int) -> Any:

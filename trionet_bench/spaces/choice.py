@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -41,10 +41,19 @@ class Choice:
 
 
 class Space(ABC):
-    """A finite set of architectures. Subclasses are frozen dataclasses that say how genes become networks and back."""
+    """A finite set of architectures. Subclasses are frozen dataclasses that say how genes become networks and back.
 
+    ``kind`` names the skeleton that its networks have.
+    """
+
+    kind: ClassVar[str]
     name: str
     resolution: int
+
+    @property
+    @abstractmethod
+    def operators(self) -> tuple[str, ...]:
+        """Names of what may stand in its blocks."""
 
     @cached_property
     @abstractmethod
@@ -72,6 +81,10 @@ class Space(ABC):
         """All dimensions of the space in plain JSON types: what enters a result's key."""
 
     @abstractmethod
+    def with_dimensions(self, **dimensions: Any) -> Self:
+        """A copy with other dimensions; UsageError for one that does not exist."""
+
+    @abstractmethod
     def cover(self) -> Iterator[Architecture]:
         """Few architectures that together use every weight at its full size; a supernet takes its shapes from them."""
 
@@ -82,6 +95,10 @@ class Space(ABC):
     @abstractmethod
     def candidates(self, operator_position: int) -> tuple[int, ...]:
         """For each operator of a block, how many combinations of its own options there are."""
+
+    def parts(self, operator: str) -> Mapping[str, float]:
+        """What a block with this option of its operator gene is made of: the share of each spatial operator."""
+        return {operator: 1.0}
 
     @cached_property
     def operator_positions(self) -> tuple[int, ...]:

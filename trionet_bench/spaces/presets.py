@@ -5,6 +5,7 @@ from typing import Any
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.spaces.choice import Space
+from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
 
 # 16 to 32 pixels, about 0.5 to 20 M MACs at 16: a study on two CPU cores takes minutes.
@@ -50,19 +51,56 @@ RESNET_IMAGENET = ResNetSpace(
     local_terms=("plain", "position_sensitive"),
 )
 
-SPACES: Mapping[str, Space] = {space.name: space for space in (RESNET_NANO, RESNET_TINY, RESNET_IMAGENET)}
+# 32 to 64 pixels: 65 to 257 tokens; about 4 to 190 M MACs at 32. The width is chosen to fit the budget.
+GLIT_NANO = GLiTSpace(
+    name="glit-nano",
+    resolution=32,
+    patch=4,
+    widths=(24, 36, 48, 60, 72, 96, 120, 144, 192),
+    heads=3,
+    depth=6,
+    kernels=(9, 17, 25),  # about as many rows of the 8 x 8 map as 17, 31, 45 are of the 14 x 14 map
+)
+
+# 224 pixels, at the widths of DeiT.
+GLIT_TINY = GLiTSpace(name="glit-tiny", resolution=224, patch=16, widths=(192,), heads=3)
+GLIT_SMALL = GLiTSpace(name="glit-small", resolution=224, patch=16, widths=(384,), heads=6)
+GLIT_BASE = GLiTSpace(name="glit-base", resolution=224, patch=16, widths=(768,), heads=12)
+
+NAMED: tuple[Space, ...] = (
+    RESNET_NANO,
+    RESNET_TINY,
+    RESNET_IMAGENET,
+    GLIT_NANO,
+    GLIT_TINY,
+    GLIT_SMALL,
+    GLIT_BASE,
+)
+SPACES: Mapping[str, Space] = {space.name: space for space in NAMED}
+KINDS: Mapping[str, Space] = {space.kind: space for space in reversed(NAMED)}  # the first named of each
 
 
 def resolve_space(value: str | Mapping[str, Any]) -> Space:
-    """A named space, or ``{base: NAME, dimension: [...], ...}``; UsageError for what is unknown."""
+    """A named space, or ``{base: NAME, dimension: [...], ...}``; UsageError for what is unknown.
+
+    Without a base, dimensions change the first named space of their ``kind``, a resnet unless it is said.
+    """
     if isinstance(value, str):
         if value not in SPACES:
             raise UsageError(f'unknown space "{value}"; {nearest(value, list(SPACES))}')
         return SPACES[value]
     dimensions = {key: item for key, item in value.items() if key not in ("base", "kind")}
-    base = resolve_space(value.get("base", "resnet-nano"))
-    if not isinstance(base, ResNetSpace):
-        raise UsageError(f'the dimensions of space "{base.name}" cannot be changed.')
+    kind = value.get("kind", RESNET_NANO.kind)
+    if kind not in KINDS:
+        raise UsageError(f'unknown kind of space "{kind}"; {nearest(str(kind), list(KINDS))}')
+    base = resolve_space(value["base"]) if "base" in value else KINDS[kind]
     if "base" in value and dimensions and "name" not in dimensions:
         dimensions["name"] = f"{base.name}-variant"
     return base.with_dimensions(**dimensions)
+
+
+def space_for(kind: str, resolution: int) -> Space:
+    """The first named space of a kind that is made for the largest images not above ``resolution``."""
+    spaces = [space for space in NAMED if space.kind == kind]
+    nearest_size = max((s.resolution for s in spaces if s.resolution <= resolution), default=spaces[0].resolution)
+    return next(space for space in spaces if space.resolution == nearest_size)

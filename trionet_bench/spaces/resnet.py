@@ -8,13 +8,14 @@ and heads are our choice, made so that ResNet, stand-alone local attention (arXi
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise, product
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.spaces.choice import Choice, Genes, Space
+from trionet_bench.spaces.plain import as_lists, as_tuples, read_entries, read_fields
 
 OPERATORS = ("conv", "local", "axial")
 STEMS = ("conv7-pool", "conv3-pool", "conv3")
@@ -70,10 +71,10 @@ class ResNetArchitecture:
     def from_dict(cls, value: Mapping[str, Any]) -> "ResNetArchitecture":
         """The inverse of ``to_dict``; UsageError where a key is unknown or missing. Values are for a space to check."""
         stages = []
-        for s, entry in enumerate(_entries(_read(cls, value, "the architecture"), "stages")):
-            stage = _read(Stage, entry, f"stages.{s}")
-            blocks = enumerate(_entries(stage, "blocks"))
-            read = tuple(Block(**_read(Block, block, f"stages.{s}.blocks.{b}")) for b, block in blocks)
+        for s, entry in enumerate(read_entries(read_fields(cls, value, "the architecture"), "stages")):
+            stage = read_fields(Stage, entry, f"stages.{s}")
+            blocks = enumerate(read_entries(stage, "blocks"))
+            read = tuple(Block(**read_fields(Block, block, f"stages.{s}.blocks.{b}")) for b, block in blocks)
             stages.append(Stage(**{**stage, "blocks": read}))
         return cls(**{**value, "stages": tuple(stages)})
 
@@ -94,6 +95,8 @@ class ResNetSpace(Space):
     Genes: stem width, local terms; per stage depth and width; per block operator, expansion, kernel, window, heads, qk,
     v.
     """
+
+    kind: ClassVar[str] = "resnet"
 
     name: str
     resolution: int
@@ -134,7 +137,7 @@ class ResNetSpace(Space):
     def _check_names(self, dimension: str, values: Any, allowed: tuple[str, ...]) -> None:
         if not isinstance(values, tuple) or not values or len({*map(str, values)}) < len(values):
             raise UsageError(
-                f"space {self.name}: {dimension} must be a list of different names, not {_plain(values)}; "
+                f"space {self.name}: {dimension} must be a list of different names, not {as_lists(values)}; "
                 f"allowed are {', '.join(allowed)}."
             )
         for value in values:
@@ -149,7 +152,7 @@ class ResNetSpace(Space):
         if not isinstance(values, tuple) or not values or not all(map(fits, values)) or sorted({*values}) != [*values]:
             raise UsageError(
                 f"space {self.name}: {dimension} must be a list of {kind} above 0, from small to large, "
-                f"not {_plain(values)}."
+                f"not {as_lists(values)}."
             )
 
     @cached_property
@@ -295,7 +298,7 @@ class ResNetSpace(Space):
 
     def to_dict(self) -> dict[str, Any]:
         """The dimensions, with lists for tuples."""
-        return {"kind": "resnet", **_plain(asdict(self))}
+        return {"kind": self.kind, **as_lists(asdict(self))}
 
     def cover(self) -> Iterator[ResNetArchitecture]:
         """Per operator the biggest network, with every head count (fewer heads are larger ones) and in every form of
@@ -324,44 +327,14 @@ class ResNetSpace(Space):
         for name in dimensions:
             if name not in allowed:
                 raise UsageError(f'unknown dimension "{name}" of a resnet space; {nearest(name, allowed)}')
-        values = {name: _frozen(value) for name, value in dimensions.items()}
+        values = {name: as_tuples(value) for name, value in dimensions.items()}
         if "stages" in values:
             try:
                 values["stages"] = tuple(
-                    StageChoices(**{k: _frozen(v) for k, v in stage.items()}) for stage in dimensions["stages"]
+                    StageChoices(**{k: as_tuples(v) for k, v in stage.items()}) for stage in dimensions["stages"]
                 )
             except (TypeError, AttributeError) as error:
                 raise UsageError(
                     f"each stage of a space is {{depths: [...], widths: [...], stride: n}}: {error}"
                 ) from error
         return replace(self, **values)
-
-
-def _read(kind: Any, value: Any, place: str) -> dict[str, Any]:
-    """The fields of a dataclass from a mapping; UsageError naming ``place`` for keys that are unknown or missing."""
-    if not isinstance(value, Mapping):
-        raise UsageError(f"{place} must be a mapping, not {value!r}.")
-    allowed = [field.name for field in fields(kind)]
-    for key in value:
-        if key not in allowed:
-            raise UsageError(f'{place} has an unknown key "{key}"; {nearest(str(key), allowed)}')
-    for field in fields(kind):
-        if field.default is MISSING and field.name not in value:
-            raise UsageError(f'{place} has no "{field.name}".')
-    return dict(value)
-
-
-def _entries(value: Mapping[str, Any], key: str) -> list[Any]:
-    if not isinstance(value[key], list | tuple):
-        raise UsageError(f"{key} must be a list, not {value[key]!r}.")
-    return list(value[key])
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value

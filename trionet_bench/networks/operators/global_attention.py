@@ -1,0 +1,40 @@
+"""Global self-attention over all tokens (Dosovitskiy et al. 2021, "ViT", arXiv 2010.11929), for some of the channels.
+
+In GLiT (arXiv 2107.02960) a ratio scales queries, keys and values alike, as the released code does; the paper names the
+size of the keys alone.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trionet_bench.networks.layers import Linear
+from trionet_bench.networks.sharing import channels, heads, terms
+
+
+class GlobalAttention(nn.Module):
+    """Multi-head scaled dot-product attention with its two projections.
+
+    Args:
+        width: input and output channels C.
+        count: heads n.
+        size: dimensions per head d.
+        std: of the initial weights.
+
+    (B, T, C) to (B, T, C).
+    """
+
+    def __init__(self, width: int, count: int, size: int, std: float) -> None:
+        super().__init__()
+        self.count, self.size = count, size
+        self.qkv = Linear(channels(width), terms(3, heads(count, size)), std)
+        self.project = Linear(heads(count, size), channels(width), std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(2, (3, self.count, self.size)).permute(2, 0, 3, 1, 4)  # (B, n, T, d) each
+        attended = F.scaled_dot_product_attention(q, k, v)
+        return self.project(attended.transpose(1, 2).flatten(2))
+
+    def macs(self, tokens: int) -> int:
+        """4 T C n d for the projections, 2 T^2 n d for the products."""
+        products = 2 * tokens * tokens * self.count * self.size
+        return self.qkv.macs(tokens) + products + self.project.macs(tokens)

@@ -1,0 +1,317 @@
+"""The GLiT space: a vision transformer whose every block divides its channels between attention and convolution.
+
+Chen et al. 2021, "GLiT" (arXiv 2107.02960), with the candidates of the released code. A block has N groups of channels;
+the first G attend globally, the others pass the locality module. The space has two levels: the distribution of G over
+the blocks, with all details at their usual values, and the details under one distribution; a search may also take both
+at once. Known: N = 3, twelve blocks, kernels 17, 31, 45, expansions 1, 2, 4, head sizes 0.5, 1, 2 times the usual,
+feed-forward sizes 2, 4, 6. Only the width of Tiny (192) is known; that Small and Base have those of DeiT (384, 768),
+and all of the nano space, is our choice.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from itertools import product
+from typing import Any, ClassVar, Literal
+
+from trionet_bench.errors import UsageError, nearest
+from trionet_bench.spaces.choice import Choice, Genes, Space
+from trionet_bench.spaces.plain import as_lists, as_tuples, read_entries, read_fields
+
+DETAILS = ("kernel", "expansion", "ratio", "mlp")
+
+
+@dataclass(frozen=True)
+class GLiTBlock:
+    """One transformer block; details that it has no use for are None."""
+
+    attending: int  # G: groups of channels that attend globally; the others are convolved
+    kernel: int | None = None  # along the sequence, in tokens; with convolved channels only
+    expansion: int | None = None  # channels inside the locality module over those that enter it
+    ratio: float | None = None  # size of a head over the usual one; with attending channels only
+    mlp: int = 4  # channels inside the feed-forward part over the width
+
+
+@dataclass(frozen=True)
+class GLiTArchitecture:
+    """A whole transformer but for its classes and input size.
+
+    Args:
+        patch: side of an image patch in pixels.
+        width: channels of every token.
+        heads: attention heads over the full width.
+        groups: N, the parts of the width; it divides width and heads.
+    """
+
+    patch: int
+    width: int
+    heads: int
+    groups: int
+    blocks: tuple[GLiTBlock, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, details that do not apply left out."""
+        value = asdict(self)
+        value["blocks"] = [{k: v for k, v in block.items() if v is not None} for block in value["blocks"]]
+        return value
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "GLiTArchitecture":
+        """The inverse of ``to_dict``; UsageError where a key is unknown or missing. Values are for a space to check."""
+        read = read_fields(cls, value, "the architecture")
+        blocks = (read_fields(GLiTBlock, b, f"blocks.{i}") for i, b in enumerate(read_entries(read, "blocks")))
+        return cls(**{**read, "blocks": tuple(GLiTBlock(**block) for block in blocks)})
+
+
+@dataclass(frozen=True)
+class GLiTSpace(Space):
+    """All networks of one transformer skeleton. Lists are ordered from cheapest to dearest.
+
+    Genes: the width; per block its division, kernel, expansion, ratio and mlp.
+
+    Args:
+        patch: side of an image patch in pixels.
+        widths: several only to fit a budget (our choice); a search knows one, see ``at_width``.
+        heads: over the full width.
+        depth: blocks.
+        candidates: ``released``, nine details for each kind of block: kernel and expansion where all channels are
+            convolved, ratio and mlp where all attend, expansion and mlp in mixed blocks; or ``paper``, all that a block
+            has a use for. What is not searched has its usual value.
+        details: False for the first level.
+        distribution: attending groups of each block, for the second level.
+    """
+
+    kind: ClassVar[str] = "glit"
+
+    name: str
+    resolution: int
+    patch: int
+    widths: tuple[int, ...]
+    heads: int
+    depth: int = 12
+    groups: int = 3
+    kernels: tuple[int, ...] = (17, 31, 45)
+    expansions: tuple[int, ...] = (1, 2, 4)
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    mlps: tuple[int, ...] = (2, 4, 6)
+    candidates_of: Literal["released", "paper"] = "released"
+    details: bool = True
+    distribution: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("resolution", "patch", "heads", "depth", "groups"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise UsageError(f"space {self.name}: {name} must be a whole number above 0.")
+        for name in ("widths", "kernels", "expansions", "ratios", "mlps"):
+            values = getattr(self, name)
+            numbers = isinstance(values, tuple) and all(type(v) in (int, float) and v > 0 for v in values)
+            if not numbers or not values or sorted({*values}) != [*values]:
+                raise UsageError(f"space {self.name}: {name} must be a list of numbers above 0, from small to large.")
+        if any(kernel % 2 == 0 for kernel in self.kernels):
+            raise UsageError(f"space {self.name}: kernels must be odd.")
+        if 1.0 not in self.ratios:
+            raise UsageError(f"space {self.name}: ratios must hold 1, the usual size of a head.")
+        if self.heads % self.groups or any(width % self.heads for width in self.widths):
+            raise UsageError(f"space {self.name}: {self.groups} groups must divide the heads, the heads each width.")
+        if self.candidates_of not in ("released", "paper"):
+            raise UsageError(f"space {self.name}: candidates_of must be released or paper.")
+        known = self.distribution is None or (
+            len(self.distribution) == self.depth and all(0 <= units <= self.groups for units in self.distribution)
+        )
+        if not known:
+            raise UsageError(f"space {self.name}: distribution must have {self.depth} numbers from 0 to {self.groups}.")
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Both, in every space."""
+        return ("global", "locality")
+
+    @property
+    def usual(self) -> dict[str, Any]:
+        """The values of details that are not searched: GLiT's, and for other lists those in the same places."""
+        middle = len(self.kernels) // 2, len(self.mlps) // 2
+        return {
+            "kernel": self.kernels[middle[0]],
+            "expansion": self.expansions[0],
+            "ratio": 1.0,
+            "mlp": self.mlps[middle[1]],
+        }
+
+    @cached_property
+    def divisions(self) -> tuple[str, ...]:
+        """What a block with G attending groups is called, from G = 0."""
+        mixed = (f"{units} of {self.groups} global" for units in range(1, self.groups))
+        return ("locality", *mixed, "global")
+
+    @cached_property
+    def choices(self) -> tuple[Choice, ...]:
+        """The width, then five genes for each block; what a level has fixed is a choice of one."""
+        lists = {"kernel": self.kernels, "expansion": self.expansions, "ratio": self.ratios, "mlp": self.mlps}
+        choices = [Choice("width", self.widths, "shape")]
+        for b in range(self.depth):
+            units = self._units(b)
+            searched = {detail for option in units for detail in self._searched(option)}
+            choices.append(Choice(f"blocks.{b}.division", tuple(self.divisions[u] for u in units), "operator"))
+            for detail, values in lists.items():
+                own = values if detail in searched else (self.usual[detail],)
+                choices.append(Choice(f"blocks.{b}.{detail}", own, "detail"))
+        return tuple(choices)
+
+    def _units(self, block: int) -> tuple[int, ...]:
+        """The attending groups that a block may have."""
+        return tuple(range(self.groups + 1)) if self.distribution is None else (self.distribution[block],)
+
+    def _searched(self, units: int) -> tuple[str, ...]:
+        """The details that are searched in a block with so many attending groups."""
+        if not self.details:
+            return ()
+        if self.candidates_of == "paper":
+            return self._used(units)
+        if units == 0:
+            return ("kernel", "expansion")
+        return ("ratio", "mlp") if units == self.groups else ("expansion", "mlp")
+
+    def _used(self, units: int) -> tuple[str, ...]:
+        """The details that such a block has at all."""
+        convolved, attends = units < self.groups, units > 0
+        return (*(("kernel", "expansion") if convolved else ()), *(("ratio",) if attends else ()), "mlp")
+
+    def _block_units(self, genes: Genes) -> Iterator[tuple[int, int]]:
+        """Position of each block's division, and its attending groups."""
+        for _, b, position in self.blocks(genes):
+            yield position, self._units(b)[genes[position]]
+
+    def blocks(self, genes: Genes) -> list[tuple[int, int, int]]:
+        """All blocks, in one stage."""
+        return [(0, b, 1 + b * (1 + len(DETAILS))) for b in range(self.depth)]
+
+    def dependents(self, operator_position: int) -> Iterable[int]:
+        """The details of the same block."""
+        return range(operator_position + 1, operator_position + 1 + len(DETAILS))
+
+    def candidates(self, operator_position: int) -> tuple[int, ...]:
+        """For each division, the number of details that are searched under it."""
+        own = {d: len(self.choices[p].values) for d, p in zip(DETAILS, self.dependents(operator_position), strict=True)}
+        units = self._units(self.operator_positions.index(operator_position))
+        return tuple(math.prod(own[detail] for detail in self._searched(option)) for option in units)
+
+    def parts(self, operator: str) -> dict[str, float]:
+        """Share of the channels that attend, and of those that are convolved."""
+        share = self.divisions.index(operator) / self.groups
+        return {name: part for name, part in zip(self.operators, (share, 1 - share), strict=True) if part}
+
+    def canonical(self, genes: Genes) -> Genes:
+        """Zero for details that are not searched under the block's division."""
+        result = [genes[0], *[0] * (len(genes) - 1)]
+        for position, units in self._block_units(genes):
+            result[position] = genes[position]
+            for detail, at in zip(DETAILS, self.dependents(position), strict=True):
+                if detail in self._searched(units):
+                    result[at] = genes[at]
+        return tuple(result)
+
+    def decode(self, genes: Genes) -> GLiTArchitecture:
+        """The network; genes need not be canonical."""
+        blocks = []
+        for position, units in self._block_units(genes):
+            chosen = {
+                detail: self.choices[at].values[genes[at]]
+                for detail, at in zip(DETAILS, self.dependents(position), strict=True)
+                if detail in self._searched(units)
+            }
+            used = {detail: self.usual[detail] for detail in self._used(units)}
+            blocks.append(GLiTBlock(units, **(used | chosen)))
+        return GLiTArchitecture(self.patch, self.widths[genes[0]], self.heads, self.groups, tuple(blocks))
+
+    def encode(self, architecture: GLiTArchitecture) -> Genes:
+        """Canonical genes; UsageError naming the first value outside the space."""
+        for name in ("patch", "heads", "groups"):
+            if getattr(architecture, name) != getattr(self, name):
+                own = getattr(self, name)
+                raise UsageError(f"the architecture's {name} is {getattr(architecture, name)}, {self.name} has {own}.")
+        if len(architecture.blocks) != self.depth:
+            raise UsageError(f"the architecture has {len(architecture.blocks)} blocks, {self.name} has {self.depth}.")
+        genes = [self._index(0, architecture.width), *[0] * (len(self.choices) - 1)]
+        for (_, b, position), block in zip(self.blocks(()), architecture.blocks, strict=True):
+            if block.attending not in self._units(b):
+                allowed = ", ".join(map(str, self._units(b)))
+                raise UsageError(f"blocks.{b}.attending is {block.attending}; {self.name} allows {allowed}.")
+            genes[position] = self._units(b).index(block.attending)
+            for detail, at in zip(DETAILS, self.dependents(position), strict=True):
+                value = getattr(block, detail)
+                if detail in self._searched(block.attending):
+                    genes[at] = self._index(at, value)
+                elif value != (self.usual[detail] if detail in self._used(block.attending) else None):
+                    raise UsageError(f"blocks.{b}.{detail} is {value}, which {self.name} does not search there.")
+        return tuple(genes)
+
+    def _index(self, position: int, value: Any) -> int:
+        choice = self.choices[position]
+        if value not in choice.values:
+            allowed = ", ".join(str(v) for v in choice.values)
+            raise UsageError(f"{choice.name} is {value}, which {self.name} does not hold; allowed are {allowed}.")
+        return choice.values.index(value)
+
+    def from_dict(self, value: Mapping[str, Any]) -> GLiTArchitecture:
+        """Read and check membership."""
+        return self.decode(self.encode(GLiTArchitecture.from_dict(value)))
+
+    def from_released(self, distribution: Sequence[int], indices: Sequence[int]) -> GLiTArchitecture:
+        """The network of the released encoding: attending groups, and the number of each block's candidate, in which
+        the first of its searched details counts threefold.
+        """
+        genes = [0] * len(self.choices)
+        for (_, b, position), units, index in zip(self.blocks(()), distribution, indices, strict=True):
+            genes[position] = self._units(b).index(units)
+            for detail in reversed(self._searched(units)):
+                at = position + 1 + DETAILS.index(detail)
+                index, genes[at] = divmod(index, len(self.choices[at].values))
+        return self.decode(tuple(genes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The dimensions, with lists for tuples."""
+        return {"kind": self.kind, **as_lists(asdict(self))}
+
+    def with_dimensions(self, **dimensions: Any) -> "GLiTSpace":
+        """A copy with other values; UsageError for a dimension that does not exist."""
+        allowed = [field.name for field in fields(self)]
+        for name in dimensions:
+            if name not in allowed:
+                raise UsageError(f'unknown dimension "{name}" of a glit space; {nearest(name, allowed)}')
+        return replace(self, **{name: as_tuples(value) for name, value in dimensions.items()})
+
+    def at_width(self, width: int) -> "GLiTSpace":
+        """The networks of one width."""
+        return replace(self, widths=(width,))
+
+    def first_level(self) -> "GLiTSpace":
+        """The distributions, with every detail at its usual value."""
+        return replace(self, details=False)
+
+    def second_level(self, distribution: Sequence[int]) -> "GLiTSpace":
+        """The details under a distribution."""
+        return replace(self, distribution=tuple(distribution))
+
+    def plain_transformer(self, width: int) -> GLiTArchitecture:
+        """All blocks global with their usual details: the ViT or DeiT of this width."""
+        block = GLiTBlock(self.groups, ratio=1.0, mlp=self.usual["mlp"])
+        return GLiTArchitecture(self.patch, width, self.heads, self.groups, (block,) * self.depth)
+
+    def cover(self) -> Iterator[GLiTArchitecture]:
+        """Networks in which every candidate of every block occurs, at every width."""
+        by_block = [self._candidates_of_block(position) for position in self.operator_positions]
+        for width in range(len(self.widths)):
+            for number in range(max(map(len, by_block))):
+                yield self.decode((width, *(gene for block in by_block for gene in block[number % len(block)])))
+
+    def _candidates_of_block(self, position: int) -> list[Genes]:
+        """Genes of one block, each candidate once."""
+        found = []
+        for option, units in enumerate(self._units(self.operator_positions.index(position))):
+            lengths = [
+                len(self.choices[at].values) if detail in self._searched(units) else 1
+                for detail, at in zip(DETAILS, self.dependents(position), strict=True)
+            ]
+            found += [(option, *details) for details in product(*map(range, lengths))]
+        return found
