@@ -92,7 +92,7 @@ class _Problem(ctypes.Structure):
 
 
 def _groups(window: Window, qkv: Tensor) -> int:
-    """Parts that the work is cut into; a vector of maps is the smallest."""
+    """Parts that the work is cut into; the maps of the widest vector are the smallest."""
     return min(GROUPS, -(-math.prod(window.maps_by_head(qkv)) // (64 // qkv.element_size())))
 
 

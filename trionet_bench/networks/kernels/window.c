@@ -23,8 +23,14 @@
 #ifndef REAL
 #define REAL float
 #endif
-#define LANES ((int64_t)(64 / sizeof(REAL)))
-typedef REAL vec __attribute__((vector_size(64)));
+/* As wide as the processor's registers: wider vectors are split, spill, and cost twice the time. */
+#ifdef __AVX512F__
+#define VECTOR 64
+#else
+#define VECTOR 32
+#endif
+#define LANES ((int64_t)(VECTOR / sizeof(REAL)))
+typedef REAL vec __attribute__((vector_size(VECTOR)));
 
 typedef struct {
     REAL *data;
@@ -64,8 +70,8 @@ static inline vec exponential(vec x) {
         for (int64_t l = 0; l < LANES; l++) x[l] = exp(x[l]);
         return x;
     }
-    typedef int32_t ivec __attribute__((vector_size(64)));
-    typedef float fvec __attribute__((vector_size(64)));
+    typedef int32_t ivec __attribute__((vector_size(VECTOR)));
+    typedef float fvec __attribute__((vector_size(VECTOR)));
     fvec y = (fvec)larger(x, splat(-87));
     const float magic = 12582912.0f; /* 1.5 2^23: adding it rounds to an integer */
     fvec n = (y * 1.44269504f + magic) - magic;
