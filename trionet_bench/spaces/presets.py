@@ -8,16 +8,17 @@ from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
 
-# 16 to 32 pixels, about 0.5 to 20 M MACs at 16: a study on two CPU cores takes minutes.
+# 16 to 32 pixels, about 0.5 to 8 M MACs at 16: a study on two CPU cores takes minutes. Half of a sandwich step is its
+# biggest child, so widths end where they still serve budgets of a few M.
 RESNET_NANO = ResNetSpace(
     name="resnet-nano",
     resolution=16,
     stem="conv3",
     stem_widths=(16,),
     stages=(
-        StageChoices(depths=(1, 2), widths=(24, 32, 48), stride=1),
-        StageChoices(depths=(1, 2), widths=(48, 64, 96), stride=2),
-        StageChoices(depths=(1, 2), widths=(96, 128, 192), stride=2),
+        StageChoices(depths=(1, 2), widths=(24, 32), stride=1),
+        StageChoices(depths=(1, 2), widths=(48, 64), stride=2),
+        StageChoices(depths=(1, 2), widths=(96, 128), stride=2),
     ),
     heads=(2, 4),
 )
