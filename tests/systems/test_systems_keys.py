@@ -7,7 +7,7 @@ import pytest
 from tiny import RECIPE, TINY, cell
 
 from trionet_bench.systems import load_system
-from trionet_bench.systems.cell import Cell
+from trionet_bench.systems.cell import Cell, option_fields
 
 
 def phase_key(of: Cell) -> str:
@@ -40,6 +40,7 @@ BOTH = {
     "level": cell("trionet", operator_level="stage"),
     "sandwich": cell("trionet", sandwich=False),
     "sharing": cell("trionet", sharing="prefix"),
+    "pointwise": cell("trionet", pointwise="separate"),
     "distillation": cell("trionet", distillation=False),
     "supernet": replace(BASE, recipe=changed_recipe(supernet={"epochs": 9})),
     "children": replace(BASE, recipe=changed_recipe(supernet={"random_children": 3})),
@@ -94,6 +95,12 @@ def test_key_depends_on_what_came_out_of_the_phases():
 def test_distillation_said_twice_is_the_same_supernet():
     assert RECIPE.supernet.distillation
     assert phase_key(cell("trionet", distillation=True)) == phase_key(BASE)
+
+
+def test_an_option_that_came_later_leaves_the_keys_as_they_were():
+    assert BASE.options.model_dump()["pointwise"] == "shared"  # the record says it
+    assert "pointwise" not in option_fields(BASE.options)
+    assert option_fields(cell("trionet", pointwise="separate").options)["pointwise"] == "separate"
 
 
 def test_standalone_networks_share_nothing():

@@ -7,7 +7,7 @@ supernet.
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,18 +15,25 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trionet_bench.networks.layers import Weight, collect_specs, is_statistic, specified_tensor
+from trionet_bench.networks.layers import Weight, collect_specs, is_statistic, specified_tensor, without_decay
 from trionet_bench.networks.sharing import Axis, Sharing
 from trionet_bench.spaces.choice import Space
 
 Build = Callable[[Any], nn.Module]
+Naming = Callable[[Any], Mapping[str, str]]
+
+
+def own_names(network: nn.Module) -> Mapping[str, str]:
+    """Every weight of a child lies in the store under its own name, so that children share what they call alike."""
+    return {}
 
 
 @dataclass(frozen=True)
 class Cut:
     """How one weight of a child lies in the store: an index for every dimension that is not taken whole."""
 
-    name: str
+    name: str  # in the child
+    stored: str  # in the store
     prefixes: tuple[tuple[int, int], ...]  # (dimension, length): the first entries, a view
     gathers: tuple[tuple[int, Tensor], ...]  # (dimension, positions): a copy
 
@@ -47,15 +54,16 @@ class Supernet(nn.Module):
         build: makes the stand-alone network of an architecture, without initial weights.
         sharing: the rule that lays children into the store.
         seed: of the initial weights.
+        naming: name in the store of those weights of a child's network that have another one there.
 
     ``supernet(images, architecture)`` gives the child's logits. In training mode children normalise with batch
     statistics and the store's running statistics do not move; in evaluation mode they read the store's, which mean
     little until a child has been extracted and recalibrated.
     """
 
-    def __init__(self, space: Space, build: Build, sharing: Sharing, seed: int) -> None:
+    def __init__(self, space: Space, build: Build, sharing: Sharing, seed: int, naming: Naming = own_names) -> None:
         super().__init__()
-        self.space, self.build, self.sharing = space, build, sharing
+        self.space, self.build, self.sharing, self.naming = space, build, sharing, naming
         self.whole = self._whole_weights()
         self.weights = nn.ParameterDict()
         self.statistics = nn.Module()
@@ -76,13 +84,15 @@ class Supernet(nn.Module):
         for architecture in self.space.cover():
             with torch.device("meta"):
                 network = self.build(architecture)
+            stored = self.naming(network)
             for name, spec in collect_specs(network).items():
-                found[name].append(spec)
+                found[stored.get(name, name)].append(spec)
         return {
             name: Weight(
                 tuple(self.sharing.merge(axes) for axes in zip(*(spec.axes for spec in specs), strict=True)),
                 std=min(spec.std for spec in specs),  # that of the widest child
                 mean=specs[0].mean,
+                decays=specs[0].decays,
             )
             for name, specs in found.items()
         }
@@ -96,6 +106,16 @@ class Supernet(nn.Module):
         """Every weight and statistic of a child by its stand-alone name, as cut from the store."""
         return self._cut(self._child(architecture)[1], for_update=False)
 
+    def statistics_of(self, architecture: Any) -> dict[str, tuple[str, Tensor]]:
+        """For each running statistic of a child: the name of the store's buffer, and the entries that the child has."""
+        found = {}
+        for cut in self._child(architecture)[1]:
+            if is_statistic(cut.name):
+                key = _key(cut.stored)
+                whole = self.statistics.get_buffer(key)
+                found[cut.name] = key, cut.of(torch.arange(len(whole), device=whole.device))
+        return found
+
     def extract(self, architecture: Any) -> nn.Module:
         """The stand-alone network with a copy of the child's weights and statistics, on the store's device."""
         weight = next(iter(self.weights.values()))
@@ -105,15 +125,19 @@ class Supernet(nn.Module):
                 specified_tensor(network, name).copy_(tensor)
         return network.train(self.training)
 
+    def no_weight_decay(self) -> list[str]:
+        """Parameters that weight decay never touches, because it does not touch them in a child."""
+        return [f"weights.{_key(name)}" for name in without_decay(self.whole)]
+
     def _cut(self, cuts: tuple[Cut, ...], for_update: bool) -> dict[str, Tensor]:
         tensors = {}
         for cut in cuts:
             if is_statistic(cut.name):
-                tensor = cut.of(self.statistics.get_buffer(_key(cut.name)))
+                tensor = cut.of(self.statistics.get_buffer(_key(cut.stored)))
                 # Normalisation writes into what it is given: a child must not move the store's statistics.
                 tensors[cut.name] = tensor.clone() if for_update else tensor
             else:
-                tensors[cut.name] = cut.of(self.weights[_key(cut.name)])
+                tensors[cut.name] = cut.of(self.weights[_key(cut.stored)])
         return tensors
 
     def _child(self, architecture: Any) -> tuple[nn.Module, tuple[Cut, ...]]:
@@ -121,24 +145,26 @@ class Supernet(nn.Module):
         if architecture not in self._children:
             with torch.device("meta"):
                 network = self.build(architecture)
-            cuts = tuple(self._make_cut(name, spec) for name, spec in collect_specs(network).items())
+            stored = self.naming(network)
+            specs = collect_specs(network)
+            cuts = tuple(self._make_cut(name, stored.get(name, name), spec) for name, spec in specs.items())
             self._children[architecture] = (network, cuts)
             if len(self._children) > 32:
                 self._children.popitem(last=False)
         self._children.move_to_end(architecture)
         return self._children[architecture]
 
-    def _make_cut(self, name: str, spec: Weight) -> Cut:
-        if name not in self.whole:
-            raise KeyError(f"the supernet of {self.space.name} holds no weight {name}")
+    def _make_cut(self, name: str, stored: str, spec: Weight) -> Cut:
+        if stored not in self.whole:
+            raise KeyError(f"the supernet of {self.space.name} holds no weight {stored}")
         prefixes, gathers = [], []
-        for dimension, (child, whole) in enumerate(zip(spec.axes, self.whole[name].axes, strict=True)):
+        for dimension, (child, whole) in enumerate(zip(spec.axes, self.whole[stored].axes, strict=True)):
             index = self._index(child, whole)
             if isinstance(index, int):
                 prefixes.append((dimension, index))
             elif index is not None:
                 gathers.append((dimension, index))
-        return Cut(name, tuple(prefixes), tuple(gathers))
+        return Cut(name, stored, tuple(prefixes), tuple(gathers))
 
     def _index(self, child: Axis, whole: Axis) -> Tensor | int | None:
         """None where the child takes all, a length where it takes a prefix, else positions."""

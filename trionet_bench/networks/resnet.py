@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torchvision.ops import stochastic_depth
 
 from trionet_bench.networks.cost import Cost
-from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, strided
+from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, collect_specs, strided
 from trionet_bench.networks.operators import SpatialOperator, build_operator
 from trionet_bench.networks.sharing import channels
 from trionet_bench.spaces.resnet import Block, ResNetArchitecture
@@ -149,6 +149,20 @@ class ResNet(nn.Module):
                 total += _block_macs(block, width, stage.width, stride, size, architecture.local_terms)
                 width, size, stride = stage.width, strided(size, stride), 1
         return total + width * classes
+
+
+def names_by_operator(network: ResNet) -> dict[str, str]:
+    """Names under which a supernet keeps a pair of 1x1 convolutions, with their normalisations, for each operator.
+
+    The ablation arm: the left panel of TrioNet's figure, where no branch shares anything with another.
+    """
+    return {
+        f"{prefix}.{part}.{weight}": f"{prefix}.{part}@{block.operator_name}.{weight}"
+        for prefix, block in network.named_modules()
+        if isinstance(block, Bottleneck)
+        for part in ("reduce", "reduce_norm", "expand", "expand_norm")
+        for weight in collect_specs(block.get_submodule(part))
+    }
 
 
 @cache

@@ -18,28 +18,31 @@ class Strict(BaseModel):
 
 
 class Placement(Strict):
-    """One block of the network: which spatial operator stands there, with which options, at what cost.
+    """A spatial operator in a block of the network: with which options, at what cost.
 
-    ``macs`` counts the whole block. Options that the operator does not have are None.
+    A block of several operators that divide its channels has an entry for each. ``macs`` counts the operator and, by
+    its share, all else in the block. Options that the operator does not have are None.
     """
 
     stage: int
     block: int
     operator: str
     macs: int
+    share: float = Field(default=1.0, description="Of the block's channels.")
     resolution: int
     width: int
-    mid_width: int
+    mid_width: int = Field(description="Channels inside the operator.")
     expansion: float | None = None
     kernel: int | None = None
     window: int | None = None
     heads: int | None = None
     qk: float | None = None
     v: float | None = None
+    mlp: float | None = Field(default=None, description="Width of the feed-forward part over the block's.")
 
 
 class OperatorPrior(Strict):
-    """Share of sampled children that have ``operator`` at this block, among those that have the block at all."""
+    """Mean share of ``operator`` at this block over sampled children that have the block at all."""
 
     stage: int
     block: int
@@ -54,6 +57,7 @@ class Generation(Strict):
     evaluations: int
     best_fitness: float
     best_macs: int
+    level: int = Field(default=1, description="Of a search in several levels; evaluations go on counting.")
 
 
 class Evaluated(Strict):
@@ -62,6 +66,18 @@ class Evaluated(Strict):
     macs: int
     fitness: float
     operators: str = Field(description="One letter per block, in order; first letter of the operator's name.")
+    level: int = 1
+
+
+class Retrained(Strict):
+    """A candidate of a search's first level that was trained alone: with which accuracy on the search-validation
+    images, beside its fitness.
+    """
+
+    macs: int
+    fitness: float
+    operators: str
+    search_val_top1: float
 
 
 class Probe(Strict):
@@ -70,6 +86,7 @@ class Probe(Strict):
     epoch: int
     probe: str
     top1: float
+    level: int = 1
 
 
 class Search(Strict):
@@ -86,6 +103,21 @@ class Search(Strict):
     operator_prior: list[OperatorPrior]
     operator_draws: dict[str, int] = Field(description="How often supernet training drew each operator, over blocks.")
     probes: list[Probe]
+    retrained: list[Retrained] = []
+
+
+class Ranked(Strict):
+    """One architecture of a correlation: validation accuracy when trained alone and with a supernet's weights, there
+    with batch-norm statistics of its own or with those that all children have in common.
+    """
+
+    architecture: dict[str, Any]
+    macs: int
+    params: int
+    operators: str = Field(description="One letter per block, in order; first letter of the operator's name.")
+    val_top1: float
+    inherited_val_top1: float
+    inherited_val_top1_not_recalibrated: float
 
 
 class Input(Strict):
@@ -174,6 +206,7 @@ class Record(Strict):
     metrics: dict[str, float] = Field(default_factory=dict)
     counts: Counts | None = None
     search: Search | None = None
+    ranked: list[Ranked] = Field(default_factory=list, description="Of a correlation, which has no network of its own.")
     inputs: dict[str, Input] = Field(default_factory=dict)
     artifacts: dict[str, str] = Field(default_factory=dict, description="File name beside the record -> SHA-256.")
     timings: dict[str, float] = Field(default_factory=dict)

@@ -44,6 +44,28 @@ def recalibrate(network: nn.Module, batches: Iterable[Tensor], precision: Any = 
     return network
 
 
+@torch.no_grad()
+def share_statistics(
+    supernet: Supernet, children: Iterable[Any], calibration: Iterable[Tensor], precision: Any = "float32"
+) -> None:
+    """Give the store running statistics in common: for each entry the mean over those of ``children`` that use it.
+
+    Each child's own are taken as ``recalibrate`` takes them. This stands for what plain training of a supernet would
+    leave in its running averages; our own training leaves none. Entries that no child uses stay as they are.
+    """
+    store = dict(supernet.statistics.named_buffers())
+    sums = {key: torch.zeros_like(whole) for key, whole in store.items()}
+    uses = {key: torch.zeros_like(whole) for key, whole in store.items()}
+    for architecture in children:
+        network = recalibrate(supernet.extract(architecture), calibration, precision)
+        for name, (key, positions) in supernet.statistics_of(architecture).items():
+            sums[key][positions] += network.get_buffer(name)
+            uses[key][positions] += 1
+    for key, whole in store.items():
+        used = uses[key] > 0
+        whole[used] = sums[key][used] / uses[key][used]
+
+
 class ChildScorer:
     """Accuracy of a supernet's children on held-out images, each after its own recalibration.
 

@@ -223,15 +223,16 @@ def _cell(suite: Suite, name: CellName, data: DataChoice) -> Cell:
 
 def _enter_phases(known: dict[str, PlannedPhase], phases: tuple[Phase, ...], cell: Cell | None, results: Path) -> None:
     """Adds the phases that are not yet known, with their content where they are finished and so is all before them."""
-    before: list[str] = []
+    before: dict[str, str] = {}  # name of a phase -> its key
     for phase in phases:
         if cell is not None and phase.key not in known:
             folder = phase_folder(results, cell.suite, phase.name, phase.key)
-            inputs = {known[key].phase.name: known[key].content for key in before}
+            after = tuple(key for name, key in before.items() if phase.needs is None or name in phase.needs)
+            inputs = {known[key].phase.name: known[key].content for key in after}
             whole = {name: content for name, content in inputs.items() if content is not None}
             content = finished_content(folder, phase.key, whole) if len(whole) == len(inputs) else None
-            known[phase.key] = PlannedPhase(phase, cell, folder, tuple(before), content)
-        before.append(phase.key)
+            known[phase.key] = PlannedPhase(phase, cell, folder, after, content)
+        before[phase.name] = phase.key
 
 
 def _standing(

@@ -90,6 +90,7 @@ def recomputed_key(record: Record) -> str:
     """The key that a cell with the values of ``record`` has, by the rule that made it."""
     recipe = Recipe.model_validate(record.recipe)
     data = {name: record.data.get(name) for name in ("fingerprint", "search_val", "val", "skip_broken")}
+    data |= {name: record.data[name] for name in ("train_images",) if name in record.data}
     stand_in = SimpleNamespace(
         system=record.system,
         options=load_system(record.system).Options.model_validate(record.options),
@@ -107,9 +108,13 @@ def _number_faults(record: Record) -> Iterator[str]:
     counts = record.counts
     if counts is None:
         yield "it has no counts"
-    elif counts.evaluated != counts.test:
+    elif counts.evaluated != (0 if record.ranked else counts.test):
         yield f"{counts.evaluated} of {counts.test} test images were evaluated"
-    if record.macs is None:
+    if record.ranked:
+        dearest = max(entry.macs for entry in record.ranked)
+        if dearest > record.budget:
+            yield f"one of its architectures has {dearest} MACs, above the budget of {record.budget}"
+    elif record.macs is None:
         yield "it has no MACs"
     elif record.macs > record.budget:
         yield f"{record.macs} MACs exceed the budget of {record.budget}"

@@ -11,7 +11,7 @@ plain facts;
 None of these modules loads torch when imported, so that a finished suite is recognised at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,16 @@ def space_fields(space: Space) -> dict[str, Any]:
     return {name: value for name, value in space.to_dict().items() if name != "name"}
 
 
+def option_fields(options: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
+    """What of a system's options enters a key: all, but those in its ``LATER`` only where they are set.
+
+    So an option that is added later, at a default that means what was done before, leaves the keys as they are.
+    """
+    later = getattr(options, "LATER", ())
+    unset = {name for name in later if getattr(options, name) == type(options).model_fields[name].default}
+    return options.model_dump(mode="json", exclude={*without, *unset})
+
+
 @dataclass(frozen=True)
 class Cell:
     """One (data set, model, budget, seed): run once, leaving one record. ``budget`` is in MACs."""
@@ -78,7 +88,7 @@ class Cell:
             {
                 "schema": 1,
                 "system": self.system,
-                "options": self.options.model_dump(mode="json"),
+                "options": option_fields(self.options),
                 "space": space_fields(self.space),
                 "recipe": self.recipe.key_fields(),
                 "data": self.data.key_fields(),
@@ -92,12 +102,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Phase:
-    """A step that several cells share, such as the training of one supernet. ``spec`` is all that its outcome depends
-    on.
+    """A step that several cells share, such as the training of one supernet.
+
+    Args:
+        spec: all that its outcome depends on.
+        needs: names of the cell's phases that must be done before; None: all that come before it.
     """
 
     name: str
     spec: Mapping[str, Any]
+    needs: tuple[str, ...] | None = None
 
     @property
     def key(self) -> str:
@@ -113,6 +127,7 @@ class Workplace:
         folder: its own files; what is there from an interrupted run may be taken up again.
         inputs: folder of each finished phase that it hangs from, by phase name.
         device: a torch device name.
+        workers: processes that decode images which do not fit into memory; 0 decodes in between steps.
         cache: folder for decoded images.
         progress: called with (done steps, all steps, what is going on).
     """

@@ -8,12 +8,12 @@ trained from scratch like any stand-alone one (``test_top1``), and scored with t
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from trionet_bench.records.phase import read_phase
 from trionet_bench.records.record import Strict
 from trionet_bench.spaces.choice import Architecture
-from trionet_bench.systems.cell import Cell, Phase, Workplace, space_fields
+from trionet_bench.systems.cell import Cell, Phase, Workplace, option_fields, space_fields
 from trionet_bench.systems.standalone import cost_in, resnet_space
 from trionet_bench.training.recipe import Recipe
 
@@ -21,30 +21,48 @@ if TYPE_CHECKING:
     from trionet_bench.systems.retraining import Bench
 
 
-class Options(Strict):
-    """What a suite may say of a TrioNet model. The defaults are the paper's method; the rest are ablation arms."""
+class SupernetOptions(Strict):
+    """What a suite may say of a supernet. The defaults are the paper's method; the rest are ablation arms.
+
+    ``pointwise`` says whether the three operators of a block share its two 1x1 convolutions (with their
+    normalisations) in the supernet. Subsets of the operators are subsets of the space: ``space: {operators: [...]}``.
+    """
+
+    LATER: ClassVar = ("pointwise",)
 
     sampler: Literal["hierarchical", "uniform"] = "hierarchical"
     operator_level: Literal["block", "stage", "network"] = "block"
     sandwich: bool = True
     distillation: bool | None = None  # None: as the recipe says
     sharing: Literal["multi-head", "prefix"] = "multi-head"
+    pointwise: Literal["shared", "separate"] = "shared"
+
+
+class Options(SupernetOptions):
+    """What a suite may say of a TrioNet model: its supernet, and how that is searched."""
+
     search: Literal["evolution", "random"] = "evolution"
 
 
 def phases(cell: Cell) -> tuple[Phase, ...]:
     """One supernet, whatever the budget and the way to search."""
-    recipe = _recipe(cell)
+    return (supernet_phase(cell),)
+
+
+def supernet_phase(cell: Cell) -> Phase:
+    """The training of the supernet that the cell's options describe, whatever it is used for."""
+    recipe, options = _recipe(cell), _options(cell)
+    other = {name for name in type(options).model_fields if name not in SupernetOptions.model_fields}
     spec = {
         "space": space_fields(cell.space),
         "recipe": recipe.key_fields(without=("search", "epochs", "finetune_epochs", "finetune_lr_scale")),
         "calibration": [recipe.search.calibration_images, recipe.search.calibration_batch],
-        "options": _options(cell).model_dump(mode="json", exclude={"search", "distillation"}),
+        "options": option_fields(options, without={"distillation", *other}),
         "data": cell.data.key_fields(),
         "resolution": cell.resolution,
         "seed": cell.seed,
     }
-    return (Phase("supernet", spec),)
+    return Phase("supernet", spec)
 
 
 def check(cell: Cell) -> None:
@@ -63,7 +81,7 @@ def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
 
     began = time.monotonic()
     bench = Bench.open(cell, workplace)
-    supernet, sampler = _supernet(cell, bench), _sampler(cell)
+    supernet, sampler = _supernet(cell, bench), make_sampler(cell)
     batches = bench.train_batches("train")
     rows = train_supernet(
         supernet,
@@ -139,15 +157,13 @@ def _search(bench: "Bench") -> _Found:
     from trionet_bench.search.evolution import ENGINES, Ledger, legal_prior
     from trionet_bench.search.supernet import operators_of
     from trionet_bench.training import distributed
-    from trionet_bench.training.checkpoint import load_weights
 
     cell, workplace = bench.cell, bench.workplace
-    space, options, recipe = resnet_space(cell), _options(cell), cell.recipe
+    space, options, recipe = resnet_space(cell), cell.options, cell.recipe
+    assert isinstance(options, Options)
     trained = read_phase(workplace.inputs["supernet"])
     assert trained is not None
-    supernet, sampler = _supernet(cell, bench), _sampler(cell)
-    supernet.load_state_dict(load_weights(workplace.inputs["supernet"] / "weights.safetensors"))
-    scorer, cost = _scorer(bench, supernet.to(bench.device).eval()), cost_in(cell)
+    sampler, scorer, cost = make_sampler(cell), open_supernet(bench), cost_in(cell)
     found = ENGINES[options.search](
         space,
         cost,
@@ -182,8 +198,17 @@ def _search(bench: "Bench") -> _Found:
     return _Found(space.decode(found.best), best, scorer, fields, trained.timings["supernet_s"])
 
 
-def _options(cell: Cell) -> Options:
-    assert isinstance(cell.options, Options)
+def open_supernet(bench: "Bench") -> Any:
+    """The trained supernet among the cell's inputs, as the ``ChildScorer`` of its children."""
+    from trionet_bench.training.checkpoint import load_weights
+
+    supernet = _supernet(bench.cell, bench)
+    supernet.load_state_dict(load_weights(bench.workplace.inputs["supernet"] / "weights.safetensors"))
+    return _scorer(bench, supernet.to(bench.device).eval())
+
+
+def _options(cell: Cell) -> SupernetOptions:
+    assert isinstance(cell.options, SupernetOptions)
     return cell.options
 
 
@@ -196,7 +221,8 @@ def _recipe(cell: Cell) -> Recipe:
     return cell.recipe.model_copy(update={"supernet": supernet})
 
 
-def _sampler(cell: Cell) -> Any:
+def make_sampler(cell: Cell) -> Any:
+    """The ``Sampler`` that the cell's options describe."""
     from trionet_bench.search.sampling import HierarchicalSampler, UniformSampler
 
     options, children = _options(cell), cell.recipe.supernet.random_children
@@ -206,10 +232,13 @@ def _sampler(cell: Cell) -> Any:
 
 
 def _supernet(cell: Cell, bench: "Bench") -> Any:
-    from trionet_bench.networks.elastic import Supernet
+    from trionet_bench.networks.elastic import Supernet, own_names
+    from trionet_bench.networks.resnet import names_by_operator
     from trionet_bench.networks.sharing import SHARINGS
 
-    return Supernet(resnet_space(cell), bench.build, SHARINGS[_options(cell).sharing](), cell.seed)
+    options = _options(cell)
+    naming = names_by_operator if options.pointwise == "separate" else own_names
+    return Supernet(resnet_space(cell), bench.build, SHARINGS[options.sharing](), cell.seed, naming)
 
 
 def _scorer(bench: "Bench", supernet: Any) -> Any:
