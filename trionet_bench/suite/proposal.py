@@ -21,6 +21,7 @@ from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space
 
 QUICK_STEPS = 450
+QUICK_SUPERNET = 2 / 3  # of the epochs
 QUICK_IMAGES = 10_000  # of a large set; three epochs of them are about the quick number of steps
 QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 64: "conv7-pool"}  # all stages then see the same map sizes
 MODELS: dict[str, dict[str, Any]] = {
@@ -192,10 +193,12 @@ def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict
     epochs = wishes.epochs or max(1, round(QUICK_STEPS / steps))
     why = "as asked" if wishes.epochs else f"about {QUICK_STEPS} steps of {recipe.batch} images"
     reasons.append(f"recipe {name}, {epochs} epochs: {why}")
-    if wishes.quick and not wishes.recipe:
-        reasons.append("no random crops: so few steps are better spent on whole images")
     scaled = recipe.scaled(epochs)
     supernet = {"epochs": scaled.supernet.epochs, "warmup_epochs": round(scaled.supernet.warmup_epochs, 2)}
+    if wishes.quick and not wishes.recipe:
+        supernet = {"epochs": math.ceil(epochs * QUICK_SUPERNET), "warmup_epochs": 0.5, "random_children": 1}
+        reasons.append("no random crops: so few steps are better spent on whole images")
+        reasons.append(f"supernet {supernet['epochs']} epochs, one random child a step: quick; it is most of the time")
     return {
         "base": name,
         "epochs": epochs,
