@@ -96,7 +96,7 @@ def _resolved(checked: Any) -> dict[str, Any]:
                 "system": model.system,
                 "options": model.options.model_dump(mode="json"),
                 "recipe": model.recipe.model_dump(mode="json"),
-                "space": model.space.to_dict(),
+                "space": model.space_at(model.resolution(None)).to_dict(),
             }
             for name, model in checked.models.items()
         },

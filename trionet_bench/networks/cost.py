@@ -8,7 +8,7 @@ the meta device.
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,7 +37,25 @@ class Profile:
     params: int
     macs_by_stage: dict[str, int]
     macs_by_operator: dict[str, int]
-    macs_by_block: dict[tuple[int, int], int]
+    macs_in_block: dict[tuple[int, int], dict[str, int]]
+
+    def of_placement(self, entries: Sequence[Mapping[str, Any]]) -> list[int]:
+        """MACs of each entry of a placement: its operator's own, and by its share what else its block does. Those of a
+        block add up to the block's.
+        """
+        found, left = [], {}
+        for entry in entries:
+            place = entry["stage"], entry["block"]
+            own = self.macs_in_block[place]
+            if place not in left:
+                operators = {e["operator"] for e in entries if (e["stage"], e["block"]) == place}
+                common = sum(macs for kind, macs in own.items() if kind not in operators)
+                left[place] = [common, common, len(operators)]
+            common, rest, entries_left = left[place]
+            part = rest if entries_left == 1 else round(common * entry.get("share", 1.0))
+            left[place] = [common, rest - part, entries_left - 1]
+            found.append(own[entry["operator"]] + part)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """What ``profile --json`` prints of it."""
@@ -63,14 +81,14 @@ def profile(network: Counted, resolution: int) -> Profile:
     """Closed-form cost for one square image; the network may be on the meta device."""
     by_stage: dict[str, int] = defaultdict(int)
     by_operator: dict[str, int] = defaultdict(int)
-    by_block: dict[tuple[int, int], int] = defaultdict(int)
+    in_block: dict[tuple[int, int], dict[str, int]] = defaultdict(dict)
     for cost in network.costs(resolution, resolution):
         by_stage[cost.stage] += cost.macs
         by_operator[cost.kind] += cost.macs
         if cost.block is not None:
-            by_block[int(cost.stage), cost.block] += cost.macs
+            in_block[int(cost.stage), cost.block][cost.kind] = cost.macs
     params = sum(parameter.numel() for parameter in network.parameters())
-    return Profile(sum(by_stage.values()), params, dict(by_stage), dict(by_operator), dict(by_block))
+    return Profile(sum(by_stage.values()), params, dict(by_stage), dict(by_operator), dict(in_block))
 
 
 def counted_macs(network: nn.Module, height: int, width: int, input_channels: int) -> int:

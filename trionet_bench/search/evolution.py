@@ -241,22 +241,20 @@ def _generations(search: _Search, settings: SearchRecipe, breeds: bool) -> Searc
 def legal_prior(
     space: Space, cost: Cost, budget: int, draw: Draw, seed: int, samples: int = 500
 ) -> Iterator[tuple[int, int, str, float]]:
-    """What a search would place where by chance: (stage, block, operator, share) over random children within the
-    budget.
-
-    A share is among those children that have the block.
+    """What a search would place where by chance: (stage, block, operator, mean share) over random children within the
+    budget that have the block.
     """
     search = _Search(space, cost, lambda genes: 0.0, budget, draw, seed)
-    counts: dict[tuple[int, int], dict[str, int]] = {}
+    sums: dict[tuple[int, int], dict[str, float]] = {}
     for _ in range(samples):
         genes = search.random_child()
         for stage, block, position in space.blocks(genes):
-            values = space.choices[position].values
-            at_block = counts.setdefault((stage, block), dict.fromkeys(values, 0))
-            at_block[values[genes[position]]] += 1
-    for (stage, block), operators in sorted(counts.items()):
-        for operator, count in operators.items():
-            yield stage, block, operator, count / sum(operators.values())
+            at_block = sums.setdefault((stage, block), dict.fromkeys(space.operators, 0.0))
+            for operator, share in space.parts(space.choices[position].values[genes[position]]).items():
+                at_block[operator] += share
+    for (stage, block), operators in sorted(sums.items()):
+        for operator, total in operators.items():
+            yield stage, block, operator, total / sum(operators.values())
 
 
 def _mutant(search: _Search, parents: list[Genes], probability: float) -> Genes:

@@ -111,4 +111,13 @@ class UniformSampler(Sampler):
         return candidates / candidates.sum()
 
 
+@dataclass(frozen=True)
+class SinglePathSampler(UniformSampler):
+    """One child a step, as Single Path One-Shot NAS trains (Guo et al. 2020, arXiv 1904.00420) and GLiT after it."""
+
+    def draw(self, step: int) -> list[Child]:
+        """Every candidate of a block comes alike often."""
+        return [Child(self.random(derived_generator(self.seed, "children", step)), "random")]
+
+
 SAMPLERS: dict[str, type[Sampler]] = {"hierarchical": HierarchicalSampler, "uniform": UniformSampler}

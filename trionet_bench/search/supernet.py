@@ -57,27 +57,29 @@ class SandwichStep:
 def operator_draws(sampler: Sampler, steps: int) -> dict[str, int]:
     """How often ``steps`` steps of training train each operator, over blocks and children."""
     counts: Counter[str] = Counter()
+    space = sampler.space
     for step in range(steps):
         for child in sampler.draw(step):
-            counts.update(operators_of(sampler.space, child.genes))
+            counts.update(part for option in operators_of(space, child.genes) for part in space.parts(option))
     return dict(sorted(counts.items()))
 
 
 def operators_of(space: Space, genes: Genes) -> list[str]:
-    """The operator of every block that exists, in order."""
+    """The option of the operator gene of every block that exists, in order."""
     return [space.choices[position].values[genes[position]] for _, _, position in space.blocks(genes)]
 
 
 def probes(space: Space, seed: int, random_children: int = 3) -> dict[str, Genes]:
     """Fixed children whose accuracy over training makes a curve that means something.
 
-    The smallest and largest by options under the first operator, for every operator a middle-sized network of it alone,
-    and some random ones that depend on the seed only.
+    The smallest and largest by options under the first operator, for every operator a middle-sized network of it alone
+    where all blocks may have it, and some random ones that depend on the seed only.
     """
-    operators = space.choices[space.operator_positions[0]].values
-    first = space.operators_set_to(operators[0])
+    options = [space.choices[position].values for position in space.operator_positions]
+    everywhere = [option for option in options[0] if all(option in own for own in options)]
+    first = space.operators_set_to(everywhere[0]) if everywhere else {}
     named = {"smallest": space.extreme(first, biggest=False), "largest": space.extreme(first, biggest=True)}
-    for operator in operators:
+    for operator in everywhere:
         named[f"all-{operator}"] = space.middle(space.operators_set_to(operator))
     for number in range(random_children):
         named[f"random-{number + 1}"] = space.random(derived_generator(seed, "probe", number))

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from trionet_bench.errors import BenchError, UsageError
 from trionet_bench.suite.jobs import Job, cell_job, phase_job
-from trionet_bench.suite.plan import Plan
+from trionet_bench.suite.plan import Plan, PlannedPhase
 from trionet_bench.suite.runner import Orders, declare, make_task, open_cells, open_phases
 from trionet_bench.suite.task import Desk, Task, carry_out, prepare
 from trionet_bench.systems import load_system
@@ -44,12 +44,16 @@ def carry_out_step(plan: Plan, step: str, orders: Orders, device: str, tell: Tel
     with process_group(resolve_device(device)) as own:
         desk = Desk(str(own), torch.get_num_threads())
         for job in jobs:
-            _together(make_task(plan, job, contents, orders), desk, tell, search_only=step == "evolve")
+            content = _together(make_task(plan, job, contents, orders), desk, tell, search_only=step == "evolve")
+            if isinstance(job.item, PlannedPhase) and content is not None:
+                contents[job.item.phase.key] = content
     return [job.label for job in jobs]
 
 
-def _together(task: Task, desk: Desk, tell: Tell, search_only: bool) -> None:
-    """One task by all ranks; the first prepares the folder and leaves the record, the others only compute."""
+def _together(task: Task, desk: Desk, tell: Tell, search_only: bool) -> str | None:
+    """One task by all ranks; the first prepares the folder and leaves the record, the others only compute. All return
+    the content of a phase.
+    """
     from trionet_bench.training import distributed
 
     chief = distributed.rank() == 0
@@ -61,7 +65,7 @@ def _together(task: Task, desk: Desk, tell: Tell, search_only: bool) -> None:
         outcome = carry_out(task, desk, tell)
         if outcome.failure is not None:
             raise BenchError(f"{task.folder.name}: {outcome.failure.message} (see {task.folder / 'log.txt'})")
-        return
+        return _told(outcome.content)
     system = load_system(task.cell.system)
     inputs = {name: task.results / task.cell.suite / item.path for name, item in task.inputs.items()}
     workplace = Workplace(task.folder, inputs, desk.device, cache=task.cache, progress=tell)
@@ -71,6 +75,15 @@ def _together(task: Task, desk: Desk, tell: Tell, search_only: bool) -> None:
         system.run_phase(task.phase, task.cell, workplace)
     else:
         system.run_cell(task.cell, workplace)
+    return _told(None)
+
+
+def _told(content: str | None) -> str | None:
+    """What the first rank says; the others wait for it."""
+    from trionet_bench.training import distributed
+
+    told: str | None = distributed.gathered(content)[0]
+    return told
 
 
 def _cell_of(job: Job) -> Cell:

@@ -207,15 +207,16 @@ def _open_data(
 
 def _cell(suite: Suite, name: CellName, data: DataChoice) -> Cell:
     model = suite.models[name.model]
+    resolution = model.resolution(data.resolution)
     return Cell(
         suite=suite.name,
         data=data,
         model=name.model,
         system=model.system,
         options=model.options,
-        space=model.space,
+        space=model.space_at(resolution),
         recipe=model.recipe,
-        resolution=data.resolution or model.recipe.resolution or model.space.resolution,
+        resolution=resolution,
         budget=name.budget,
         seed=name.seed,
     )

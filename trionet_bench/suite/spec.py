@@ -11,7 +11,7 @@ from trionet_bench.errors import UsageError, nearest
 from trionet_bench.records.layout import PHASES, parse_budget
 from trionet_bench.records.record import Strict
 from trionet_bench.spaces.choice import Space
-from trionet_bench.spaces.presets import resolve_space
+from trionet_bench.spaces.presets import resolve_space, space_for
 from trionet_bench.suite.faults import Owner, explained
 from trionet_bench.suite.reading import Document, Place, read_yaml
 from trionet_bench.systems import load_system, system_names
@@ -71,7 +71,10 @@ class SuiteFile(Strict):
     fidelity: Literal["full", "smoke"] = Field(default="full", description="Smoke results stay out of paper tables.")
     extends: str | None = Field(default=None, description="A suite file or shipped suite that this one changes.")
     datasets: dict[Name, DatasetEntry] = Field(min_length=1)
-    space: str | dict[str, Any] = Field(description="A named space, or {base: NAME, dimension: [...]}.")
+    space: str | dict[str, Any] = Field(
+        description="A named space, or {base: NAME, dimension: [...]}. A model whose system needs another kind of space "
+        "takes the named one of that kind for the size of the images, or names its own."
+    )
     recipe: str | dict[str, Any] = Field(description="A named recipe, {base: NAME, ...changes}, or written out.")
     budgets: Annotated[tuple[Budget, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
         description="MACs, as 4M, 1.8G or a number; each model is built or searched to fit under each."
@@ -83,12 +86,23 @@ class SuiteFile(Strict):
 
 @dataclass(frozen=True)
 class Model:
-    """A competitor of a suite with everything that it resolved to."""
+    """A competitor of a suite with everything that it resolved to. ``space`` is its own, or what the suite says."""
 
     system: str
     options: BaseModel
     space: Space
     recipe: Recipe
+
+    def resolution(self, of_data: int | None) -> int:
+        """Side of the images: what their data set says, else the recipe, else the space."""
+        return of_data or self.recipe.resolution or self.space.resolution
+
+    def space_at(self, resolution: int) -> Space:
+        """The space for images of this size: where the suite's is of a kind that the system does not work on, the named
+        one of its own kind for them.
+        """
+        kind = getattr(load_system(self.system), "SPACE_KIND", None)
+        return self.space if kind in (None, self.space.kind) else space_for(kind, resolution)
 
 
 @dataclass(frozen=True)
@@ -196,15 +210,20 @@ def _model(document: Document, file: SuiteFile, name: str) -> Model:
         raise document.error(place, f'model "{name}" has no "system"; give one of {", ".join(system_names())}.')
     system = entry.pop("system")
     try:
-        options_type: type[BaseModel] = load_system(str(system)).Options
+        module = load_system(str(system))
     except UsageError as error:
         raise document.error((*place, "system"), f'model "{name}": {error}') from None
     recipe = _recipe(document, file.recipe, ("recipe",))
     if "recipe" in entry:
         recipe = _recipe(document, _change(entry.pop("recipe"), recipe), (*place, "recipe"))
+    options_type: type[BaseModel] = module.Options
     space = _space(document, file.space, ("space",))
     if "space" in entry:
         space = _space(document, _change(entry.pop("space"), file.space), (*place, "space"))
+        kind = getattr(module, "SPACE_KIND", None)
+        if kind not in (None, space.kind):
+            message = f'model "{name}": system {system} needs a {kind} space, not {space.name}.'
+            raise document.error((*place, "space"), message)
     try:
         options = options_type.model_validate(entry)
     except ValidationError as error:

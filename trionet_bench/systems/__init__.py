@@ -6,7 +6,7 @@ from types import ModuleType
 
 from trionet_bench.errors import UsageError, nearest
 
-_SHARED = ("cell", "retraining")
+_SHARED = ("cell", "exporting", "found", "retraining", "searching", "work")
 
 
 def system_names() -> list[str]:

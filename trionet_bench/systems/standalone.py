@@ -14,9 +14,11 @@ from pydantic import model_validator
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.records.record import Strict
-from trionet_bench.spaces.choice import Genes
+from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.resnet import ResNetSpace
 from trionet_bench.systems.cell import Cell, Phase, Workplace
+
+SPACE_KIND = ResNetSpace.kind
 
 
 class Options(Strict):
@@ -73,13 +75,13 @@ def _scaled(cell: Cell) -> Genes:
     return scale_to_budget(resnet_space(cell), cell.options, cost_in(cell), cell.budget)
 
 
-def cost_in(cell: Cell) -> Callable[[Genes], int]:
-    """MACs of a child of the cell's space on the cell's images."""
+def cost_in(cell: Cell, space: Space | None = None) -> Callable[[Genes], int]:
+    """MACs of a child of the cell's space, or of another one, on the cell's images."""
     from trionet_bench.networks.skeletons import architecture_macs  # torch loads with the first cell, not with the plan
 
-    space, index = resnet_space(cell), cell.data.index
+    own, index = space or cell.space, cell.data.index
     classes, channels = len(index.classes), index.channels
-    return lambda genes: architecture_macs(space.decode(genes), classes, channels, cell.resolution)
+    return lambda genes: architecture_macs(own.decode(genes), classes, channels, cell.resolution)
 
 
 def resnet_space(cell: Cell) -> ResNetSpace:
