@@ -1,5 +1,6 @@
 """Networks by name or by architecture file, for ``profile`` and for loading what a run found."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,22 +28,41 @@ def read_card(path: Path) -> tuple[Architecture, dict[str, Any]]:
     return resolve_space(space).from_dict(architecture), card
 
 
-def profile_network(network: str, resolution: int | None, classes: int | None) -> dict[str, Any]:
-    """Parameters and MACs of a named network or an architecture file, at 224 pixels and 1000 classes unless said.
+@dataclass(frozen=True)
+class Subject:
+    """A network to be profiled, and the images it is for."""
 
-    ``macs_counted`` is the operator-level count, which must equal the closed form; ArithmeticError where it does not.
-    """
+    name: str
+    architecture: Architecture
+    resolution: int
+    classes: int
+    channels: int
+
+    def build(self) -> Any:
+        """The network, a ``networks.skeletons.Skeleton``, on the device of the context, without initial weights."""
+        return build_network(self.architecture, self.classes, self.channels, self.resolution)
+
+
+def subject(network: str, resolution: int | None = None, classes: int | None = None) -> Subject:
+    """A named network at 224 pixels and 1000 classes, or that of an architecture file at its own, unless said."""
     if Path(network).suffix == ".json" or Path(network).is_file():
         architecture, card = read_card(Path(network))
         resolution, classes = resolution or card["resolution"], classes or len(card["classes"])
-        channels = card["channels"]
-    else:
-        architecture, channels = published(network), 3
-        resolution, classes = resolution or 224, classes or 1000
+        return Subject(network, architecture, resolution, classes, card["channels"])
+    return Subject(network, published(network), resolution or 224, classes or 1000, 3)
+
+
+def profile_network(network: str, resolution: int | None = None, classes: int | None = None) -> dict[str, Any]:
+    """Parameters and MACs of a ``subject``.
+
+    ``macs_counted`` is the operator-level count, which must equal the closed form; ArithmeticError where it does not.
+    """
+    of = subject(network, resolution, classes)
     with torch.device("meta"):
-        built = build_network(architecture, classes, channels, resolution)
-    cost = profile(built, resolution)
-    counted = counted_macs(built, resolution, resolution, channels)
+        built = of.build()
+    cost = profile(built, of.resolution)
+    counted = counted_macs(built, of.resolution, of.resolution, of.channels)
     if counted != cost.macs:
         raise ArithmeticError(f"closed form gives {cost.macs} MACs, the operator-level counter {counted}")
-    return {"name": network, "resolution": resolution, "classes": classes, **cost.to_dict(), "macs_counted": counted}
+    what = {"name": of.name, "resolution": of.resolution, "classes": of.classes}
+    return {**what, **cost.to_dict(), "macs_counted": counted}

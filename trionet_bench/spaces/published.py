@@ -1,8 +1,9 @@
 """Networks of the literature as members of ``resnet-imagenet``: what ``profile`` knows by name.
 
 ResNet (He et al. 2016, arXiv 1512.03385; 26 and 38 as in arXiv 1906.05909: one or two blocks fewer in each stage),
-stand-alone local attention with a convolution stem (arXiv 1906.05909), Axial-ResNet with a convolution stem (arXiv
-2003.07853; widths S, M and L are 0.5, 0.75 and 1 times a ResNet's, at twice its expansion).
+stand-alone local attention with a convolution stem (arXiv 1906.05909), the same with position-sensitive attention
+(``_ps``) and Axial-ResNet with a convolution stem (both arXiv 2003.07853; widths S, M and L are 0.5, 0.75 and 1 times a
+ResNet's, at twice its expansion).
 """
 
 from trionet_bench.errors import UsageError, nearest
@@ -13,12 +14,12 @@ WIDTHS = (256, 512, 1024, 2048)
 AXIAL_SCALES = {"s": 0.5, "m": 0.75, "l": 1.0}
 
 
-def _uniform(depth: int, block: Block, scale: float = 1.0) -> ResNetArchitecture:
+def _uniform(depth: int, block: Block, scale: float = 1.0, local_terms: str = "plain") -> ResNetArchitecture:
     stages = tuple(
         Stage(int(width * scale), stride, (block,) * blocks)
         for width, stride, blocks in zip(WIDTHS, (1, 2, 2, 2), DEPTHS[depth], strict=True)
     )
-    return ResNetArchitecture("conv7-pool", int(64 * scale), "plain", stages)
+    return ResNetArchitecture("conv7-pool", int(64 * scale), local_terms, stages)
 
 
 CONV = Block("conv", 0.25, kernel=3)
@@ -28,6 +29,7 @@ AXIAL = Block("axial", 0.5, heads=8, qk=0.5, v=1.0)
 PUBLISHED: dict[str, ResNetArchitecture] = {
     **{f"resnet{depth}": _uniform(depth, CONV) for depth in DEPTHS},
     **{f"local_resnet{depth}": _uniform(depth, LOCAL) for depth in DEPTHS},
+    **{f"local_resnet{d}_ps": _uniform(d, LOCAL, local_terms="position_sensitive") for d in DEPTHS},
     **{f"axial_resnet{d}_{s}": _uniform(d, AXIAL, scale) for d in DEPTHS for s, scale in AXIAL_SCALES.items()},
 }
 

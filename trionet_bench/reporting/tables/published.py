@@ -1,45 +1,133 @@
-"""Numbers from the literature beside ours, in columns of their own and never in a table of measured rows."""
+"""Numbers from the literature beside ours: results of cells in columns of their own, and what networks cost.
 
-from pathlib import Path
+Neither is ever mixed into a table of measured rows.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import pandas as pd
-import yaml
-from pydantic import ValidationError
 
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import summarise
-from trionet_bench.errors import UsageError
-from trionet_bench.records.record import Strict
+from trionet_bench.reporting.references import SHIPPED, Printed, Reference, read_references
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, absent, compact, percent, points
 
-SHIPPED = Path(__file__).parent.parent / "templates" / "published.yaml"
+# How far a count may lie from what rounds to the published number; where a paper's operations are not described to the
+# last one, its count is not either.
+TOLERANCE = {"params": 0.005, "macs": 0.015}
+NAMES = {"params": "parameters", "macs": "MACs"}
+UNEXPLAINED = "The cause of the difference is not known."
+
+Agreement = Literal["as printed", "within tolerance", "differs"]
 
 
-class Reference(Strict):
-    """One published result. ``top1`` is a fraction; ``macs`` are MACs, whatever the paper called them."""
+@dataclass(frozen=True)
+class Beside:
+    """A count of ours beside a printed one; ``value`` is the printed one in our unit, ``ratio`` ours over it."""
 
-    model: str
-    source: str
+    printed: str
+    value: float
+    ours: int
+    ratio: float
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A published network beside ours; None for what its source does not print."""
+
+    network: str
     citation: str
-    params: int | None = None
-    macs: int | None = None
-    top1: float | None = None
-    note: str = ""
+    params: Beside | None
+    macs: Beside | None
+    cause: str
+
+    @property
+    def agreement(self) -> str:
+        """In words."""
+        found: dict[str, Beside] = {name: beside for name in TOLERANCE if (beside := getattr(self, name))}
+        words = {"as printed": "as printed", "differs": "differ"}
+        parts = [
+            f"{NAMES[name]} {words.get(beside.agreement, f'within {100 * TOLERANCE[name]:.1f} %')}"
+            for name, beside in found.items()
+        ]
+        return ", ".join(parts)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs beyond the tolerance."""
+        return not any(beside and beside.agreement == "differs" for beside in (self.params, self.macs))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "agreement": self.agreement, "agrees": self.agrees}
 
 
-class References(Strict):
-    """A file of published results."""
+def compare(references: Iterable[Reference], ours: Mapping[str, Mapping[str, int]]) -> list[Comparison]:
+    """Each reference to a network that ``ours`` has, by name with its ``params`` and ``macs``."""
+    return [
+        Comparison(
+            reference.model,
+            reference.citation,
+            _beside(reference.printed_params, ours[reference.model]["params"], TOLERANCE["params"]),
+            _beside(reference.printed_macs, ours[reference.model]["macs"], TOLERANCE["macs"]),
+            reference.cause,
+        )
+        for reference in references
+        if reference.model in ours
+    ]
 
-    references: list[Reference]
+
+def _beside(printed: Printed | None, ours: int, tolerance: float) -> Beside | None:
+    if printed is None:
+        return None
+    away = printed.distance(ours)
+    agreement: Agreement = "as printed" if away == 0 else "within tolerance" if away <= tolerance else "differs"
+    return Beside(printed.text, printed.value, ours, ours / printed.value, agreement)
 
 
-def read_references(path: Path) -> list[Reference]:
-    """The entries of a reference file; UsageError where it is not one."""
-    try:
-        return References.model_validate(yaml.safe_load(path.read_text())).references
-    except (OSError, yaml.YAMLError, ValidationError) as error:
-        raise UsageError(f"{path} is not a file of published results: {error}") from error
+def comparison_table(compared: list[Comparison]) -> Table:
+    """One row a published result."""
+    rows: list[dict[str, Any]] = []
+    for row in compared:
+        flat: dict[str, Any] = {"network": row.network, "citation": row.citation}
+        for name in TOLERANCE:
+            beside = getattr(row, name)
+            flat |= {f"{name}_{key}": getattr(beside, key, None) for key in Beside.__dataclass_fields__}
+        rows.append({**flat, "agreement": row.agreement, "cause": row.cause})
+    data = pd.DataFrame(rows)
+    text = pd.DataFrame(
+        {
+            "Network": data.network,
+            "Published in": data.citation,
+            "Params": data.params_value.map(_four_digits),
+            "Ours": data.params_ours.map(_four_digits),
+            "Ratio": data.params_ratio.map(_ratio),
+            "Cost": data.macs_printed.fillna(DASH),
+            "In MACs": data.macs_value.map(_four_digits),
+            "Our MACs": data.macs_ours.map(_four_digits),
+            "Ratio of MACs": data.macs_ratio.map(_ratio),
+            "Agreement": data.agreement,
+        }
+    )
+    note = (
+        "What networks cost by our count, which needs no training. A printed 14.1M stands for all from 14.05M to "
+        "14.15M: ours is as printed where it lies within, and otherwise as near to it as stated."
+    )
+    causes = {row.network: row.cause or UNEXPLAINED for row in compared if not row.agrees}
+    note += "".join(f" {network}: {cause}" for network, cause in causes.items())
+    return Table(data, text, note, groups=1, numbers=list(text.columns[2:-1]))
+
+
+def _four_digits(count: float | None) -> str:
+    return compact(count, 4)
+
+
+def _ratio(ratio: float | None) -> str:
+    return DASH if absent(ratio) else f"{ratio:.4f}"
 
 
 def published(results: Results) -> Table | None:
@@ -51,9 +139,7 @@ def published(results: Results) -> Table | None:
     for reference in read_references(results.references or SHIPPED):
         ours = table[table.model == reference.model]
         rows += [
-            {**reference.model_dump(), **_ours(row)}
-            for _, row in ours.iterrows()
-            if _same(reference.source, row.source)
+            {**_theirs(reference), **_ours(row)} for _, row in ours.iterrows() if _same(reference.source, row.source)
         ]
     if not rows:
         return None
@@ -82,6 +168,14 @@ def published(results: Results) -> Table | None:
 def _same(reference: str, source: str) -> bool:
     """A reference names a source in full, or its scheme alone, such as ``imagenet:``."""
     return source == reference or (reference.endswith(":") and source.startswith(reference))
+
+
+def _theirs(reference: Reference) -> dict[str, object]:
+    params, macs = reference.printed_params, reference.printed_macs
+    return {
+        "model": reference.model, "source": reference.source, "citation": reference.citation, "note": reference.note,
+        "params": params and params.value, "macs": macs and macs.value, "cost": reference.cost, "top1": reference.top1,
+    }  # fmt: skip
 
 
 def _ours(row: pd.Series) -> dict[str, object]:

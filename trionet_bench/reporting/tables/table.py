@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 
 import pandas as pd
 
@@ -120,6 +121,13 @@ def to_latex(table: Table, name: str, title: str) -> str:
             position_float="centering",
         )
     )
+
+
+def to_html(table: Table, title: str) -> str:
+    """A table element with its caption, for a page of one's own; reports set theirs by template."""
+    body = table.text.to_html(index=False, border=0)
+    caption = f"{escape(sentence(title))} {escape(table.note)}".strip()
+    return body.replace(">", f">\n  <caption>{caption}</caption>", 1) + "\n"
 
 
 def _blank_repeats(table: Table) -> pd.DataFrame:
