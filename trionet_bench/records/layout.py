@@ -10,6 +10,8 @@ RECORD = "record.json"
 PHASE = "phase.json"
 PHASES = "phases"
 CLAIMS = ".claims"
+ARCHITECTURE = "architecture.json"  # beside a record, as are the weights
+WEIGHTS = "model.safetensors"
 
 _UNITS = {"T": 10**12, "G": 10**9, "M": 10**6, "K": 10**3}
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?(?:[eE][+]?\d+)?)\s*([TGMK]?)", re.IGNORECASE)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trionet_bench.errors import StoreError
+from trionet_bench.errors import StoreError, UsageError, nearest
 from trionet_bench.records.layout import PHASES, RECORD
 from trionet_bench.records.record import SCHEMA, Record
 
@@ -129,6 +129,21 @@ def record_folders(results: Path) -> Iterator[Path]:
     for entry in found:
         if entry.is_dir() and entry.name != PHASES and not entry.name.startswith("."):
             yield from record_folders(Path(entry.path))
+
+
+def find_cell(name: str, results: Path) -> Path:
+    """The folder of a cell.
+
+    From its path, that of a file in it, or its place below ``results``: ``SUITE:DATASET/MODEL/BUDGET-sSEED``.
+    UsageError with the nearest cell where there is none.
+    """
+    for place in (Path(name), results / name.replace(":", "/", 1)):
+        folder = place.parent if place.is_file() else place
+        if (folder / RECORD).is_file():
+            return folder
+    known = [folder.relative_to(results).as_posix() for folder in record_folders(results)]
+    hint = nearest(name.replace(":", "/", 1), known) if known else "run a suite first."
+    raise UsageError(f"no cell {name}, here or in {results}; {hint}")
 
 
 def _json(value: Any, **style: Any) -> str:

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from trionet_bench.data.batches import EvalBatches, TrainBatches, eval_batches, train_batches
 from trionet_bench.data.loader import ImageData, ImageSet, load_images
 from trionet_bench.networks.cost import counted_macs, profile
+from trionet_bench.networks.latency import measure_latency
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.randomness import derived_generator
+from trionet_bench.records.layout import ARCHITECTURE, WEIGHTS
 from trionet_bench.records.store import write_json
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.systems.cell import Cell, Workplace
@@ -106,12 +108,14 @@ class Bench:
         """Accuracy on a part."""
         return evaluate(network, self.eval_batches(part), self.device, self.cell.recipe.precision)
 
-    def train(self, network: Any, recipe: Recipe, phase: str) -> list[dict[str, Any]]:
-        """Train in place on train and search-validation images; taken up again where an interrupted run stood."""
+    def train(
+        self, network: Any, recipe: Recipe, phase: str, parts: tuple[str, ...] = ("train", "search_val")
+    ) -> list[dict[str, Any]]:
+        """Train in place on these parts; taken up again where an interrupted run stood."""
         network.set_drop_path(recipe.drop_path)
         return train_classifier(
             network,
-            self.train_batches("train", "search_val"),
+            self.train_batches(*parts),
             recipe,
             seed=self.cell.seed,
             device=self.device,
@@ -130,17 +134,27 @@ def retrain_and_describe(bench: Bench, architecture: Architecture) -> dict[str, 
     bench.train(network, bench.cell.recipe, "retrain")
     trained = time.monotonic()
     test, val = bench.evaluate(network, "test"), bench.evaluate(network, "val")
+    evaluated = time.monotonic()
     if distributed.rank() == 0:
         folder = bench.workplace.folder
-        save_weights(folder / "model.safetensors", network)
+        save_weights(folder / WEIGHTS, network)
         np.savez_compressed(folder / "predictions.npz", **test.arrays())  # type: ignore[arg-type]
-        write_json(folder / "architecture.json", network_card(bench, architecture))
+        write_json(folder / ARCHITECTURE, network_card(bench, architecture))
     return {
         **description,
         "metrics": {"test_top1": test.top1, "test_top5": test.top5, "val_top1": val.top1},
         "counts": counts(bench, test.n),
-        "timings": {"retrain_s": trained - began, "evaluate_s": time.monotonic() - trained},
+        "timings": {"retrain_s": trained - began, "evaluate_s": evaluated - trained, **latency(bench, network)},
     }
+
+
+def latency(bench: Bench, network: nn.Module) -> dict[str, float]:
+    """Median seconds of one image, where the recipe asks for it."""
+    if not bench.cell.recipe.latency:
+        return {}
+    image = (bench.images.channels, bench.cell.resolution, bench.cell.resolution)
+    found = measure_latency(network, image, (1,), str(bench.device))
+    return {"latency_s": found["batches"][0]["median_ms"] / 1000}
 
 
 def describe(bench: Bench, architecture: Architecture) -> dict[str, Any]:
@@ -152,9 +166,8 @@ def describe(bench: Bench, architecture: Architecture) -> dict[str, Any]:
     counted = counted_macs(twin, resolution, resolution, bench.images.channels)
     if counted != cost.macs:
         raise ArithmeticError(f"closed form gives {cost.macs} MACs, the operator-level counter {counted}")
-    placement = [
-        {**entry, "macs": cost.macs_by_block[entry["stage"], entry["block"]]} for entry in twin.placement(resolution)
-    ]
+    placed = twin.placement(resolution)
+    placement = [{**entry, "macs": macs} for entry, macs in zip(placed, cost.of_placement(placed), strict=True)]
     return {
         "architecture": architecture.to_dict(),
         "resolution": resolution,

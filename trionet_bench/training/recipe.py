@@ -13,7 +13,7 @@ from trionet_bench.errors import UsageError, nearest
 from trionet_bench.records.record import Strict
 
 # Speed only: these do not enter a cell's key. Neither does the name, which is for people.
-_NOT_IN_KEY: Any = {"name": True, "channels_last": True, "search": {"evaluation_batch"}}
+_NOT_IN_KEY: Any = {"name": True, "channels_last": True, "latency": True, "search": {"evaluation_batch"}}
 
 
 class RecipeError(UsageError):
@@ -121,6 +121,7 @@ class Recipe(Strict):
         ema: decay of an exponential moving average of the weights; when set, the averaged weights are the result.
         drop_path: probability in the last block, growing linearly with depth; supernets train without.
         weight_decay_on_norm: whether weight decay also acts on biases, norm parameters and other vectors.
+        latency: whether a final network is also timed, one image in float32, while whatever runs beside it runs.
     """
 
     name: str = "custom"
@@ -143,6 +144,7 @@ class Recipe(Strict):
     weight_decay_on_norm: bool = True
     precision: Literal["float32", "bf16"] = "float32"
     channels_last: bool = False
+    latency: bool = False
     augment: Augment = Augment()
     supernet: SupernetRecipe
     search: SearchRecipe = SearchRecipe()
