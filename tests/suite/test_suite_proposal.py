@@ -89,18 +89,18 @@ def test_unknown_model(tmp_path):
 
 
 def test_quick_takes_a_part_of_a_large_set(tmp_path):
-    labels = np.arange(20_010) % 10
+    labels = np.arange(12_010) % 10
     np.savez(
         tmp_path / "large.npz",
-        train_images=np.zeros((20_010, 8, 8), np.uint8),
+        train_images=np.zeros((12_010, 8, 8), np.uint8),
         train_labels=labels,
         test_images=np.zeros((10, 8, 8), np.uint8),
         test_labels=labels[:10],
     )
     quick = propose(str(tmp_path / "large.npz"), Wishes(), tmp_path)
-    # 10,000 images are 156 steps of 64: three epochs for 450 steps
-    assert quick.content["datasets"]["large"]["train_images"] == 10_000
-    assert quick.content["recipe"]["epochs"] == 3
+    # 6,000 images are 93 steps of 64: five epochs for 450 steps
+    assert quick.content["datasets"]["large"]["train_images"] == 6_000
+    assert quick.content["recipe"]["epochs"] == 5
     for wishes in (Wishes(quick=False), Wishes(epochs=2)):
         full = propose(str(tmp_path / "large.npz"), wishes, tmp_path)
         assert "train_images" not in full.content["datasets"]["large"]

@@ -22,7 +22,7 @@ from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TI
 
 QUICK_STEPS = 450
 QUICK_SUPERNET = 2 / 3  # of the epochs
-QUICK_IMAGES = 10_000  # of a large set; three epochs of them are about the quick number of steps
+QUICK_IMAGES = 6_000  # of a large set; five epochs of them are about the quick number of steps
 QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 64: "conv7-pool"}  # all stages then see the same map sizes
 MODELS: dict[str, dict[str, Any]] = {
     "conv": {"system": "standalone", "operator": "conv"},
