@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from trionet_bench.analysis.results import Results
+from trionet_bench.analysis.results import RANKED, Results
 from trionet_bench.analysis.statistics import LEVEL
 from trionet_bench.analysis.summary import summarise
 
@@ -114,9 +114,30 @@ def architectures(results: Results) -> pd.DataFrame:
     return known.groupby(keys, sort=False)[["macs", "test_top1", *inherited]].mean().reset_index()
 
 
+def ranked_architectures(results: Results) -> pd.DataFrame:
+    """Every architecture of the correlation models, its seeds averaged, with the columns ``RANKED``."""
+    keys = ["dataset", "model", "budget", "architecture", "operators"]
+    numbers = [name for name in RANKED if name not in keys]
+    return results.ranked.groupby(keys, sort=False)[numbers].mean().reset_index()
+
+
+def supernet_correlations(results: Results) -> pd.DataFrame:
+    """``agreement`` of each inherited accuracy with that alone, both on validation images, for each data set, budget
+    and correlation model, that is for each supernet.
+    """
+    rows = []
+    for (dataset, budget, model), own in ranked_architectures(results).groupby(
+        ["dataset", "budget", "model"], sort=False
+    ):
+        for metric in [name for name in RANKED if name.startswith("inherited_")]:
+            found = agreement(own[metric], own.val_top1, own.macs)
+            rows.append({"dataset": dataset, "budget": budget, "model": model, "metric": metric, **vars(found)})
+    return pd.DataFrame(rows)
+
+
 @lru_cache(maxsize=2)
 def correlations(results: Results) -> pd.DataFrame:
-    """``agreement`` of every inherited metric with stand-alone test accuracy, for each data set."""
+    """``agreement`` of every inherited metric of found networks with their test accuracy alone, for each data set."""
     table = architectures(results)
     rows = []
     for dataset in [name for name in results.datasets if name in set(table.dataset)]:

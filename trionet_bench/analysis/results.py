@@ -20,6 +20,16 @@ from trionet_bench.records.store import read_record, record_folders
 GROUP = ["dataset", "budget", "model"]
 POINT = 0.01  # margins are declared in percentage points, metrics are fractions
 
+# Of each architecture of a correlation; accuracies are on the validation images.
+RANKED = [
+    "architecture",
+    "operators",
+    "macs",
+    "val_top1",
+    "inherited_val_top1",
+    "inherited_val_top1_not_recalibrated",
+]
+
 _FIRST = ("conv", "local", "axial")
 _LAST = ("random",)
 
@@ -63,6 +73,7 @@ class Results:
     generations: pd.DataFrame
     probes: pd.DataFrame
     operator_macs: pd.DataFrame
+    ranked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*CELL, *RANKED]))
     outside: int = 0
     models: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
@@ -72,6 +83,11 @@ class Results:
     @property
     def complete(self) -> pd.DataFrame:
         return self.cells[self.cells.status == "complete"]
+
+    @property
+    def competitors(self) -> list[str]:
+        """Models with networks of their own; others rank architectures for a correlation."""
+        return [name for name in self.models if name not in set(self.ranked.model)]
 
     @property
     def budgets(self) -> list[int]:
@@ -98,6 +114,7 @@ class _Columns:
     generations: list[tuple[Any, ...]] = field(default_factory=list)
     probes: list[tuple[Any, ...]] = field(default_factory=list)
     operator_macs: list[tuple[Any, ...]] = field(default_factory=list)
+    ranked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def add(self, record: Record, folder: Path) -> None:
         number = len(self.cells)
@@ -112,6 +129,7 @@ class _Columns:
                 b.block,
                 b.operator,
                 b.macs,
+                b.share,
                 b.resolution,
                 b.width,
                 b.mid_width,
@@ -121,34 +139,40 @@ class _Columns:
                 b.heads,
                 b.qk,
                 b.v,
+                b.mlp,
             )
             for b in record.placement
         ]
         self.operator_macs += [(*cell, operator, macs) for operator, macs in record.macs_by_operator.items()]
+        self.ranked += [
+            (*cell, json.dumps(r.architecture, sort_keys=True), *(getattr(r, name) for name in RANKED[1:]))
+            for r in record.ranked
+        ]
         if record.search:
             self.priors += [(*cell, p.stage, p.block, p.operator, p.share) for p in record.search.operator_prior]
             self.generations += [
-                (*cell, g.generation, g.evaluations, g.best_fitness, g.best_macs)
+                (*cell, g.level, g.generation, g.evaluations, g.best_fitness, g.best_macs)
                 for g in record.search.best_by_generation
             ]
-            self.probes += [(*cell, p.epoch, p.probe, p.top1) for p in record.search.probes]
+            self.probes += [(*cell, p.level, p.epoch, p.probe, p.top1) for p in record.search.probes]
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """The frames of ``Results``; ``number`` says which record a row is from."""
         cell = ["number", *CELL]
-        options = ["expansion", "kernel", "window", "heads", "qk", "v"]
+        options = ["expansion", "kernel", "window", "heads", "qk", "v", "mlp"]
         place = ["stage", "block", "operator"]
         return {
             "cells": pd.DataFrame(self.cells),
             "blocks": pd.DataFrame(
-                self.blocks, columns=[*cell, *place, "macs", "resolution", "width", "mid_width", *options]
+                self.blocks, columns=[*cell, *place, "macs", "share", "resolution", "width", "mid_width", *options]
             ),
             "priors": pd.DataFrame(self.priors, columns=[*cell, *place, "share"]),
             "generations": pd.DataFrame(
-                self.generations, columns=[*cell, "generation", "evaluations", "best_fitness", "best_macs"]
+                self.generations, columns=[*cell, "level", "generation", "evaluations", "best_fitness", "best_macs"]
             ),
-            "probes": pd.DataFrame(self.probes, columns=[*cell, "epoch", "probe", "top1"]),
+            "probes": pd.DataFrame(self.probes, columns=[*cell, "level", "epoch", "probe", "top1"]),
             "operator_macs": pd.DataFrame(self.operator_macs, columns=[*cell, "operator", "macs"]),
+            "ranked": pd.DataFrame(self.ranked, columns=[*cell, *RANKED]),
         }
 
 

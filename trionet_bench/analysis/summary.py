@@ -18,6 +18,7 @@ def summarise(results: Results, metric: str = "test_top1") -> pd.DataFrame:
     a single seed gets "test-set", Wilson's interval over test images. Kept, so not to be changed in place.
     """
     coverage = results.coverage()
+    coverage = coverage[coverage.model.isin(results.competitors)]
     groups = (
         coverage.assign(done=coverage.status == "complete", failed=coverage.status == "failed")
         .groupby(GROUP, sort=False)
@@ -98,7 +99,9 @@ def _tied(differences: np.ndarray) -> bool:
 def by_seed(results: Results, metric: str = "test_top1") -> pd.DataFrame:
     """The metric of every expected cell, one column per seed; NaN where it failed or is missing."""
     columns = [*CELL, metric] if metric in results.complete else CELL
-    frame = results.declared.expected[CELL].merge(results.complete[columns], on=CELL, how="left")
+    expected = results.declared.expected
+    expected = expected[expected.model.isin(results.competitors)]
+    frame = expected[CELL].merge(results.complete[columns], on=CELL, how="left")
     if metric not in frame:
         frame[metric] = np.nan
     wide = frame.pivot(index=GROUP, columns="seed", values=metric).reset_index()

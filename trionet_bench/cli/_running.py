@@ -84,7 +84,7 @@ _OPTIONS = (
         envvar="TRIONET_BENCH_EXECUTOR",
         help="ray: on the cluster at RAY_ADDRESS; its machines must share the results folder.",
     ),
-    click.option("--dry-run", is_flag=True, help="Say what would be run, and run nothing."),
+    click.option("--dry-run", is_flag=True, help="Say what would be run and what it costs; run nothing."),
     click.option("--retry-failed", is_flag=True, help="Also run cells that failed before."),
     click.option("--force", is_flag=True, help="Run finished cells again; earlier records are kept beside the new."),
     click.option("--no-report", is_flag=True, help="Write no report."),
@@ -118,7 +118,7 @@ def run_suite(suite: "Suite", options: RunOptions) -> int:
         click.echo(f"{error}\n{counted(waiting, 'cell')} of data set {name} cannot be run without it.", err=True)
     cells = open_cells(plan, options.retry_failed, options.force)
     if options.dry_run:
-        _print_dry(plan, cells, options.as_json)
+        _print_dry(plan, cells, options)
         return 4 if plan.absent else 0
     if cells:
         plan = _run(plan, cells, options)
@@ -159,24 +159,29 @@ def _executor(options: RunOptions) -> "Executor":
     return LocalExecutor(plan_desks(options.jobs, options.device, options.devices))
 
 
-def _print_dry(plan: "Plan", cells: "list[PlannedCell]", as_json: bool) -> None:
-    """What a run would do."""
+def _print_dry(plan: "Plan", cells: "list[PlannedCell]", options: RunOptions) -> None:
+    """What a run would do, and what that comes to."""
+    from trionet_bench.cli._estimate import estimate_lines
     from trionet_bench.cli._showing import headline, outcome_json
-    from trionet_bench.progress import duration
+    from trionet_bench.suite.estimate import estimate
     from trionet_bench.suite.jobs import Estimates, cell_job, phase_job
+    from trionet_bench.suite.local import plan_desks
     from trionet_bench.suite.runner import open_phases
 
     jobs = [*map(phase_job, open_phases(plan, cells)), *map(cell_job, cells)]
+    desks = plan_desks(options.jobs, options.device, options.devices)
+    work = estimate(plan, cells, desks[0]) if jobs or plan.absent else None
     seconds = Estimates(plan).left(jobs, slots=1) if jobs else 0.0
-    if as_json:
-        would_run = [job.label for job in jobs]
-        click.echo(json.dumps({**outcome_json(plan), "would_run": would_run, "estimated_seconds": seconds}))
+    if options.as_json:
+        value = {"would_run": [job.label for job in jobs], "estimated_seconds": seconds}
+        value |= {"estimate": work.to_dict() if work else None, "workers": len(desks)}
+        click.echo(json.dumps({**outcome_json(plan), **value}))
         return
     click.echo(headline(plan))
     for job in jobs:
         click.echo(f"would run {job.label}")
-    if jobs and seconds is not None:
-        click.echo(f"about {duration(seconds)} of one worker's time, going by cells that were run before")
+    for line in estimate_lines(work, len(desks), seconds) if work else ():
+        click.echo(line)
 
 
 def _cache() -> Path:

@@ -5,13 +5,19 @@ from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
+import numpy as np
 import yaml
 from pydantic import model_validator
 
 from trionet_bench.data.source import Index
 from trionet_bench.errors import DataError, UsageError, nearest
 from trionet_bench.records.record import Strict
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class NamedSet(Strict):
@@ -38,7 +44,7 @@ class NamedSet(Strict):
         return {
             "uri": f"torchvision:{name}",
             **fields,
-            "needs": [str(path).format(name=name) for path in fields.get("needs", ())],       # type: ignore[attr-defined]
+            "needs": [str(path).format(name=name) for path in fields.get("needs", ())],  # type: ignore[attr-defined]
             "layout": str(fields["layout"]).format(name=name),
         }
 
@@ -98,6 +104,40 @@ def named_set(name: str) -> NamedSet:
 def source_uri(name: str) -> str:
     """A URI from what a person calls a source: its URI, or the name of a set that is known."""
     return name if ":" in name else named_set(name).uri
+
+
+def published_index(uri: str) -> Index | None:
+    """What is published of a named set as an index without images, for plans; None where the URI is of no named set."""
+    address, _, query = uri.partition("?")
+    for facts in named_sets().values():
+        known = facts.uri.partition("?")[0]
+        if address == known or (known.endswith(":PATH") and address.startswith(known.removesuffix("PATH"))):
+            chosen = dict(parse_qsl(query)).get("train", next(iter(facts.counts)))
+            counts = facts.counts.get(chosen, next(iter(facts.counts.values())))
+            return Index(
+                uri=uri,
+                name=facts.name,
+                classes=facts.class_names or tuple(map(str, range(facts.classes))),
+                channels=3,
+                native_size=0,
+                labels={part: np.arange(count) % facts.classes for part, count in counts.items()},
+                reader=_Nowhere(),
+                fingerprint="",
+            )
+    return None
+
+
+class _Nowhere:
+    """The reader of images that are not here."""
+
+    def read(self, part: str, position: int) -> "Image":
+        raise DataError(f"{self.item(part, position)} is not here.")
+
+    def item(self, part: str, position: int) -> str:
+        return f"{part} image {position}"
+
+    def arrays(self, part: str) -> None:
+        return None
 
 
 @cache

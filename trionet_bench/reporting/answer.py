@@ -3,11 +3,12 @@
 import pandas as pd
 
 from trionet_bench.analysis.comparisons import compare
-from trionet_bench.analysis.placement import placement_shares
+from trionet_bench.analysis.placement import depth_word, placement_shares
+from trionet_bench.analysis.ranking import supernet_correlations
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.figures.placement import leading_searches
-from trionet_bench.reporting.text import absent, compact, counted, interval, listed, percent, points
+from trionet_bench.reporting.text import MINUS, absent, compact, counted, interval, listed, percent, points
 
 MOST = 4  # comparisons of a kind that are told in words
 _WORDS = {
@@ -19,8 +20,9 @@ _WORDS = {
 
 
 def answer(results: Results) -> list[str]:
-    """Who is most accurate; what the declared comparisons say; what the searches placed where."""
-    return [sentence for sentence in (_leader(results), _verdicts(results), _placement(results)) if sentence]
+    """Who is most accurate; what the declared comparisons say; what the searches placed where; how supernets rank."""
+    parts = (_leader, _verdicts, _placement) if results.competitors else ()
+    return [sentence for part in (*parts, _ranking) if (sentence := part(results))]
 
 
 def coverage_line(results: Results) -> str:
@@ -93,15 +95,30 @@ def _placement(results: Results) -> str:
         return ""
     clear = stages[(stages.low > stages.prior)]
     networks = results.complete[results.complete.model == models[0]].shape[0]
-    head = f"In the {counted(networks, 'network')} that {models[0]} found"
+    head, word = f"In the {counted(networks, 'network')} that {models[0]} found", depth_word(results, models[:1])
     if clear.empty:
-        return f"{head}, no operator stands in any stage clearly more often than blind sampling would put it there."
+        return f"{head}, no operator stands in any {word} clearly more often than blind sampling would put it there."
     first = int(stages.stage.min())
     parts = []
     for operator, group in clear.groupby("operator", sort=True):
         where = listed([str(int(stage) + 1 - min(first, 1)) for stage in sorted(group.stage)])
-        parts.append(f"{operator} in stage{'s' if len(group) > 1 else ''} {where}")
+        parts.append(f"{operator} in {word}{'s' if len(group) > 1 else ''} {where}")
     return f"{head}, more often than blind sampling would put it there stands {listed(parts)}."
+
+
+def _ranking(results: Results) -> str:
+    table = supernet_correlations(results)
+    if table.empty:
+        return ""
+    table = table[table.metric == "inherited_val_top1"].sort_values("tau", ascending=False, kind="stable")
+    parts = [
+        f"{row.tau:.2f}{'' if absent(row.tau_low) else f' [{row.tau_low:.2f}, {row.tau_high:.2f}]'} with {row.model}"
+        for row in table.itertuples()
+    ]
+    return (
+        f"Over {counted(int(table.n.min()), 'architecture')}, Kendall's tau-b between accuracy with the supernet's "
+        f"weights, recalibrated, and accuracy when trained alone is {_some(parts)}.".replace("-0.", f"{MINUS}0.")
+    )
 
 
 def finished(results: Results) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from trionet_bench.data.source import open_source
+from trionet_bench.data.source import Index, open_source
 from trionet_bench.errors import DataError, UsageError, nearest
 from trionet_bench.records.layout import cell_folder, format_budget, phase_folder
 from trionet_bench.records.phase import finished_content
@@ -110,7 +110,7 @@ def make_plan(suite: Suite, results: Path, data_root: Path | None = None, select
     phases: dict[str, PlannedPhase] = {}
     cells = []
     for name in names:
-        cell = _cell(suite, name, data[name.dataset]) if name.dataset in data else None
+        cell = make_cell(suite, name, data[name.dataset]) if name.dataset in data else None
         hangs_from = tuple(load_system(cell.system).phases(cell)) if cell else ()
         _enter_phases(phases, hangs_from, cell, results)
         folder = cell_folder(results, suite.name, *name)
@@ -199,13 +199,18 @@ def _open_data(
         except UsageError as error:
             raise suite.document.error(("datasets", name, "source"), str(error)) from None
         else:
-            data[name] = DataChoice(
-                name, index, entry.search_val, entry.val, entry.resolution, entry.skip_broken, entry.train_images
-            )
+            data[name] = as_chosen(suite, name, index)
     return data, absent
 
 
-def _cell(suite: Suite, name: CellName, data: DataChoice) -> Cell:
+def as_chosen(suite: Suite, name: str, index: Index) -> DataChoice:
+    """An opened data set as the suite wants it used."""
+    entry = suite.datasets[name]
+    return DataChoice(name, index, entry.search_val, entry.val, entry.resolution, entry.skip_broken, entry.train_images)
+
+
+def make_cell(suite: Suite, name: CellName, data: DataChoice) -> Cell:
+    """The cell of that name on opened data."""
     model = suite.models[name.model]
     resolution = model.resolution(data.resolution)
     return Cell(

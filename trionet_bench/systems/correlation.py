@@ -11,16 +11,21 @@ up those that are there. The supernet is that of a ``trionet`` model with the sa
 """
 
 import time
+from functools import lru_cache
+from statistics import fmean
 from typing import Any
 
 from pydantic import Field
 
 from trionet_bench.records.phase import read_phase
 from trionet_bench.spaces.choice import Genes
+from trionet_bench.spaces.resnet import ResNetSpace
 from trionet_bench.systems import trionet
 from trionet_bench.systems.cell import Cell, Phase, Workplace, space_fields
 from trionet_bench.systems.standalone import cost_in, resnet_space
+from trionet_bench.systems.work import Work, evaluation, images_in, training
 
+SUPERNET = "supernet"
 ALONE = "alone-"
 COMMON_CHILDREN = 32  # whose statistics make the common ones
 _NOT_FOR_ONE = ("supernet", "search", "finetune_epochs", "finetune_lr_scale")
@@ -51,16 +56,32 @@ def check(cell: Cell) -> None:
     _architectures(cell, _count(cell))
 
 
+def work(cell: Cell) -> list[Work]:
+    """Every architecture scored twice, once after recalibration; and the statistics in common."""
+    macs = fmean(map(cost_in(cell), _architectures(cell, _count(cell))))
+    calibration = min(cell.recipe.search.calibration_images, images_in(cell, ("train",)))
+    scored = _count(cell) * (calibration + 2 * images_in(cell, ("val",)))
+    return [Work("evaluate", scored + COMMON_CHILDREN * calibration, macs)]
+
+
+def phase_work(phase: Phase, cell: Cell) -> list[Work]:
+    """The supernet's, or the training of one architecture."""
+    if phase.name == SUPERNET:
+        return trionet.phase_work(phase, cell)
+    macs = cost_in(cell)(_architectures(cell, _count(cell))[_number(phase)])
+    return [training(cell, cell.recipe, macs, "alone"), evaluation(cell, macs, "val")]
+
+
 def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """Train the supernet, or one architecture alone."""
-    if phase.name == "supernet":
+    if phase.name == SUPERNET:
         return trionet.run_phase(phase, cell, workplace)
     from trionet_bench.networks.layers import initialise
     from trionet_bench.systems.retraining import Bench, describe, drop_checkpoints
 
     began = time.monotonic()
     bench = Bench.open(cell, workplace)
-    number = int(phase.name.removeprefix(ALONE))
+    number = _number(phase)
     architecture = resnet_space(cell).decode(_architectures(cell, number + 1)[number])
     description = describe(bench, architecture)
     network = initialise(bench.build(architecture), cell.seed)
@@ -110,14 +131,14 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
         )
         alone_s += trained.timings["alone_s"]
         workplace.progress(number + 1, _count(cell), f"scores: {facts['operators']}")
-    supernet_phase = read_phase(workplace.inputs["supernet"])
+    supernet_phase = read_phase(workplace.inputs[SUPERNET])
     assert supernet_phase is not None
     return {
         "ranked": ranked,
         "counts": counts(bench, 0),
         "timings": {
             "supernet_s": supernet_phase.timings["supernet_s"],
-            "retrain_s": alone_s,
+            "alone_s": alone_s,
             "evaluate_s": time.monotonic() - began,
         },
     }
@@ -125,9 +146,16 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
 
 def _architectures(cell: Cell, count: int) -> list[Genes]:
     """The first so many of the cell's architectures, which do not depend on its seed or supernet."""
+    space, index = resnet_space(cell), cell.data.index
+    return _spread(space, len(index.classes), index.channels, cell.resolution, cell.budget, count)
+
+
+@lru_cache(maxsize=8)  # an estimate asks for the same ones for each
+def _spread(space: ResNetSpace, classes: int, channels: int, resolution: int, budget: int, count: int) -> list[Genes]:
+    from trionet_bench.networks.skeletons import architecture_macs
     from trionet_bench.search.spreading import spread
 
-    return spread(resnet_space(cell), cost_in(cell), cell.budget, count)
+    return spread(space, lambda g: architecture_macs(space.decode(g), classes, channels, resolution), budget, count)
 
 
 def _count(cell: Cell) -> int:
@@ -137,3 +165,7 @@ def _count(cell: Cell) -> int:
 
 def _name(number: int) -> str:
     return f"{ALONE}{number:03}"
+
+
+def _number(phase: Phase) -> int:
+    return int(phase.name.removeprefix(ALONE))

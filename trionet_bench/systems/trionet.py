@@ -8,6 +8,7 @@ trained from scratch like any stand-alone one (``test_top1``), and scored with t
 
 import time
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from trionet_bench.records.phase import read_phase
@@ -15,10 +16,13 @@ from trionet_bench.records.record import Strict
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.systems.cell import Cell, Phase, Workplace, option_fields, space_fields
 from trionet_bench.systems.standalone import cost_in, resnet_space
+from trionet_bench.systems.work import Work, final_network, images_in, search_work
 from trionet_bench.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from trionet_bench.systems.retraining import Bench
+
+_DRAWS = 24  # steps whose children stand for all in an estimate
 
 
 class SupernetOptions(Strict):
@@ -70,6 +74,46 @@ def check(cell: Cell) -> None:
     from trionet_bench.search.evolution import check_budget
 
     check_budget(resnet_space(cell), cost_in(cell), cell.budget)
+
+
+def work(cell: Cell) -> list[Work]:
+    """The search and the training of what it finds."""
+    return [*search_work(cell), *final_network(cell)]
+
+
+def phase_work(phase: Phase, cell: Cell) -> list[Work]:
+    """The supernet's steps, at the mean cost of the children that the first of them draw, and its probes."""
+    from trionet_bench.search.supernet import ProbeCurves, probes
+
+    sampler, cost, recipe = make_sampler(cell), cost_in(cell), _recipe(cell)
+    children = [child.genes for step in range(_DRAWS) for child in sampler.draw(step)]
+    macs = fmean(map(cost, children))
+    train, held_out = images_in(cell, ("train",)), images_in(cell, ("search_val",))
+    batches = max(1, train // recipe.batch)
+    seen = recipe.supernet.epochs * batches * min(recipe.batch, train) * len(children) // _DRAWS
+    curves = probes(cell.space, cell.seed).values()
+    scored = min(ProbeCurves.times, recipe.supernet.epochs) * len(curves)
+    calibration = min(recipe.search.calibration_images, train)
+    return [
+        Work("supernet", seen, macs, trains=True, parameters=supernet_parameters(cell)),
+        Work("supernet", scored * (calibration + held_out), fmean(map(cost, curves))),
+    ]
+
+
+def supernet_parameters(cell: Cell) -> int:
+    """Weights of the supernet, within a few percent: for each name the largest of the networks that span the space."""
+    import torch
+
+    from trionet_bench.networks.skeletons import build_network
+
+    largest: dict[str, int] = {}
+    index = cell.data.index
+    for architecture in resnet_space(cell).cover():
+        with torch.device("meta"):
+            network = build_network(architecture, len(index.classes), index.channels, cell.resolution)
+        for name, parameter in network.named_parameters():
+            largest[name] = max(largest.get(name, 0), parameter.numel())
+    return sum(largest.values())
 
 
 def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:

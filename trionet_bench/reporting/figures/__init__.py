@@ -2,7 +2,7 @@
 
 from trionet_bench.reporting.figures.accuracy import accuracy_against
 from trionet_bench.reporting.figures.classes import draw_class_differences, draw_confusion
-from trionet_bench.reporting.figures.correlation import draw_inherited_scatter
+from trionet_bench.reporting.figures.correlation import draw_inherited_scatter, draw_spread_scatter
 from trionet_bench.reporting.figures.data_size import draw_training_set_size
 from trionet_bench.reporting.figures.differences import draw_differences
 from trionet_bench.reporting.figures.examples import draw_examples
@@ -25,6 +25,7 @@ FIGURES = [
     FigureKind("placement_macs", "MACs by stage and operator", "placement", draw_placement_macs),
     FigureKind("search_progress", "Progress of the search", "search", draw_search_progress),
     FigureKind("inherited_scatter", "Inherited against stand-alone accuracy", "search", draw_inherited_scatter),
+    FigureKind("spread_scatter", "Spread architectures, inherited against alone", "search", draw_spread_scatter),
     FigureKind("supernet_probes", "Children while the supernet trains", "search", draw_supernet_probes),
     FigureKind("training_curves", "Training curves", "training", draw_training_curves),
     FigureKind("class_differences", "Classes that gain and lose", "images", draw_class_differences),

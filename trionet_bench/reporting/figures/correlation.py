@@ -2,11 +2,17 @@
 
 from matplotlib.lines import Line2D
 
-from trionet_bench.analysis.ranking import FEW, architectures, correlations
+from trionet_bench.analysis.ranking import (
+    FEW,
+    architectures,
+    correlations,
+    ranked_architectures,
+    supernet_correlations,
+)
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
-from trionet_bench.reporting.style import Style, label_outer, looks, panels, shared_legend
-from trionet_bench.reporting.text import DASH, MINUS, absent, counted
+from trionet_bench.reporting.style import INK, OTHER_COLOUR, Style, label_outer, looks, panels, shared_legend
+from trionet_bench.reporting.text import DASH, MINUS, absent, compact, counted
 
 MAX_PANELS = 6
 _PREFERRED = ("inherited_test_top1", "inherited_val_top1")
@@ -56,6 +62,45 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
     if (rank.n < FEW).any():
         note += f" Fewer than {FEW} architectures: a rank correlation then says little."
     return Drawing(figure, table, f"Inherited against stand-alone accuracy: {'; '.join(parts)}.", note)
+
+
+_WITH, _WITHOUT = "inherited_val_top1", "inherited_val_top1_not_recalibrated"
+
+
+def draw_spread_scatter(results: Results, style: Style) -> Drawing | None:
+    """A panel for each supernet, one point an architecture that was trained alone, with and without recalibration."""
+    table = ranked_architectures(results)
+    if table.empty:
+        return None
+    group = ["dataset", "budget", "model"]
+    rank = supernet_correlations(results).set_index([*group, "metric"])
+    places = list(table.groupby(group, sort=False).groups)[:MAX_PANELS]
+    figure, axes = panels(style, len(places), height=2.2)
+    several = [len({place[i] for place in places}) > 1 for i in (0, 1)]
+    parts = []
+    for axis, place in zip(axes, places, strict=True):
+        own = table.set_index(group).loc[[place]]
+        for metric, marker, colour in ((_WITHOUT, "x", OTHER_COLOUR), (_WITH, "o", INK)):
+            axis.scatter(
+                100 * own[metric], 100 * own.val_top1, s=14 * style.scale**2, marker=marker, c=colour, alpha=0.8, lw=0.8
+            )
+        found = rank.loc[(*place, _WITH)]
+        axis.grid(visible=True)
+        where = zip((place[0], compact(place[1])), several, strict=True)
+        name = " ".join([*(part for part, told in where if told), place[2]])
+        axis.set_title(f"{name}: τ = {_number(found.tau)}, n = {found.n}")
+        without = rank.loc[(*place, _WITHOUT)]
+        parts.append(
+            f"{name} {_number(found.tau)}{_bounds(found.tau_low, found.tau_high)} with and {_number(without.tau)} "
+            "without recalibration"
+        )
+    label_outer(axes, "validation top-1 with inherited weights (%)", "validation top-1, trained alone (%)")
+    handles = [Line2D([], [], ls="", marker=m, color=c) for m, c in (("o", INK), ("x", OTHER_COLOUR))]
+    shared_legend(figure, handles, ["recalibrated", "statistics in common"], style)
+    note = "Seeds of one architecture averaged; intervals by bootstrap over architectures."
+    if (rank.n < FEW).any():
+        note += f" Fewer than {FEW} architectures: a rank correlation then says little."
+    return Drawing(figure, table, f"Kendall's tau-b of inherited with stand-alone accuracy: {'; '.join(parts)}.", note)
 
 
 def _bounds(low: float, high: float) -> str:

@@ -1,6 +1,11 @@
 """The kinds of tables, in the order of the report."""
 
-from trionet_bench.reporting.tables.ablations import operator_ablation, supernet_ablation, supernet_correlation
+from trionet_bench.reporting.tables.ablations import (
+    operator_ablation,
+    spread_correlation,
+    supernet_ablation,
+    supernet_correlation,
+)
 from trionet_bench.reporting.tables.architectures import found_architectures
 from trionet_bench.reporting.tables.comparisons import declared_comparisons
 from trionet_bench.reporting.tables.cost import cost, covered_area
@@ -21,6 +26,7 @@ TABLES = [
     TableKind("architectures", "Found networks", "placement", found_architectures),
     TableKind("ablation", "How children are drawn and weights shared", "search", supernet_ablation),
     TableKind("operators", "Subsets of the operators", "search", operator_ablation),
+    TableKind("ranking", "Does the supernet rank architectures as training does?", "search", spread_correlation),
     TableKind("correlation", "Does the supernet rank as training does?", "search", supernet_correlation),
     TableKind("images", "Declared comparisons image by image", "images", image_by_image),
     TableKind("cost", "Time, speed and memory", "cost", cost),

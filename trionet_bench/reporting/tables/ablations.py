@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from trionet_bench.analysis.ranking import correlations
+from trionet_bench.analysis.ranking import correlations, supernet_correlations
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.statistics import grouped_t_intervals
 from trionet_bench.analysis.summary import in_report_order, mark_leaders, summarise
@@ -117,30 +117,51 @@ def _arm(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def supernet_correlation(results: Results) -> Table | None:
-    """Kendall's tau-b and Spearman's rho of inherited against stand-alone accuracy."""
+    """Kendall's tau-b and Spearman's rho of inherited against stand-alone accuracy over the found networks."""
     table = correlations(results)
     if table.empty:
         return None
-    text = pd.DataFrame(
-        {
-            "Data set": table.dataset,
-            "Accuracy": [_spoken(metric) for metric in table.metric],
-            "n": [f"{n}{'' if n >= 30 else ' (few)'}" for n in table.n],
-            "Kendall τ": table.tau.map(_two),
-            "95 % interval": [_bounds(row.tau_low, row.tau_high) for row in table.itertuples()],
-            "τ at equal size": table.tau_within.map(_two),
-            f"Spearman {RHO}": table.rho.map(_two),
-            f"Interval of {RHO}": [_bounds(row.rho_low, row.rho_high) for row in table.itertuples()],
-            "Regret (points)": table.regret.map(percent),
-        }
-    )
+    text = pd.DataFrame({"Data set": table.dataset, **_agreement(table)})
     note = (
-        "Accuracy with the supernet's weights against test accuracy when trained alone, over architectures; 95 % "
-        "intervals by bootstrap over architectures, none below ten. Fewer than thirty are marked: a correlation then "
-        "says little. At equal size: mean of tau within thirds by MACs. Regret: best stand-alone accuracy minus that "
-        "of the supernet's first choice."
+        f"Accuracy with the supernet's weights against test accuracy when trained alone, over architectures; {_RANKS}"
     )
     return Table(table, text, note, groups=1, numbers=list(text.columns[2:]))
+
+
+def spread_correlation(results: Results) -> Table | None:
+    """The same over architectures that were spread over MACs and operators, for each supernet."""
+    table = supernet_correlations(results)
+    if table.empty:
+        return None
+    places = {"Data set": table.dataset, "Budget": table.budget.map(compact), "Supernet": table.model}
+    text = pd.DataFrame({**places, **_agreement(table)})
+    note = (
+        "Accuracy with the supernet's weights against accuracy when trained alone, both on the validation images, over "
+        "architectures spread over MACs and operators up to the budget; seeds of one architecture averaged. Not "
+        f"recalibrated: batch-norm statistics that all children have in common. {_RANKS.capitalize()}"
+    )
+    return Table(table, text, note, groups=3, numbers=list(text.columns[4:]))
+
+
+_RANKS = (
+    "95 % intervals by bootstrap over architectures, none below ten. Fewer than thirty are marked: a correlation then "
+    "says little. At equal size: mean of tau within thirds by MACs. Regret: best stand-alone accuracy minus that "
+    "of the supernet's first choice."
+)
+
+
+def _agreement(table: pd.DataFrame) -> dict[str, Any]:
+    """The columns of a correlation as text."""
+    return {
+        "Accuracy": [_spoken(metric) for metric in table.metric],
+        "n": [f"{n}{'' if n >= 30 else ' (few)'}" for n in table.n],
+        "Kendall τ": table.tau.map(_two),
+        "95 % interval": [_bounds(row.tau_low, row.tau_high) for row in table.itertuples()],
+        "τ at equal size": table.tau_within.map(_two),
+        f"Spearman {RHO}": table.rho.map(_two),
+        f"Interval of {RHO}": [_bounds(row.rho_low, row.rho_high) for row in table.itertuples()],
+        "Regret (points)": table.regret.map(percent),
+    }
 
 
 def _spoken(metric: str) -> str:

@@ -22,7 +22,7 @@ def datasets_by_models(results: Results) -> Table | None:
     if table.dataset.nunique() < 2:
         return None
     table = table.assign(shown=table["mean"].where(table.complete))
-    models = list(results.models)
+    models = results.competitors
     texts, marks, data = [], [], []
     for budget, own in table.groupby("budget", sort=True):
         parts = {

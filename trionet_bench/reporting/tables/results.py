@@ -15,8 +15,10 @@ _MARKS = (
 )
 
 
-def main_results(results: Results) -> Table:
+def main_results(results: Results) -> Table | None:
     """One row for each data set, budget and model."""
+    if not results.competitors:
+        return None
     table = summarise(results)
     top5 = summarise(results, "test_top5")
     shown = table.complete
@@ -62,8 +64,10 @@ def _main_note(table: pd.DataFrame) -> str:
     )
 
 
-def seed_results(results: Results) -> Table:
+def seed_results(results: Results) -> Table | None:
     """Test accuracy of every single cell."""
+    if not results.competitors:
+        return None
     wide = by_seed(results)
     seeds = [column for column in wide.columns if column not in ("dataset", "budget", "model")]
     text = pd.DataFrame({"Data set": wide.dataset, "Budget": wide.budget.map(compact), "Model": wide.model})

@@ -1,0 +1,66 @@
+"""Every shipped suite is valid: on its own data where they are here, else on made-up ones of as many classes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trionet_bench.data.source import Index, open_source
+from trionet_bench.suite.plan import cell_names
+from trionet_bench.suite.spec import load_suite, shipped_suites
+from trionet_bench.systems import load_system
+from trionet_bench.systems.cell import Cell, DataChoice
+
+CLASSES = {"imagenet": 1000, "cifar100": 100, "cifar10": 10, "digits": 10}
+
+
+def stand_in(source: str, classes: int) -> Index:
+    """The bundled digits under another name and with another number of classes: checks ask for no more."""
+    labels = {part: np.arange(count) % classes for part, count in {"train": 60_000, "test": 10_000}.items()}
+    index = open_source("sklearn:digits")
+    return replace(index, uri=source, classes=tuple(map(str, range(classes))), channels=3, labels=labels)
+
+
+@pytest.mark.parametrize("name", shipped_suites())
+def test_shipped_suite_is_valid(name: str):
+    suite = load_suite(name)
+    assert suite.name == name
+    assert suite.title
+    assert suite.document.text.startswith("# ")  # its head says what it answers, how long, on what
+    seen = set()
+    for cell_name in cell_names(suite):
+        if (what := cell_name[:3]) in seen:
+            continue
+        seen.add(what)
+        model, entry = suite.models[cell_name.model], suite.datasets[cell_name.dataset]
+        index = stand_in(entry.source, CLASSES.get(cell_name.dataset, 200))
+        resolution = entry.resolution or model.recipe.resolution or model.space.resolution
+        cell = Cell(
+            suite.name, DataChoice(cell_name.dataset, index), cell_name.model, model.system, model.options,
+            model.space, model.recipe, resolution, cell_name.budget, 0,
+        )  # fmt: skip
+        system = load_system(model.system)
+        assert len({phase.name for phase in system.phases(cell)}) == len(system.phases(cell))
+        if hasattr(system, "check"):
+            system.check(cell)
+
+
+def test_ablation_has_every_arm():
+    arms = load_suite("ablation").models
+    assert arms.keys() == load_suite("ablation-digits").models.keys()
+    options = [arm.options.model_dump() for arm in arms.values()]
+    for name, values in {
+        "sampler": {"hierarchical", "uniform"}, "sharing": {"multi-head", "prefix"}, "sandwich": {True, False},
+        "distillation": {None, False}, "pointwise": {"shared", "separate"},
+    }.items():  # fmt: skip
+        assert {option[name] for option in options} == values
+    both = {(option["sampler"], option["sharing"]) for option in options}
+    assert len(both) == 4  # sampling x sharing in full
+    subsets = {arm.space.to_dict()["operators"].__repr__() for arm in arms.values()}
+    assert len(subsets) == 7  # each alone, each pair, all
+
+
+@pytest.mark.parametrize("name", ["correlation", "correlation-digits"])
+def test_correlations_rank_at_least_thirty(name: str):
+    for model in load_suite(name).models.values():
+        assert model.options.model_dump()["architectures"] >= 30
