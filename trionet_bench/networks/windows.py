@@ -181,8 +181,20 @@ def _other_end(x: Tensor, window: int) -> Tensor:
 
 def other_end(x: Tensor, window: int) -> Tensor:
     """A windowed map with each pair filed under its other position: out[i, o] = x[i + o, -o], zero outside the map."""
+    if torch.compiler.is_compiling():
+        return _other_end_by_slices(x, window)
     result: Tensor = _OtherEnd.apply(x, window)
     return result
+
+
+def _other_end_by_slices(x: Tensor, window: int) -> Tensor:
+    """The same without strides, which other formats do not have."""
+    _, height, width, pairs = x.shape
+    reach = window // 2
+    x = F.pad(x, (0, 0, reach, reach, reach, reach))
+    places = [(row, column) for row in range(window) for column in range(window)]
+    seen = [x[:, r : r + height, c : c + width, pairs - 1 - o] for o, (r, c) in enumerate(places)]
+    return torch.stack(seen, dim=3)
 
 
 @window_similarity.register_fake

@@ -1,0 +1,56 @@
+"""``trionet-bench export``: the found network as a file for other programs."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from trionet_bench.cli._options import data_root_option, json_option, results_option
+
+
+@click.command()
+@click.argument("cell")
+@click.option(
+    "--format", "form", type=click.Choice(["onnx", "torch"]), default="onnx", show_default=True, help="Kind of file."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File.  [default: named after the cell]")
+@click.option(
+    "--check",
+    "images",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An image to check the file with; may be given several times.  [default: test images]",
+)
+@results_option
+@data_root_option
+@json_option
+def export(
+    cell: str,
+    form: Literal["onnx", "torch"],
+    out: Path | None,
+    images: tuple[Path, ...],
+    results: Path,
+    data_root: Path,
+    as_json: bool,
+) -> None:
+    """Write the network of a complete cell as ONNX, or for torch.export.load, and check it against the original.
+
+    CELL is the folder of a cell, or its place in the results folder: quickstart/digits/trionet/3M-s0, also written
+    quickstart:digits/trionet/3M-s0. The file takes normalised images, any number at once, and carries
+    architecture.json, which holds their size, mean and deviation and the names of the classes.
+    """
+    from trionet_bench.records.store import find_cell
+    from trionet_bench.systems.exporting import SUFFIXES, sample  # torch loads here, not for --help
+    from trionet_bench.systems.exporting import export as write
+    from trionet_bench.systems.found import load_found
+
+    folder = find_cell(cell, results)
+    found = load_found(folder)
+    path = out or Path("-".join(folder.resolve().parts[-3:]) + SUFFIXES[form])
+    done = write(found, form, path, sample(found, folder, images, data_root))
+    if as_json:
+        facts = {"file": str(done.path), "format": form, "checked_on": done.checked_on}
+        click.echo(json.dumps({"schema": 1, **facts, "largest_difference": done.largest_difference}))
+        return
+    click.echo(f"{done.path}: logits within {done.largest_difference:.2g} of the network's on {done.checked_on}")
