@@ -173,7 +173,7 @@ def _print_dry(plan: "Plan", cells: "list[PlannedCell]", options: RunOptions) ->
     work = estimate(plan, cells, desks[0]) if jobs or plan.absent else None
     seconds = Estimates(plan).left(jobs, slots=1) if jobs else 0.0
     if options.as_json:
-        value = {"would_run": [job.label for job in jobs], "estimated_seconds": seconds}
+        value: dict[str, Any] = {"would_run": [job.label for job in jobs], "estimated_seconds": seconds}
         value |= {"estimate": work.to_dict() if work else None, "workers": len(desks)}
         click.echo(json.dumps({**outcome_json(plan), **value}))
         return

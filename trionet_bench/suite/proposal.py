@@ -23,7 +23,7 @@ from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TI
 QUICK_STEPS = 450
 QUICK_SUPERNET = 2 / 3  # of the epochs
 QUICK_IMAGES = 6_000  # of a large set; five epochs of them are about the quick number of steps
-QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 64: "conv7-pool"}  # all stages then see the same map sizes
+QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 48: "conv7-pool"}  # the first stage then sees 12x12 or 16x16 positions
 MODELS: dict[str, dict[str, Any]] = {
     "conv": {"system": "standalone", "operator": "conv"},
     "local": {"system": "standalone", "operator": "local"},
@@ -152,7 +152,7 @@ def _space(resolution: int, wishes: Wishes, reasons: list[str]) -> str | dict[st
     """As the suite file says it."""
     if wishes.quick and resolution in QUICK_STEMS:
         stem = QUICK_STEMS[resolution]
-        reasons.append(f"space resnet-nano with stem {stem}: quick; its first stage sees 16x16 positions")
+        reasons.append(f"space resnet-nano with stem {stem}: quick; its first stage sees few positions")
         return RESNET_NANO.name if stem == RESNET_NANO.stem else {"base": RESNET_NANO.name, "stem": stem}
     space = RESNET_NANO if resolution <= 40 else RESNET_TINY if resolution <= 128 else RESNET_IMAGENET
     reasons.append(f"space {space.name}: made for images of this size")
