@@ -1,8 +1,37 @@
 """``trionet-bench bench``: speed and memory, each as a ratio to a reference measured in the same run."""
 
+import functools
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+from trionet_bench.cli._options import data_root_option, json_option, reports_option, results_option
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+    click.option("--threads", type=click.IntRange(min=1), help="Of torch on a CPU.  [default: torch's own choice]"),
+    click.option("--samples", type=click.IntRange(min=1), help="Timed samples of each case.  [default: 2 to 20]"),
+    click.option("--quick", is_flag=True, help="A first look: the cases with targets, few samples."),
+)
+
+
+def setting_options(command: Command) -> Command:
+    """Adds how to measure to a command, which gets it as one ``Setting`` named ``setting``."""
+
+    @functools.wraps(command)
+    def with_options(device: str, threads: int | None, samples: int | None, quick: bool, **others: Any) -> Any:
+        from trionet_bench.benchmarks.measure import Setting  # torch loads here, not for --help
+
+        return command(setting=Setting(device, threads, samples, quick), **others)
+
+    for option in reversed(_OPTIONS):
+        with_options = option(with_options)
+    return with_options  # type: ignore[return-value]
 
 
 @click.group()
@@ -14,39 +43,124 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--threads", type=click.IntRange(min=1), help="Of torch on a CPU.  [default: torch's own choice]")
+@setting_options
 @click.option(
     "--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True, help="Number format."
 )
-@click.option("--samples", type=click.IntRange(min=1), default=7, show_default=True, help="Timed steps of each.")
-@click.option("--quick", is_flag=True, help="Only the cases that targets are stated for.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, with every sample.")
-def operators(device: str, threads: int | None, dtype: str, samples: int, quick: bool, as_json: bool) -> None:
+@json_option
+def operators(setting: Any, dtype: str, as_json: bool) -> None:
     """Local and axial attention, forward and backward, against simple ways to write them."""
-    import torch  # loads here, not for --help
+    _one("operators", setting, as_json, dtype=dtype)
 
-    from trionet_bench.networks.benchmark import CASES, TARGETED, describe, measure_operators
 
-    found = measure_operators(
-        TARGETED if quick else CASES,
-        device,
-        threads,
-        getattr(torch, dtype),
-        samples,
-        progress=lambda line: click.echo(line, err=True),
-    )
+@bench.command()
+@setting_options
+@json_option
+def training(setting: Any, as_json: bool) -> None:
+    """Steps of ResNet-50 against torchvision's; number and memory formats."""
+    _one("training", setting, as_json)
+
+
+@bench.command()
+@setting_options
+@json_option
+def supernet(setting: Any, as_json: bool) -> None:
+    """Steps of a supernet against its children apart; scoring a candidate against plain inference."""
+    _one("supernet", setting, as_json)
+
+
+@bench.command()
+@setting_options
+@json_option
+def cost(setting: Any, as_json: bool) -> None:
+    """MACs of an architecture in closed form against the operator-level counter."""
+    _one("cost", setting, as_json)
+
+
+@bench.command()
+@setting_options
+@click.option("--data", metavar="URI", help="A data set of yours, such as folder:photos, instead of the shipped ones.")
+@click.option("--space", default="resnet-tiny", show_default=True, help="Space of the network that is fed with --data.")
+@click.option("--recipe", default="small", show_default=True, help="Recipe whose augmentation is used with --data.")
+@data_root_option
+@json_option
+def data(setting: Any, data: str | None, space: str, recipe: str, data_root: Path, as_json: bool) -> None:
+    """The input pipeline's share of a training step."""
+    own = (data, space, recipe) if data else None
+    _one("data", setting, as_json, own=own, data_root=data_root)
+
+
+@bench.command()
+@setting_options
+@json_option
+def suite(setting: Any, as_json: bool) -> None:
+    """Cells side by side against one at a time; how busy the cores are; what the harness adds."""
+    _one("suite", setting, as_json)
+
+
+@bench.command()
+@setting_options
+@json_option
+def start(setting: Any, as_json: bool) -> None:
+    """Seconds until help, the state of a suite of 1000 cells, and a network's cost are told."""
+    _one("start", setting, as_json)
+
+
+@bench.command(name="all")
+@setting_options
+@results_option
+@reports_option
+@json_option
+@click.pass_context
+def everything(ctx: click.Context, setting: Any, results: Path, reports: Path, as_json: bool) -> None:
+    """All of these, into one file under RESULTS/benchmarks and one page under REPORTS/benchmarks."""
+    from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all
+    from trionet_bench.progress import Progress
+
+    with Progress() as progress:
+        whole, file, page = measure_all(setting, lambda bench: _told(progress, bench), results, reports)
+    if as_json:
+        click.echo(json.dumps(whole, indent=2))
+    else:
+        for name in BENCHES:
+            click.echo(f"\n{BENCHES[name]}")
+            _show_targets(whole["benches"][name])
+        click.echo(f"\nFigures: {file}\nPage: {page}")
+    errors = failed(whole)
+    for name, error in errors.items():
+        click.echo(f"Error: bench {name}: {error}", err=True)
+    ctx.exit(1 if errors else 0)
+
+
+def _one(bench: str, setting: Any, as_json: bool, **options: Any) -> None:
+    from trionet_bench.benchmarks.everything import measure_one
+    from trionet_bench.benchmarks.measure import line_of
+    from trionet_bench.progress import Progress
+
+    with Progress() as progress:
+        found = measure_one(bench, setting, _told(progress, bench), **options)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
     for row in found["cases"]:
-        click.echo(describe(row))
+        click.echo(line_of(row))
+    click.echo("\nTargets")
     _show_targets(found)
 
 
-def _show_targets(found: dict[str, list[dict[str, str | float | bool]]]) -> None:
-    click.echo("\nTargets")
+def _told(progress: Any, bench: str) -> Callable[[int, int, str], None]:
+    """A bar or lines with the time left, and a line for each case."""
+    task = progress.task(bench, 1)
+
+    def tell(done: int, total: int, line: str) -> None:
+        progress.say(line)
+        task(done, total)
+
+    return tell
+
+
+def _show_targets(found: dict[str, Any]) -> None:
+    from trionet_bench.benchmarks.measure import target_line
+
     for target in found["targets"]:
-        bound = "at least" if target["at_least"] else "at most"
-        verdict = "met" if target["met"] else "MISSED"
-        click.echo(f"  {target['name']}: {target['found']:.2f}, {bound} {target['limit']} wanted: {verdict}")
+        click.echo(f"  {target_line(target)}")

@@ -114,7 +114,14 @@ class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation over an axis; ``gamma`` is the initial weight, 0 for the last one of a residual branch."""
 
     def __init__(self, axis: Axis, gamma: float = 1.0) -> None:
-        super().__init__(axis.size)
+        # As torch's own constructor makes it, but for values, which come from ``specs``: filling takes most of the time
+        # of building a child, which a supernet does at every step.
+        nn.Module.__init__(self)
+        size = axis.size
+        vars(self).update(num_features=size, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True)
+        self._parameters |= {"weight": nn.Parameter(torch.empty(size)), "bias": nn.Parameter(torch.empty(size))}
+        statistics = {"running_mean": torch.empty(size), "running_var": torch.empty(size)}
+        self._buffers |= {**statistics, "num_batches_tracked": torch.zeros((), dtype=torch.long)}
         self.specs = _norm_specs(axis, gamma)
 
 

@@ -11,6 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Literal
 
 import torch
@@ -38,42 +39,59 @@ class Axis:
 
     segments: tuple[Segment, ...]
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Length of the dimension."""
         return sum(math.prod(level.size for level in segment) for segment in self.segments)
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(level.size for segment in self.segments for level in segment))  # the same in every process
 
+    def __hash__(self) -> int:
+        return self._hash  # counted once: each step of a supernet looks up hundreds
+
+
+# The functions that follow give the same object for the same axis, which is found at once where it is looked up.
+
+
+@cache
 def channels(count: int) -> Axis:
     """Plain channels, shared from the first."""
     return Axis(((Level("channel", count),),))
 
 
+@cache
 def heads(count: int, size: int) -> Axis:
     """``count`` attention heads of ``size`` dimensions each, head-major."""
     return Axis(((Level("head", count), Level("dim", size)),))
 
 
+@cache
 def dims(size: int) -> Axis:
     """Dimensions of a table that all heads share."""
     return Axis(((Level("dim", size),),))
 
 
+@cache
 def centred(count: int) -> Axis:
     """Offsets around zero: kernel taps, relative positions."""
     return Axis(((Level("offset", count),),))
 
 
+@cache
 def fixed(count: int) -> Axis:
     """A dimension that is the same in every child."""
     return Axis(((Level("fixed", count),),))
 
 
+@cache
 def terms(count: int, axis: Axis) -> Axis:
     """``axis`` repeated for ``count`` terms that never mix."""
     return Axis(tuple((Level("term", count), *segment) for segment in axis.segments))
 
 
+@cache
 def concatenated(*axes: Axis) -> Axis:
     """Several axes laid end to end."""
     return Axis(tuple(segment for axis in axes for segment in axis.segments))

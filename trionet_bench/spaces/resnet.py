@@ -238,21 +238,27 @@ class ResNetSpace(Space):
 
     def decode(self, genes: Genes) -> ResNetArchitecture:
         """The network; genes need not be canonical."""
-        genes = self.canonical(genes)
-        blocks: list[list[Block]] = [[] for _ in self.stages]
-        for s, _, position in self.blocks(genes):
-            active = self._active[genes[position]]
-            values = {
-                gene: options[genes[position + offset]]
-                for offset, (gene, options) in enumerate(self._block_options.items())
-                if active[offset]
-            }
-            blocks[s].append(Block(**values))
-        stages = tuple(
-            Stage(choices.widths[genes[start + 1]], choices.stride, tuple(blocks[s]))
-            for s, (choices, start) in enumerate(zip(self.stages, self._stage_starts, strict=True))
-        )
-        return ResNetArchitecture(self.stem, self.stem_widths[genes[0]], self.local_terms[genes[1]], stages)
+        stages, terms, length = [], 0, len(self.BLOCK_GENES)
+        for choices, start in zip(self.stages, self._stage_starts, strict=True):
+            first, depth = start + 2, choices.depths[genes[start]]
+            blocks = tuple([self._block(genes[p : p + length]) for p in range(first, first + depth * length, length)])
+            if any(block.operator == "local" for block in blocks):
+                terms = genes[1]
+            stages.append(Stage(choices.widths[genes[start + 1]], choices.stride, blocks))
+        return ResNetArchitecture(self.stem, self.stem_widths[genes[0]], self.local_terms[terms], tuple(stages))
+
+    @cached_property
+    def _known_blocks(self) -> dict[Genes, Block]:
+        return {}
+
+    def _block(self, genes: Genes) -> Block:
+        """The block that some genes stand for, made once: a search decodes the same few a million times."""
+        found = self._known_blocks.get(genes)
+        if found is None:
+            named = zip(self._block_options.items(), genes, self._active[genes[0]], strict=True)
+            found = Block(**{gene: options[option] for (gene, options), option, active in named if active})
+            self._known_blocks[genes] = found
+        return found
 
     def encode(self, architecture: ResNetArchitecture) -> Genes:
         """Canonical genes; UsageError naming the first value outside the space."""

@@ -13,6 +13,7 @@ None of these modules loads torch when imported, so that a finished suite is rec
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class DataChoice:
         }
 
 
+@cache
 def space_fields(space: Space) -> dict[str, Any]:
     """What of a space enters a key: its dimensions, not its name."""
     return {name: value for name, value in space.to_dict().items() if name != "name"}

@@ -82,8 +82,8 @@ def fit(
     """
     epochs = recipe.epochs if epochs is None else epochs
     module.to(device)
-    if recipe.channels_last:
-        module.to(memory_format=torch.channels_last)
+    layout = memory_format(module, recipe, device)
+    module.to(memory_format=layout)  # type: ignore[call-overload]
     distributed.share_weights(module)
     run = {"phase": phase, "key": key, "seed": seed, "epochs": epochs, "steps": len(batches)}
     state = State(module, recipe, run, checkpoint)
@@ -93,7 +93,7 @@ def fit(
         restart_phase(history, phase, state.rows)
     saved = time.monotonic()
     for epoch in range(first, epochs):
-        row = {"phase": phase} | _train_epoch(state, batches, epoch, step, device, progress)
+        row = {"phase": phase} | _train_epoch(state, batches, epoch, step, device, layout, progress)
         row |= (on_epoch_end(epoch + 1, dict(row)) if on_epoch_end else None) or {}
         state.rows.append(row)
         if history and chief:
@@ -109,12 +109,17 @@ def fit(
 
 
 def _train_epoch(
-    state: State, batches: Batches, epoch: int, step: Step, device: torch.device, progress: ProgressCall | None
+    state: State,
+    batches: Batches,
+    epoch: int,
+    step: Step,
+    device: torch.device,
+    layout: torch.memory_format,
+    progress: ProgressCall | None,
 ) -> dict[str, Any]:
     """One pass over the batches; the epoch's row."""
     began = time.monotonic()
     epochs, steps, seed = state.run["epochs"], state.run["steps"], state.run["seed"]
-    layout = torch.channels_last if state.recipe.channels_last else torch.preserve_format
     state.module.train()
     meter = Meter(device)
     images_seen = 0
@@ -139,6 +144,15 @@ def _train_epoch(
     seconds = time.monotonic() - began
     pace = {"seconds": round(seconds, 3), "images_per_s": round(images_seen / max(seconds, 1e-9), 1)}
     return {"epoch": epoch + 1, "step": (epoch + 1) * steps, "lr": lr} | meter.means() | pace
+
+
+def memory_format(module: nn.Module, recipe: Recipe, device: torch.device) -> torch.memory_format:
+    """Channels-last where the recipe says so, or says nothing and ``module.faster_channels_last(device)``."""
+    wanted = recipe.channels_last
+    if wanted is None:
+        asked = getattr(module, "faster_channels_last", None)
+        wanted = callable(asked) and bool(asked(device))
+    return torch.channels_last if wanted else torch.preserve_format
 
 
 def train_classifier(

@@ -120,6 +120,7 @@ class Recipe(Strict):
         warmup_epochs: linear rise of the learning rate from ``warmup_lr``, then a cosine down to ``min_lr``.
         ema: decay of an exponential moving average of the weights; when set, the averaged weights are the result.
         drop_path: probability in the last block, growing linearly with depth; supernets train without.
+        channels_last: order of the images' memory, which changes the speed alone; None: as the network says.
         weight_decay_on_norm: whether weight decay also acts on biases, norm parameters and other vectors.
         latency: whether a final network is also timed, one image in float32, while whatever runs beside it runs.
     """
@@ -143,7 +144,7 @@ class Recipe(Strict):
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     weight_decay_on_norm: bool = True
     precision: Literal["float32", "bf16"] = "float32"
-    channels_last: bool = False
+    channels_last: bool | None = None
     latency: bool = False
     augment: Augment = Augment()
     supernet: SupernetRecipe

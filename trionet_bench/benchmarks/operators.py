@@ -10,22 +10,32 @@ nothing that is allocated, by torch or not, escapes it. On CUDA it is torch's pe
 import gc
 import multiprocessing
 import statistics
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trionet_bench.benchmarks.measure import (
+    Document,
+    Setting,
+    Target,
+    Tell,
+    at_least,
+    at_most,
+    compared,
+    document,
+    line_of,
+)
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators.axial import AxialAttention
 from trionet_bench.networks.operators.conv import Convolution
 from trionet_bench.networks.operators.local import LocalAttention
 from trionet_bench.networks.references import DenseLocal, EinsumAxial, ShiftedLocal, UnfoldedLocal
-from trionet_bench.training.device import environment, resolve_device
+from trionet_bench.timing import in_turns, threads
+from trionet_bench.training.device import resolve_device
 
 LOCAL: dict[str | None, type[LocalAttention]] = {
     None: LocalAttention,
@@ -34,6 +44,7 @@ LOCAL: dict[str | None, type[LocalAttention]] = {
     "dense": DenseLocal,
 }
 AXIAL: dict[str | None, type[AxialAttention]] = {None: AxialAttention, "einsum": EinsumAxial}
+ERRORS = {"float32": 1e-3}  # of gradients that went through several normalisations
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,12 @@ class Case:
     window: int | None = None
     terms: str | None = None
     references: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        what = f"{self.operator} {self.window}x{self.window} {self.terms}" if self.window else self.operator
+        return f"{what}, {self.channels}x{self.size}x{self.size}, batch {self.batch}"
 
     def build(self, reference: str | None = None) -> nn.Module:
         """The operator, or a reference for it, with the same weights."""
@@ -88,27 +105,20 @@ CASES = (
 )
 
 
-def measure_operators(
-    cases: tuple[Case, ...],
-    device: str = "auto",
-    threads: int | None = None,
-    dtype: torch.dtype = torch.float32,
-    samples: int = 7,
-    progress: Callable[[str], None] = lambda line: None,
-) -> dict[str, Any]:
-    """What ``bench operators --json`` prints: a row for each case and reference, and the targets."""
-    where = resolve_device(device)
-    with _threads(threads):
-        rows: list[dict[str, Any]] = []
-        for case in cases:
-            rows.extend(_measure(case, where, dtype, samples))
-            progress(describe(rows[-1]))
-        used = torch.get_num_threads()
-    return {
-        "environment": {**environment(where).model_dump(), "threads": used},
-        "cases": rows,
-        "targets": [asdict(target) for target in targets(rows)],
-    }
+def measure(setting: Setting, tell: Tell, dtype: str = "float32", cases: tuple[Case, ...] | None = None) -> Document:
+    """A row for each case and reference.
+
+    Other programs know ``forward_backward_ms`` and ``ratio_to_reference``, which is above 1 where ours is faster.
+    ``error`` is the largest difference from the float64 reference.
+    """
+    device, number_format = resolve_device(setting.device), getattr(torch, dtype)
+    chosen = cases or (TARGETED if setting.quick else CASES)
+    rows: list[dict[str, Any]] = []
+    with threads(setting.threads) as used:
+        for done, case in enumerate(chosen, start=1):
+            rows.extend(_measure(case, device, number_format, setting.count(7)))
+            tell(done, len(chosen), line_of(rows[-1]))
+    return document("operators", device, used, rows, targets(rows))
 
 
 def _measure(case: Case, device: torch.device, dtype: torch.dtype, samples: int) -> Iterator[dict[str, Any]]:
@@ -117,24 +127,16 @@ def _measure(case: Case, device: torch.device, dtype: torch.dtype, samples: int)
     steps |= {name: _step(case, name, device, dtype) for name in case.references}
     times = in_turns(steps, samples, device)
     del steps
-    ours = statistics.median(times["ours"])
-    peak = peak_bytes(case, None, device, dtype)
+    facts = {key: getattr(case, key) for key in ("operator", "window", "channels", "heads", "size", "batch", "terms")}
+    facts |= {"case": case.name, "device": str(device), "dtype": str(dtype).removeprefix("torch.")}
+    facts |= {"error": error_of(case, device, dtype), "peak_memory_bytes": peak_bytes(case, None, device, dtype)}
     for reference in case.references:
-        theirs = statistics.median(times[reference])
+        row = compared(facts, times["ours"], reference, times[reference])
         yield {
-            **{
-                key: getattr(case, key) for key in ("operator", "window", "channels", "heads", "size", "batch", "terms")
-            },
-            "device": str(device),
-            "dtype": str(dtype).removeprefix("torch."),
-            "forward_backward_ms": ours,
-            "samples_ms": times["ours"],
-            "reference": reference,
-            "reference_ms": theirs,
-            "reference_samples_ms": times[reference],
-            "ratio_to_reference": theirs / ours,
-            "ratio_to_conv3": ours / statistics.median(times["conv3"]),
-            "peak_memory_bytes": peak,
+            **row,
+            "forward_backward_ms": row["median_ms"],
+            "ratio_to_reference": row["reference_ms"] / row["median_ms"],
+            "ratio_to_conv3": row["median_ms"] / statistics.median(times["conv3"]),
             "reference_peak_memory_bytes": peak_bytes(case, reference, device, dtype),
         }
 
@@ -142,9 +144,7 @@ def _measure(case: Case, device: torch.device, dtype: torch.dtype, samples: int)
 def _step(case: Case, reference: str | None, device: torch.device, dtype: torch.dtype) -> Callable[[], None]:
     """Forward and backward once, in training mode."""
     module = case.build(reference).to(device, dtype)
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(case.batch, case.channels, case.size, case.size, generator=generator).to(device, dtype)
-    x.requires_grad_()
+    x = _images(case.batch, case.channels, (case.size, case.size)).to(device, dtype).requires_grad_()
     gradient: Tensor | None = None
 
     def step() -> None:
@@ -158,33 +158,29 @@ def _step(case: Case, reference: str | None, device: torch.device, dtype: torch.
     return step
 
 
-def in_turns(steps: dict[str, Callable[[], None]], samples: int, device: torch.device) -> dict[str, list[float]]:
-    """Milliseconds of each step, one sample of each after the other; a first round warms up and is dropped."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for sample in range(samples + 1):
-        for name, step in steps.items():
-            _finish(device)
-            start = time.perf_counter()
-            step()
-            _finish(device)
-            if sample:
-                times[name].append(1000 * (time.perf_counter() - start))
-    return times
+def _images(batch: int, channels: int, size: tuple[int, int]) -> Tensor:
+    return torch.randn(batch, channels, *size, generator=torch.Generator().manual_seed(0))
 
 
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def error_of(case: Case, device: torch.device, dtype: torch.dtype) -> float:
+    """Ours against the first reference in float64, at odd sizes: the largest difference of output, input gradient and
+    weight gradients, each over the largest value of the reference's.
+    """
+    size = tuple(min(case.size, most) - (min(case.size, most) + 1) % 2 for most in (9, 11))
+    x = _images(2, case.channels, (size[0], size[1]))
 
+    def results(reference: str | None, kind: torch.dtype, where: torch.device) -> list[Tensor]:
+        module, inputs = case.build(reference).to(where, kind), x.to(where, kind, copy=True).requires_grad_()
+        output = module(inputs)
+        output.backward(torch.randn(output.shape, generator=torch.Generator().manual_seed(1)).to(where, kind))
+        assert inputs.grad is not None
+        found = [output.detach(), inputs.grad, *(p.grad for p in module.parameters() if p.grad is not None)]
+        return [value.cpu().double() for value in found]
 
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    ours, theirs = results(None, dtype, device), results(case.references[0], torch.float64, torch.device("cpu"))
+    scale = [float(value.abs().max()) for value in theirs]
+    floor = 1e-3 * max(scale[2:])  # a gradient that is as good as zero beside the others'
+    return max(float((a - b).abs().max()) / max(s, floor) for a, b, s in zip(ours, theirs, scale, strict=True))
 
 
 def peak_bytes(case: Case, reference: str | None, device: torch.device, dtype: torch.dtype) -> int | None:
@@ -227,54 +223,31 @@ def _status(field: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
-@dataclass(frozen=True)
-class Target:
-    """A stated ratio, and what was found."""
-
-    name: str
-    limit: float
-    at_least: bool
-    found: float
-    met: bool
-
-
 def targets(rows: list[dict[str, Any]]) -> list[Target]:
     """What is promised of the operators, as far as the rows tell."""
+
+    def memory(chosen: list[dict[str, Any]]) -> list[float]:
+        return [r["peak_memory_bytes"] / r["reference_peak_memory_bytes"] for r in chosen if r["peak_memory_bytes"]]
+
+    def speed(chosen: list[dict[str, Any]]) -> list[float]:
+        return [r["ratio_to_reference"] for r in chosen]
+
     found: list[Target] = []
-
-    def promise(name: str, limit: float, at_least: bool, values: list[float]) -> None:
-        if values:
-            worst = min(values) if at_least else max(values)
-            found.append(Target(name, limit, at_least, worst, worst >= limit if at_least else worst <= limit))
-
-    def memory(row: dict[str, Any]) -> float:
-        return float(row["peak_memory_bytes"] / row["reference_peak_memory_bytes"])
-
     large = [r for r in rows if r["operator"] == "local" and (r["size"], r["channels"], r["window"]) == (56, 128, 7)]
     for terms in ("plain", "position_sensitive"):
         unfold = [r for r in large if r["terms"] == terms and r["reference"] == "unfold"]
-        promise(
-            f"local 7x7 at 56x56, {terms}: times as fast as unfold", 8, True, [r["ratio_to_reference"] for r in unfold]
-        )
-        promise(f"local 7x7 at 56x56, {terms}: time over conv 3x3", 3, False, [r["ratio_to_conv3"] for r in unfold])
-        known = [memory(r) for r in unfold if r["peak_memory_bytes"]]
-        promise(f"local 7x7 at 56x56, {terms}: memory over unfold", 0.2, False, known)
-    local = [r["ratio_to_reference"] for r in rows if r["operator"] == "local"]
-    promise("local at every size: times as fast as the best simple path", 1, True, local)
+        where = f"local 7x7 at 56x56, {terms}"
+        found += at_least(f"{where}: times as fast as unfold", 8, speed(unfold))
+        found += at_most(f"{where}: time over conv 3x3", 3, [r["ratio_to_conv3"] for r in unfold])
+        found += at_most(f"{where}: memory over unfold", 0.2, memory(unfold))
+    local = [r for r in rows if r["operator"] == "local"]
+    found += at_least("local at every size: times as fast as the best simple path", 1, speed(local))
     axial = [r for r in rows if r["operator"] == "axial"]
     stated = [r for r in axial if (r["size"], r["channels"]) == (56, 128)]
-    promise("axial at 56x56: times as fast as einsum", 2, True, [r["ratio_to_reference"] for r in stated])
-    promise("axial at 56x56: memory over einsum", 0.5, False, [memory(r) for r in stated if r["peak_memory_bytes"]])
-    promise("axial at every size: times as fast as einsum", 1, True, [r["ratio_to_reference"] for r in axial])
+    found += at_least("axial at 56x56: times as fast as einsum", 2, speed(stated))
+    found += at_most("axial at 56x56: memory over einsum", 0.5, memory(stated))
+    found += at_least("axial at every size: times as fast as einsum", 1, speed(axial))
+    for dtype, limit in ERRORS.items():
+        errors = [r["error"] for r in rows if r["dtype"] == dtype]
+        found += at_most(f"difference from float64 at odd sizes, {dtype}", limit, errors)
     return found
-
-
-def describe(row: dict[str, Any]) -> str:
-    """A row in one line."""
-    what = f"{row['operator']} {row['window'] or ''} {row['terms'] or ''}".strip()
-    memory = f", {row['peak_memory_bytes'] / 2**20:.0f} MiB" if row["peak_memory_bytes"] else ""
-    return (
-        f"{what}, {row['channels']}x{row['size']}x{row['size']}, batch {row['batch']}: "
-        f"{row['forward_backward_ms']:.1f} ms{memory}, {row['ratio_to_conv3']:.2f} of conv 3x3, "
-        f"{row['ratio_to_reference']:.1f} times as fast as {row['reference']}"
-    )

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from trionet_bench.networks import benchmark
-from trionet_bench.networks.benchmark import CASES, TARGETED, Case, in_turns, measure_operators, peak_bytes, targets
+from trionet_bench.benchmarks import operators
+from trionet_bench.benchmarks.measure import Setting
+from trionet_bench.benchmarks.operators import CASES, TARGETED, Case, error_of, measure, peak_bytes, targets
+from trionet_bench.networks.operators.local import LocalAttention
 
 TINY = (
     Case("local", 6, 16, 2, 4, 3, "plain", ("unfold", "shifts", "dense")),
@@ -38,9 +40,13 @@ def test_references_compute_the_same(case: Case, train: bool):
 
 
 def test_rows_have_the_promised_keys_and_ratios(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(benchmark, "peak_bytes", lambda case, reference, device, dtype: 8 if reference else 2)
+    monkeypatch.setattr(operators, "peak_bytes", lambda case, reference, device, dtype: 8 if reference else 2)
     threads = torch.get_num_threads()
-    found = measure_operators(TINY, device="cpu", threads=1, samples=3)
+    told: list[tuple[int, int]] = []
+    found = measure(
+        Setting("cpu", threads=1, samples=3), lambda done, total, line: told.append((done, total)), cases=TINY
+    )
+    assert told == [(1, 3), (2, 3), (3, 3)]
     assert torch.get_num_threads() == threads
     assert found["environment"]["threads"] == 1
     rows = found["cases"]
@@ -49,22 +55,29 @@ def test_rows_have_the_promised_keys_and_ratios(monkeypatch: pytest.MonkeyPatch)
         assert set(row) >= KEYS
         assert len(row["samples_ms"]) == 3
         assert row["forward_backward_ms"] == sorted(row["samples_ms"])[1]
+        assert row["median_ms"] == row["forward_backward_ms"]
+        assert row["ratio"] == pytest.approx(1 / row["ratio_to_reference"])
+        assert 0 < row["error"] < 1e-4
         assert row["ratio_to_reference"] == pytest.approx(row["reference_ms"] / row["forward_backward_ms"])
         assert (row["peak_memory_bytes"], row["reference_peak_memory_bytes"]) == (2, 8)
     axial = [target for target in found["targets"] if target["name"].startswith("axial")]
     assert [target["found"] for target in axial] == [pytest.approx(rows[-1]["ratio_to_reference"])]
 
 
-def test_steps_are_timed_in_turns_after_a_warm_up():
-    order: list[str] = []
-    times = in_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2, torch.device("cpu"))
-    assert order == ["a", "b"] * 3
-    assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
+def test_error_sees_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch):
+    right = error_of(TINY[0], torch.device("cpu"), torch.float32)
+    forward = LocalAttention.retrieve
+    half_the_gradient = lambda self, qkv: forward(self, 0.5 * qkv + 0.5 * qkv.detach())  # noqa: E731
+    monkeypatch.setattr(LocalAttention, "retrieve", half_the_gradient)
+    wrong = error_of(TINY[0], torch.device("cpu"), torch.float32)
+    assert right < 1e-4
+    assert wrong > 0.1
 
 
 def test_targets_take_the_worst_row():
     row = {"operator": "local", "size": 56, "channels": 128, "window": 7, "terms": "plain", "reference": "unfold"}
     row |= {"ratio_to_conv3": 2.0, "peak_memory_bytes": 10, "reference_peak_memory_bytes": 100}
+    row |= {"error": 1e-5, "dtype": "float32"}
     rows = [{**row, "ratio_to_reference": ratio} for ratio in (9.0, 7.0)]
     found = {target.name: (target.found, target.met) for target in targets(rows)}
     assert found["local 7x7 at 56x56, plain: times as fast as unfold"] == (7.0, False)
@@ -73,7 +86,7 @@ def test_targets_take_the_worst_row():
     assert not any(name.startswith("axial") for name in found)
 
 
-@pytest.mark.skipif(not benchmark.Path("/proc/self/clear_refs").exists(), reason="the system does not tell the peak")
+@pytest.mark.skipif(not operators.Path("/proc/self/clear_refs").exists(), reason="the system does not tell the peak")
 def test_peak_memory_sees_what_unfolding_costs():
     case = Case("local", 28, 64, 1, 4, 7, "plain", ("unfold",))
     device = torch.device("cpu")

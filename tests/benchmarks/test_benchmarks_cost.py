@@ -1,0 +1,29 @@
+"""The rate is architectures over seconds, and both ways to count are compared."""
+
+import pytest
+
+from trionet_bench.benchmarks import cost
+from trionet_bench.benchmarks.measure import Setting
+from trionet_bench.spaces.presets import RESNET_NANO
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cost, "SPACES", {"resnet-nano": RESNET_NANO})
+    monkeypatch.setattr(cost, "DRAWN", 10)
+    monkeypatch.setattr(cost, "COUNTED", 1)
+
+
+def test_rate_by_hand():
+    found = cost.measure(Setting("cpu", threads=1, samples=2), lambda *_: None)
+    (row,) = found["cases"]
+    assert row["per_second"] == pytest.approx(1000 / row["median_ms"])
+    assert found["targets"][0]["found"] == row["per_second"]
+    assert row["reference_ms"] > row["median_ms"]
+
+
+def test_counts_that_differ_are_an_error(monkeypatch: pytest.MonkeyPatch):
+    right = cost.by_counter
+    monkeypatch.setattr(cost, "by_counter", lambda space, genes: right(space, genes) + 1)
+    with pytest.raises(ArithmeticError, match="resnet-nano"):
+        cost.measure(Setting("cpu", threads=1, samples=1), lambda *_: None)

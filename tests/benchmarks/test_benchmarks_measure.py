@@ -1,0 +1,58 @@
+"""Cases and targets by hand; a benchmark that fails leaves the others whole; the page says what was missed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trionet_bench.benchmarks import everything
+from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all
+from trionet_bench.benchmarks.measure import Setting, at_least, at_most, compared, line_of, target_line
+
+ENVIRONMENT = {"device_name": "A CPU, 3.0 GHz", "cores": 2, "torch": "2"}
+
+
+def test_ratio_is_of_the_medians_or_of_the_pairs():
+    ours, theirs = [1.0, 2.0, 9.0], [2.0, 8.0, 9.0]
+    assert compared({}, ours, "it", theirs)["ratio"] == 2 / 8
+    assert compared({}, ours, "it", theirs, paired=True)["ratio"] == 0.5  # of 1/2, 2/8 and 9/9
+    row = compared({"case": "one"}, ours, "it", theirs)
+    assert (row["median_ms"], row["reference_ms"], row["samples_ms"]) == (2.0, 8.0, ours)
+    assert line_of(row) == "one: 2 ms, 0.25 of it (8 ms)"
+
+
+def test_targets_take_the_worst_value():
+    (low,) = at_least("speed", 2, [3.0, 1.9])
+    (high,) = at_most("time", 2, [1.0, 2.0])
+    assert (low.found, low.met, high.found, high.met) == (1.9, False, 2.0, True)
+    assert at_most("time", 2, []) == []
+    assert target_line(vars(low)) == "speed: 1.9, at least 2 wanted: MISSED"
+
+
+def test_quick_takes_fewer_samples_unless_told():
+    assert [Setting(quick=quick).count(7) for quick in (False, True)] == [7, 3]
+    assert Setting(samples=5, quick=True).count(7) == 5
+
+
+def test_all_go_on_after_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def measure_one(bench: str, setting: Setting, tell: Any) -> dict[str, Any]:
+        if bench == "training":
+            raise ArithmeticError("2 is <not> 3")
+        row = compared({"case": f"{bench} & more"}, [1.0], "it", [2.0])
+        targets = [vars(target) for target in at_most(f"{bench} time", 0.25, [row["ratio"]])]
+        return {"bench": bench, "environment": ENVIRONMENT, "cases": [row], "targets": targets}
+
+    monkeypatch.setattr(everything, "measure_one", measure_one)
+    whole, file, page = measure_all(
+        Setting(), lambda bench: lambda *_: None, tmp_path / "results", tmp_path / "reports"
+    )
+    assert failed(whole) == {"training": "ArithmeticError: 2 is <not> 3"}
+    assert file == tmp_path / "results" / "benchmarks" / "a-cpu-3-0-ghz-2-cores.json"
+    stored = json.loads(file.read_text())
+    assert list(stored["benches"]) == list(BENCHES)
+    assert stored["benches"]["cost"]["cases"][0]["ratio"] == 0.5
+    text = page.read_text()
+    assert "cost &amp; more" in text and "2 is &lt;not&gt; 3" in text
+    assert text.count("<strong>missed</strong>") == len(BENCHES) - 1
+    assert "<svg" in text and "src=" not in text and "http:" not in text.replace("http://www.w3.org", "")

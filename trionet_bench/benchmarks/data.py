@@ -1,0 +1,91 @@
+"""What feeding costs: the share of the input pipeline in a training step, with the recipe's augmentation.
+
+Measured in one loop, as training runs it: the time until a batch is there, then the step on it. The network is the
+space's middle one of convolutions alone, the quickest there is, so that the share is the largest.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch.nn.functional as F
+
+from trionet_bench.benchmarks.measure import Document, Setting, Target, Tell, at_most, compared, document, line_of
+from trionet_bench.benchmarks.study import opened
+from trionet_bench.networks.layers import initialise
+from trionet_bench.systems.retraining import Bench
+from trionet_bench.timing import finish, threads
+from trionet_bench.training.device import autocast, resolve_device
+from trionet_bench.training.optimizer import build_optimizer
+
+LIMIT = 0.1  # of a step
+MODELS = {"conv": {"system": "standalone", "operator": "conv"}}
+# (source, space, recipe)
+SHIPPED = (
+    ("sklearn:digits", "resnet-nano", "quick"),
+    ("synthetic:texture?n=1000", "resnet-nano", "quick"),
+    ("synthetic:texture?n=1000&size=64", "resnet-tiny", "quick"),
+)
+
+
+def measure(
+    setting: Setting,
+    tell: Tell,
+    own: tuple[str, str, str] | None = None,
+    data_root: Path | None = None,
+) -> Document:
+    """A case for each shipped (source, space, recipe), or for ``own`` alone; DataError where its data are missing."""
+    device = resolve_device(setting.device)
+    chosen = (own,) if own else SHIPPED[: 2 if setting.quick else None]
+    rows: list[dict[str, Any]] = []
+    with threads(setting.threads) as used:
+        for source, space, recipe in chosen:
+            changes: dict[str, Any] = {
+                "name": "data",
+                "datasets": {"data": {"source": source}},
+                "space": space,
+                "recipe": recipe,
+            }
+            changes |= {"budgets": ["1T"], "models": MODELS, "seeds": [0]}
+            with opened(changes, "conv", str(device), data_root) as bench:
+                rows.append({**_measure(bench, setting.count(20)), "source": source, "space": space, "recipe": recipe})
+            tell(len(rows), len(chosen), line_of(rows[-1]))
+    return document("data", device, used, rows, targets(rows))
+
+
+def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
+    """The bound over all cases."""
+    return at_most("input pipeline over a training step", LIMIT, [row["ratio"] for row in rows])
+
+
+def _measure(bench: Bench, samples: int) -> dict[str, Any]:
+    space, recipe, device = bench.cell.space, bench.cell.recipe, bench.device
+    genes = space.middle(space.operators_set_to("conv"))
+    network = initialise(bench.build(space.decode(genes)), 0).to(device).train()
+    optimizer = build_optimizer(network, recipe)
+    batches = bench.train_batches("train")
+    feeding: list[float] = []
+    whole: list[float] = []
+    epoch = 0
+    while len(whole) <= samples:
+        start = time.perf_counter()
+        for images, targets in batches.epoch(epoch):
+            finish(device)
+            fed = time.perf_counter()
+            optimizer.zero_grad(set_to_none=True)
+            with autocast(device, recipe.precision):
+                logits = network(images)
+            F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing).backward()
+            optimizer.step()
+            finish(device)
+            feeding.append(1000 * (fed - start))
+            start_next = time.perf_counter()
+            whole.append(1000 * (start_next - start))
+            start = start_next
+            if len(whole) > samples:
+                break
+        epoch += 1
+    facts = {"case": f"{bench.cell.data.index.uri}, {space.name}, recipe {recipe.name}", "batch": batches.batch}
+    facts |= {"resolution": bench.cell.resolution, "device": str(device)}
+    return compared(facts, feeding[1:], "the whole step", whole[1:])  # the first warms up

@@ -1,0 +1,91 @@
+"""The page of ``bench all``: targets first, then a table for each benchmark, in the dress of the reports."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+import matplotlib.ticker as ticker
+
+from trionet_bench.benchmarks.measure import Document
+from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
+from trionet_bench.reporting.style import MUTED, OPERATOR_COLOURS, Style, drawn_in, new_figure, style_named
+from trionet_bench.reporting.text import DASH
+
+_FACTS = ("case", "device", "dtype")  # shown first; the others that are plain follow
+_TIMES = ("median_ms", "reference", "reference_ms", "ratio")
+_LEFT_OUT = {
+    *("samples_ms", "reference_samples_ms", "forward_backward_ms", "ratio_to_reference", "operator", "window"),
+    *("channels", "heads", "size", "batch", "terms", "kind", "network", "space", "source", "recipe", "resolution"),
+}
+
+
+def page(whole: Document, titles: Mapping[str, str]) -> str:
+    """The HTML page of a document of ``everything.measure_all``, in one file."""
+    benches = whole["benches"]
+    targets = [{**target, "bench": bench} for bench, found in benches.items() for target in found["targets"]]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("trionet_bench.reporting"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("benchmarks.html.j2").render(
+        made=next((found["environment"] for found in benches.values() if "environment" in found), {}),
+        targets=targets,
+        met=sum(target["met"] for target in targets),
+        picture=picture(targets),
+        tables=[(bench, titles[bench], *_table(found), found.get("error")) for bench, found in benches.items()],
+        shown=_shown,
+    )
+
+
+def _table(found: Document) -> tuple[list[str], list[list[Any]]]:
+    """Headings and rows: what tells the cases apart, then the times, then whatever else is one value."""
+    keys = dict.fromkeys(key for row in found["cases"] for key in row if key not in _LEFT_OUT)
+    first = [key for key in (*_FACTS, *_TIMES) if key in keys]
+    columns = [*first, *(key for key in keys if key not in first)]
+    return columns, [[row.get(column) for column in columns] for row in found["cases"]]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return DASH
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
+
+
+def picture(targets: list[dict[str, Any]]) -> str:
+    """How far each target is met, as inline SVG: what was found over its limit, so that left of 1 is better."""
+    if not targets:
+        return ""
+    style = style_named("paper")
+    with drawn_in(style):
+        drawing = _margins(targets, style)
+        settle(drawing)
+        return inline_svg(saved(Drawing(drawing, _no_data(), ""), "svg"), "targets")
+
+
+def _margins(targets: list[dict[str, Any]], style: Style) -> Any:
+    values = [t["limit"] / t["found"] if t["at_least"] else t["found"] / t["limit"] for t in targets]
+    figure = new_figure(style.page, 0.5 + 0.19 * len(targets))
+    axes = figure.subplots()
+    places = range(len(targets))
+    for place, value, target in zip(places, values, targets, strict=True):
+        colour = OPERATOR_COLOURS["axial"] if target["met"] else OPERATOR_COLOURS["local"]
+        axes.plot([1, value], [place, place], color=colour)
+        axes.plot(value, place, "o" if target["met"] else "s", color=colour)
+    axes.axvline(1, color=MUTED, linewidth=style.line)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(visible=True, axis="x")
+    axes.grid(visible=False, axis="y")
+    axes.set_yticks(places, [target["name"] for target in targets])
+    axes.invert_yaxis()
+    axes.set_xlabel("Found over its limit (of at least: limit over found); left of 1 is met")
+    return figure
+
+
+def _no_data() -> Any:
+    import pandas as pd
+
+    return pd.DataFrame()

@@ -1,0 +1,143 @@
+"""What a supernet costs beyond its children: a step of training beside the same children as networks of their own, and
+the scoring of a candidate beside plain inference with the same recalibration.
+
+Every sample is another draw of children, as in training and search, so that what is made anew for each is counted.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trionet_bench.benchmarks.measure import Document, Setting, Target, Tell, at_most, compared, document, line_of
+from trionet_bench.benchmarks.study import opened
+from trionet_bench.networks.elastic import Supernet
+from trionet_bench.networks.sharing import MultiHeadSharing
+from trionet_bench.search.calibration import ChildScorer, recalibrate
+from trionet_bench.search.sampling import Child, HierarchicalSampler
+from trionet_bench.search.supernet import SandwichStep
+from trionet_bench.systems.retraining import Bench
+from trionet_bench.timing import finish, threads
+from trionet_bench.training.device import autocast, resolve_device
+from trionet_bench.training.distillation import soft_cross_entropy
+from trionet_bench.training.recipe import Recipe
+
+STEP_LIMIT, SCORE_LIMIT = 1.10, 1.15
+STEP, SCORE = "sandwich step", "candidate evaluation"
+# The shipped quickstart, and one step up: a bigger space on bigger images.
+STUDIES: dict[str, dict[str, Any]] = {
+    "resnet-nano": {"name": "nano", "extends": "quickstart"},
+    "resnet-tiny": {
+        "name": "tiny",
+        "extends": "quickstart",
+        "datasets": {"digits": {"source": "synthetic:texture?n=1200&size=64"}},
+        "space": "resnet-tiny",
+        "recipe": {"base": "quick", "batch": 32, "search": {"calibration_images": 128, "calibration_batch": 64}},
+        "budgets": ["60M"],
+    },
+}
+
+
+def measure(setting: Setting, tell: Tell) -> Document:
+    """Two cases for each study: a sandwich step, a candidate's evaluation."""
+    device = resolve_device(setting.device)
+    studies = list(STUDIES)[: 1 if setting.quick else None]
+    rows: list[dict[str, Any]] = []
+    with threads(setting.threads) as used:
+        for space in studies:
+            with opened(STUDIES[space], "trionet", str(device)) as bench:
+                supernet = Supernet(bench.cell.space, bench.build, MultiHeadSharing(), 0).to(device)
+                samples = setting.count(8 if space == studies[0] else 3)
+                for case in (_step(bench, supernet, samples), _score(bench, supernet, samples)):
+                    rows.append({**case, "space": space, "device": str(device), "case": f"{case['kind']}, {space}"})
+                    tell(len(rows), 2 * len(studies), line_of(rows[-1]))
+    return document("supernet", device, used, rows, targets(rows))
+
+
+def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
+    """Both bounds, over all studies."""
+
+    def ratios(kind: str) -> list[float]:
+        return [row["ratio"] for row in rows if row["kind"] == kind]
+
+    return [
+        *at_most("sandwich step over the same children as networks of their own", STEP_LIMIT, ratios(STEP)),
+        *at_most("candidate evaluation over plain inference and recalibration", SCORE_LIMIT, ratios(SCORE)),
+    ]
+
+
+def _step(bench: Bench, supernet: Supernet, samples: int) -> dict[str, Any]:
+    cell, device = bench.cell, bench.device
+    recipe = cell.recipe.for_supernet()
+    sampler = HierarchicalSampler(cell.space, 0, recipe.supernet.random_children)
+    step = SandwichStep(supernet, sampler, recipe, device)
+    images, labels = next(bench.train_batches("train").epoch(0))
+    supernet.train()
+    ours, theirs = [], []
+    for number in range(samples + 1):  # the first warms up and is dropped
+        children = sampler.draw(number)
+        networks = [supernet.extract(cell.space.decode(child.genes)).train() for child in children]
+        supernet.zero_grad(set_to_none=True)
+        apart = timed(lambda: train_apart(children, networks, images, labels, recipe), device)  # noqa: B023
+        together = timed(lambda: step(images, labels, number), device)  # noqa: B023
+        if number:
+            ours.append(together)
+            theirs.append(apart)
+    facts = {"kind": STEP, "batch": len(images), "children": len(children)}
+    return compared(facts, ours, "its children apart", theirs, paired=True)
+
+
+def train_apart(
+    children: Sequence[Child], networks: Sequence[nn.Module], images: Tensor, labels: Tensor, recipe: Recipe
+) -> None:
+    """What a sandwich step computes, by networks that share nothing."""
+    teacher: Tensor | None = None
+    for child, network in zip(children, networks, strict=True):
+        with autocast(images.device, recipe.precision):
+            logits = network(images)
+        logits = logits.float()
+        if teacher is not None and child.role != "biggest":
+            loss = soft_cross_entropy(logits, teacher, recipe.supernet.temperature)
+        else:
+            loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        (loss / len(children)).backward()
+        if child.role == "biggest" and recipe.supernet.distillation:
+            teacher = logits.detach()
+
+
+def _score(bench: Bench, supernet: Supernet, samples: int) -> dict[str, Any]:
+    settings, space = bench.cell.recipe.search, bench.cell.space
+    calibration = bench.calibration_batches(settings.calibration_images, settings.calibration_batch)
+    held_out = bench.eval_batches("search_val", settings.evaluation_batch)
+    scorer = ChildScorer(supernet.eval(), calibration, held_out, bench.device)
+    ready = list(calibration), [(images, labels) for images, labels, _ in held_out]
+    sampler = HierarchicalSampler(space, 1)
+    ours, theirs = [], []
+    for number in range(samples + 1):
+        architecture = space.decode(sampler.draw(number)[1].genes)
+        network = supernet.extract(architecture)
+        plain = timed(lambda: infer(recalibrate(network, ready[0]), ready[1]), bench.device)  # noqa: B023
+        scored = timed(lambda: scorer.score(architecture), bench.device)  # noqa: B023
+        if number:
+            ours.append(scored)
+            theirs.append(plain)
+    facts = {"kind": SCORE, "calibration_images": len(calibration), "images": len(held_out.images)}
+    return compared(facts, ours, "inference and recalibration", theirs, paired=True)
+
+
+@torch.no_grad()
+def infer(network: nn.Module, batches: Sequence[tuple[Tensor, Tensor]]) -> int:
+    """Correct answers of a network on images that lie ready."""
+    return sum(int((network(images).argmax(dim=1) == labels).sum()) for images, labels in batches)
+
+
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Milliseconds of one piece of work."""
+    finish(device)
+    start = time.perf_counter()
+    work()
+    finish(device)
+    return 1000 * (time.perf_counter() - start)

@@ -1,0 +1,154 @@
+"""How fast networks train: ResNet-50 beside torchvision's, and which number and memory format helps where.
+
+A step is forward, backward and the optimizer's update on images that lie ready. The two ResNet-50 are the same network:
+with the same weights they give the same logits, which is checked first.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models import resnet50
+
+from trionet_bench.benchmarks.measure import Document, Setting, Target, Tell, at_most, compared, document, line_of
+from trionet_bench.networks.layers import initialise
+from trionet_bench.networks.skeletons import build_network
+from trionet_bench.spaces.presets import SPACES
+from trionet_bench.spaces.published import published
+from trionet_bench.timing import in_turns, threads
+from trionet_bench.training.device import resolve_device
+from trionet_bench.training.loop import memory_format
+from trionet_bench.training.optimizer import build_optimizer
+from trionet_bench.training.recipe import IMAGENET_130, QUICK, Recipe
+
+CLASSES = 1000
+EQUAL = 0.01  # differences of time below this are not told apart
+HELPS = 1.05  # what a format must be worth to be called a miss
+
+
+@dataclass(frozen=True)
+class Format:
+    """Number format of the forward pass, and order of the images' memory."""
+
+    dtype: torch.dtype
+    channels_last: bool
+
+    def __str__(self) -> str:
+        name = str(self.dtype).removeprefix("torch.")
+        return f"{name} {'channels-last' if self.channels_last else 'contiguous'}"
+
+
+FORMATS = tuple(Format(dtype, last) for dtype in (torch.float32, torch.bfloat16) for last in (False, True))
+SMALL = tuple((space, operator) for space in ("resnet-nano", "resnet-tiny") for operator in ("conv", "local", "axial"))
+
+
+def measure(setting: Setting, tell: Tell) -> Document:
+    """ResNet-50 in the formats, then small networks in the formats."""
+    device = resolve_device(setting.device)
+    fast = device.type == "cuda"
+    batch, small_batch = (128, 256) if fast else (4, 32)
+    formats = FORMATS if fast else FORMATS[:2]  # a CPU emulates bfloat16 unless it is recent; see the small networks
+    rows: list[dict[str, Any]] = []
+    chosen = SMALL[:1] if setting.quick else SMALL
+    total = len(formats) + len(chosen)
+    with threads(setting.threads) as used:
+        for form in formats:
+            rows.append(_resnet50(form, device, batch, setting.count(20 if fast else 4)))
+            tell(len(rows), total, line_of(rows[-1]))
+        for done, (space, operator) in enumerate(chosen, start=len(formats) + 1):
+            rows.extend(_formats(space, operator, device, small_batch, setting.count(20 if fast else 3)))
+            tell(done, total, line_of(rows[-1]))
+    return document("training", device, used, rows, targets(rows))
+
+
+def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
+    """As fast as torchvision; and no format would train anything faster than the one that is chosen."""
+    found = at_most(
+        "ResNet-50, training step over torchvision's",
+        1 + EQUAL,
+        [r["ratio"] for r in rows if r["network"] == "resnet50"],
+    )
+    small = [1 / r["ratio"] for r in rows if r["network"] != "resnet50" and r["dtype"] == "float32"]
+    return found + at_most("chosen memory format over the other", HELPS, small)
+
+
+def _resnet50(form: Format, device: torch.device, batch: int, samples: int) -> dict[str, Any]:
+    ours = initialise(build_network(published("resnet50"), CLASSES, 3, 224), 0)
+    theirs = twin(ours)
+    options = IMAGENET_130.optimizer
+    reference = torch.optim.SGD(
+        theirs.parameters(), IMAGENET_130.peak_lr, options.momentum, weight_decay=options.weight_decay, nesterov=True
+    )
+    images = torch.randn(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    steps = {
+        "ours": training_step(ours, IMAGENET_130, images, form, device),
+        "theirs": training_step(theirs, IMAGENET_130, images, form, device, reference),
+    }
+    times = in_turns(steps, samples, device)
+    facts = {"case": f"resnet50, {form}", "network": "resnet50", "batch": batch, "device": str(device)}
+    facts |= {"dtype": str(form.dtype).removeprefix("torch."), "channels_last": form.channels_last}
+    return compared(facts, times["ours"], "torchvision", times["theirs"])
+
+
+def twin(ours: nn.Module, classes: int = CLASSES) -> nn.Module:
+    """torchvision's ResNet-50 with the same weights; ArithmeticError unless it gives the same logits."""
+    theirs = resnet50(weights=None, num_classes=classes)
+    names, values = theirs.state_dict().keys(), ours.state_dict().values()  # both in the order of the computation
+    theirs.load_state_dict(dict(zip(names, values, strict=True)))
+    images = torch.randn(1, 3, 65, 65, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found, expected = ours.eval()(images), theirs.eval()(images)
+    if not torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())):
+        raise ArithmeticError("our ResNet-50 does not give the logits of torchvision's with the same weights")
+    return theirs
+
+
+def _formats(space_name: str, operator: str, device: torch.device, batch: int, samples: int) -> list[dict[str, Any]]:
+    space = SPACES[space_name]
+    architecture = space.decode(space.middle(space.operators_set_to(operator)))
+    images = torch.randn(batch, 3, space.resolution, space.resolution, generator=torch.Generator().manual_seed(0))
+    steps = {
+        str(form): training_step(
+            initialise(build_network(architecture, 10, 3, space.resolution), 0), QUICK, images, form, device
+        )
+        for form in FORMATS
+    }
+    times = in_turns(steps, samples, device)
+    network = build_network(architecture, 10, 3, space.resolution)
+    chosen = str(Format(torch.float32, memory_format(network, QUICK, device) == torch.channels_last))
+    rows = []
+    for form in FORMATS:
+        if str(form) != chosen:
+            facts: dict[str, Any] = {"case": f"{space_name} {operator}, {form}", "network": f"{space_name} {operator}"}
+            facts |= {"batch": batch, "device": str(device), "channels_last": form.channels_last}
+            facts |= {"dtype": str(form.dtype).removeprefix("torch.")}
+            rows.append(compared(facts, times[str(form)], f"the chosen {chosen}", times[chosen]))
+    return rows
+
+
+def training_step(
+    network: nn.Module,
+    recipe: Recipe,
+    images: Tensor,
+    form: Format,
+    device: torch.device,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> Callable[[], None]:
+    """One step of training by ``optimizer``, or by the recipe's as the loop makes it."""
+    layout = torch.channels_last if form.channels_last else torch.contiguous_format
+    network.to(device).to(memory_format=layout).train()  # type: ignore[call-overload]
+    images = images.to(device, memory_format=layout)
+    labels = torch.zeros(len(images), dtype=torch.long, device=device)
+    optimizer = optimizer or build_optimizer(network, recipe)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=form.dtype == torch.bfloat16):
+            logits = network(images)
+        F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing).backward()
+        optimizer.step()
+
+    return step
