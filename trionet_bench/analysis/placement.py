@@ -3,6 +3,8 @@
 Without the prior a placement map shows the search space, not the search.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -14,31 +16,48 @@ PLACE = ["stage", "block"]
 
 
 def searched_blocks(results: Results) -> pd.DataFrame:
-    """Blocks of networks that were searched for (their record has a sampling prior)."""
+    """Blocks of networks that were searched for (their record has a sampling prior); those of several operators have a
+    row for each.
+    """
     searched = results.priors[CELL].drop_duplicates()
     return results.blocks.merge(searched, on=CELL)
 
 
+def by_depth(frame: pd.DataFrame) -> pd.DataFrame:
+    """Blocks or priors with, for models whose networks have one stage only, each block in the place of a stage."""
+    stages = frame.groupby("model").stage.transform("nunique")
+    return frame.assign(stage=frame.stage.where(stages > 1, frame.block))
+
+
+def depth_word(results: Results, models: Collection[str]) -> str:
+    """What ``by_depth`` leaves in the column ``stage``."""
+    own = results.priors[results.priors.model.isin(models)]
+    return "block" if own.groupby("model").stage.nunique().max() == 1 else "stage"
+
+
 def placement_shares(results: Results, by: list[str] | None = None, level: str = "block") -> pd.DataFrame:
-    """Share of each operator over found networks, with Wilson's interval, beside the prior's.
+    """Share of each operator over found networks, with Wilson's interval, beside the prior's. A block of several
+    operators counts for each by its share.
 
     Args:
         by: further columns to keep apart; ``GROUP`` when not given.
-        level: "block" for each position, "stage" for all blocks of a stage together. Blocks of one network are not
-            independent draws, so the interval of a stage is the narrower reading.
+        level: "block" for each position, "stage" for all blocks of a stage together, where there are stages; see
+            ``by_depth``. Blocks of one network are not independent draws: a stage's interval is the narrower reading.
 
     Columns: by, stage, (block), operator, count, n, share, low, high, prior, macs_share.
     """
     by = GROUP if by is None else by
     place = PLACE if level == "block" else ["stage"]
-    blocks = searched_blocks(results)
+    blocks, priors = searched_blocks(results), results.priors
+    if level == "stage":
+        blocks, priors = by_depth(blocks), by_depth(priors)
     if blocks.empty:
         return pd.DataFrame(
             columns=[*by, *place, "operator", "count", "n", "share", "low", "high", "prior", "macs_share"]
         )
-    prior = _expected(results, blocks, by, place)
-    totals = blocks.groupby([*by, *place]).agg(n=("macs", "size"), all_macs=("macs", "sum")).reset_index()
-    counts = blocks.groupby([*by, *place, "operator"]).agg(count=("macs", "size"), macs=("macs", "sum")).reset_index()
+    prior = _expected(priors, blocks, by, place)
+    totals = blocks.groupby([*by, *place]).agg(n=("share", "sum"), all_macs=("macs", "sum")).reset_index()
+    counts = blocks.groupby([*by, *place, "operator"]).agg(count=("share", "sum"), macs=("macs", "sum")).reset_index()
     grid = totals.merge(prior[[*by, *place, "operator", "prior"]], on=[*by, *place], how="left")
     table = grid.merge(counts, on=[*by, *place, "operator"], how="outer").sort_values([*by, *place, "operator"])
     table["n"] = table.groupby([*by, *place]).n.transform("max")
@@ -47,16 +66,18 @@ def placement_shares(results: Results, by: list[str] | None = None, level: str =
     table["share"] = table["count"] / table.n
     table["low"], table["high"] = proportion_interval(table["count"].to_numpy(), table.n.to_numpy())
     table["macs_share"] = table.macs / table.all_macs
-    table = table.astype({"count": int, "n": int})
+    table["n"] = table.n.round().astype(int)
+    if np.allclose(table["count"], table["count"].round()):
+        table["count"] = table["count"].round().astype(int)
     return table[[*by, *place, "operator", "count", "n", "share", "low", "high", "prior", "macs_share"]].reset_index(
         drop=True
     )
 
 
-def _expected(results: Results, blocks: pd.DataFrame, by: list[str], place: list[str]) -> pd.DataFrame:
+def _expected(priors: pd.DataFrame, blocks: pd.DataFrame, by: list[str], place: list[str]) -> pd.DataFrame:
     """Prior share at the places that the found networks have, each network's blocks counted once."""
-    present = blocks[[*CELL, *PLACE]].merge(results.priors, on=[*CELL, *PLACE])
-    weight = blocks.groupby([*by, *place]).size().rename("n").reset_index()
+    present = blocks[[*CELL, *PLACE]].drop_duplicates().merge(priors, on=[*CELL, *PLACE])
+    weight = blocks.groupby([*by, *place]).share.sum().rename("n").reset_index()
     summed = present.groupby([*by, *place, "operator"]).share.sum().reset_index()
     merged = summed.merge(weight, on=[*by, *place])
     return merged.assign(prior=merged.share / merged.n)

@@ -19,8 +19,14 @@ from trionet_bench.errors import UsageError, nearest
 # The page swaps these four for its own colours when it is shown dark; nothing else may use them.
 INK, MUTED, GRID, PAPER = "#1b1f24", "#5b6570", "#dfe3e8", "#ffffff"
 
-OPERATOR_COLOURS = {"conv": "#0173b2", "local": "#de8f05", "axial": "#029e73"}
-OPERATOR_HATCHES = {"conv": "", "local": "////", "axial": "|||"}
+OPERATOR_COLOURS = {
+    "conv": "#0173b2",
+    "local": "#de8f05",
+    "axial": "#029e73",
+    "global": "#c04050",
+    "locality": "#7d74c9",
+}
+OPERATOR_HATCHES = {"conv": "", "local": "////", "axial": "|||", "global": "---", "locality": "\\\\\\\\"}
 OTHER_COLOUR = "#9a9fa6"
 _OTHER_OPERATORS = [
     ("#56b4e9", "\\\\\\\\"),
@@ -34,8 +40,14 @@ _OTHER_OPERATORS = [
 LIGHTER_WHEN_DARK = ("#0173b2", "#882255", "#332288", "#029e73")
 
 _SEARCHED = ["#882255", "#56b4e9", "#aa7733", "#332288", "#cc79a7", "#77841d"]
-_MARKERS = {"conv": "o", "local": "s", "axial": "^"}
-_LINES = {"conv": "-", "local": (0, (5, 1.5)), "axial": (0, (1, 1))}
+_MARKERS = {"conv": "o", "local": "s", "axial": "^", "global": "p", "locality": "8"}
+_LINES = {
+    "conv": "-",
+    "local": (0, (5, 1.5)),
+    "axial": (0, (1, 1)),
+    "global": (0, (4, 1, 1, 1)),
+    "locality": (0, (2, 1)),
+}
 _OTHER_MARKERS = ["D", "P", "v", "<", ">", "h"]
 _OTHER_LINES: list[Any] = ["-", (0, (7, 1, 1, 1)), (0, (3, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (9, 2)), (0, (2, 2))]
 
@@ -166,7 +178,7 @@ def operator_hatch(operator: str) -> str:
 
 
 def _other(operator: str) -> tuple[str, str]:
-    """Colour and hatch of an operator that is not one of the three: the same in every figure."""
+    """Colour and hatch of an operator without ones of its own: the same in every figure."""
     return _OTHER_OPERATORS[zlib.crc32(operator.encode()) % len(_OTHER_OPERATORS)]
 
 

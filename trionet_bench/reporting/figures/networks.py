@@ -24,6 +24,7 @@ from trionet_bench.reporting.text import compact, counted, listed, percent
 MAX_NETWORKS = 8
 _ROW = 1.19  # inches for one network at paper size
 _TALLEST = 0.42  # inches, expansion 1/2
+_WIDEST_MLP = 6  # over the width of a transformer; as tall as that
 _GAP, _END = 0.14, 0.36  # inches between stages, and of stem and head
 
 
@@ -53,7 +54,8 @@ def draw_networks(results: Results, style: Style) -> Drawing | None:
         Patch(fc=operator_colour(name), hatch=operator_hatch(name), ec="#fefefe", label=name) for name in operators
     ]
     axis.legend(handles=patches, loc="lower left", bbox_to_anchor=(0.008, 0.0), ncols=len(patches), borderaxespad=0.2)
-    key = "height: expansion ⅛, ¼, ½ · k: kernel · w: window · h: heads"
+    height_is = "feed-forward width" if blocks.mlp.notna().all() else "expansion ⅛, ¼, ½"
+    key = f"height: {height_is} · k: kernel · w: window · h: heads"
     axis.text(6.85, 0.13, key, ha="right", va="center", size=style.small, color=MUTED)
     return Drawing(figure, blocks, _finding(blocks, operators), _note(chosen, cells))
 
@@ -71,8 +73,13 @@ def _chosen(cells: pd.DataFrame, results: Results) -> pd.DataFrame:
 
 def _pitch(networks: list[pd.DataFrame]) -> float:
     """Width of a block, the same for all networks, so that the longest fills the page."""
-    room = [(6.75 - 2 * _END - _GAP * (own.stage.nunique() + 1)) / len(own) for own in networks]
+    room = [(6.75 - 2 * _END - _GAP * (own.stage.nunique() + 1)) / _count(own) for own in networks]
     return min(0.8, *room) if room else 0.8
+
+
+def _count(rows: pd.DataFrame) -> int:
+    """Blocks, of which those of several operators have several rows."""
+    return len(rows[["stage", "block"]].drop_duplicates())
 
 
 def _network(axis: Any, cell: pd.Series, blocks: pd.DataFrame, bottom: float, pitch: float, style: Style) -> None:
@@ -85,11 +92,11 @@ def _network(axis: Any, cell: pd.Series, blocks: pd.DataFrame, bottom: float, pi
     x = 0.08
     x = _end(axis, x, middle, "stem", style) + _GAP
     start = x
-    length = len(blocks) * pitch + (stages - 1) * _GAP
+    length = _count(blocks) * pitch + (stages - 1) * _GAP
     axis.plot([0.08 + _END, start + length + _GAP], [middle, middle], color=MUTED, lw=0.8, zorder=1)
     for _, stage in blocks.groupby("stage", sort=True):
         first = stage.iloc[0]
-        width = pitch * len(stage)
+        width = pitch * _count(stage)
         back = FancyBboxPatch(
             (x - 0.03, bottom + 0.03),
             width + 0.03,
@@ -102,7 +109,7 @@ def _network(axis: Any, cell: pd.Series, blocks: pd.DataFrame, bottom: float, pi
         axis.add_patch(back)
         label = f"{first.resolution} px, {compact(first.width)} ch" if width > 0.8 else f"{first.resolution} px"
         axis.text(x + width / 2, bottom + _ROW - 0.3, label, ha="center", va="center", size=style.small, color=MUTED)
-        for _, block in stage.iterrows():
+        for _, block in stage.groupby("block", sort=True):
             _block(axis, block, x, middle, pitch, style)
             x += pitch
         x += _GAP
@@ -115,24 +122,28 @@ def _end(axis: Any, x: float, middle: float, label: str, style: Style) -> float:
     return x + _END
 
 
-def _block(axis: Any, block: pd.Series, x: float, middle: float, pitch: float, style: Style) -> None:
-    expansion = 0.25 if pd.isna(block.expansion) else min(float(block.expansion), 0.5)
-    height = _TALLEST * expansion / 0.5
-    box = Rectangle(
-        (x + 0.04 * pitch, middle - height / 2),
-        0.86 * pitch,
-        height,
-        fc=operator_colour(block.operator),
-        hatch=operator_hatch(block.operator),
-        ec="#fefefe",
-        lw=0.4,
-        zorder=2,
-    )
-    axis.add_patch(box)
+def _block(axis: Any, rows: pd.DataFrame, x: float, middle: float, pitch: float, style: Style) -> None:
+    """One box, divided among the operators of the block by their shares."""
+    height = _height(rows.iloc[0])
+    top = middle + height / 2
+    for _, part in rows.iterrows():
+        top -= height * part.share
+        box = Rectangle(
+            (x + 0.04 * pitch, top),
+            0.86 * pitch,
+            height * part.share,
+            fc=operator_colour(part.operator),
+            hatch=operator_hatch(part.operator),
+            ec="#fefefe",
+            lw=0.4,
+            zorder=2,
+        )
+        axis.add_patch(box)
     options = [
-        f"{letter}{int(block[name])}"
+        f"{letter}{int(part[name])}"
+        for _, part in rows.iterrows()
         for letter, name in (("k", "kernel"), ("w", "window"), ("h", "heads"))
-        if not pd.isna(block[name])
+        if not pd.isna(part[name])
     ]
     joined = " ".join(options)
     fits = 0.5 * style.small / 72 * 6.9 / style.page * len(joined) < pitch
@@ -142,8 +153,16 @@ def _block(axis: Any, block: pd.Series, x: float, middle: float, pitch: float, s
         axis.text(x + pitch * 0.47, y, text, ha="center", va="center", size=style.small, color=INK)
 
 
+def _height(block: pd.Series) -> float:
+    """By the feed-forward width of a transformer's block, by the expansion of others."""
+    if not pd.isna(block.mlp):
+        return _TALLEST * min(float(block.mlp) / _WIDEST_MLP, 1.0)
+    expansion = 0.25 if pd.isna(block.expansion) else min(float(block.expansion), 0.5)
+    return _TALLEST * expansion / 0.5
+
+
 def _finding(blocks: pd.DataFrame, operators: list[str]) -> str:
-    share = blocks.operator.value_counts(normalize=True)
+    share = blocks.groupby("operator").share.sum() / blocks.share.sum()
     networks = len(blocks[CELL].drop_duplicates())
     mix = listed([f"{100 * share[name]:.0f} % {name}" for name in operators])
     return f"The {counted(networks, 'found network')} mix the operators: over all blocks {mix}."

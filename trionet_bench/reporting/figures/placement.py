@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Patch, Rectangle
 
-from trionet_bench.analysis.placement import placement_shares, searched_blocks
+from trionet_bench.analysis.placement import by_depth, depth_word, placement_shares, searched_blocks
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.style import (
@@ -44,20 +44,26 @@ def draw_placement(results: Results, style: Style) -> Drawing | None:
         return None
     rows = [(dataset, model) for dataset in results.datasets for model in models]
     rows = [row for row in rows if not shares[(shares.dataset == row[0]) & (shares.model == row[1])].empty]
-    operators = operators_in_order(shares.operator)
-    places = shares[["stage", "block"]].drop_duplicates().sort_values(["stage", "block"])
-    columns = pd.MultiIndex.from_frame(places)
     drawn = rows[:MAX_ROWS]
-    figure = new_figure(style.page, (0.52 + 0.24 * len(operators)) * style.page / 6.9 * len(drawn))
-    grid = figure.subplots(len(drawn), 2, squeeze=False)
+    kinds = {model: _grid(shares[shares.model == model]) for model in models}
+    heights = [0.52 + 0.24 * len(kinds[model][0]) for _, model in drawn]
+    figure = new_figure(style.page, sum(heights) * style.page / 6.9)
+    grid = figure.subplots(len(drawn), 2, squeeze=False, height_ratios=heights)
     for (dataset, model), (left, right) in zip(drawn, grid, strict=True):
         part = shares[(shares.dataset == dataset) & (shares.model == model)]
+        operators, columns = kinds[model]
         networks = int(part.n.max())
         name = f"{dataset}" if len(models) == 1 else f"{dataset}, {model}"
         title = f"{name}: found ({counted(networks, 'network')})"
         _heat(left, _wide(part, "share", operators, columns), title, style, clear=_clear(part, operators, columns))
         _heat(right, _wide(part, "prior", operators, columns), "expected under the sampling prior", style)
-    return Drawing(figure, shares, _placement_finding(results, models), _placement_note(rows))
+    return Drawing(figure, shares, _placement_finding(results), _placement_note(rows))
+
+
+def _grid(shares: pd.DataFrame) -> tuple[list[str], pd.MultiIndex]:
+    """The rows and columns of a model's map: its own operators, and the blocks of its deepest network."""
+    places = shares[["stage", "block"]].drop_duplicates().sort_values(["stage", "block"])
+    return operators_in_order(shares.operator), pd.MultiIndex.from_frame(places)
 
 
 def _wide(part: pd.DataFrame, value: str, operators: list[str], columns: pd.MultiIndex) -> pd.DataFrame:
@@ -95,23 +101,36 @@ def _heat(axis: Any, shares: pd.DataFrame, title: str, style: Style, clear: pd.D
         axis.axvline(edge, color=PAPER, lw=3 * style.scale)
     axis.set_xticks([(a + b) / 2 for a, b in itertools.pairwise(edges)])
     first = int(stages.min())
-    axis.set_xticklabels([f"stage {int(stages[edge]) + 1 - min(first, 1)}" for edge in edges[:-1]])
+    labels = [f"stage {int(stages[edge]) + 1 - min(first, 1)}" for edge in edges[:-1]]
+    axis.set_xticklabels(labels if len(labels) > 1 else ["blocks in order"])
     axis.tick_params(axis="both", length=0)
     axis.set_yticks(np.arange(len(shares)) + 0.5, list(shares.index))
     axis.set_title(title)
 
 
-def _placement_finding(results: Results, models: list[str]) -> str:
-    stages = placement_shares(results, ["model"], level="stage")
-    stages = stages[stages.model.isin(models)]
-    first = int(stages.stage.min())
-    parts = []
-    for stage, group in stages.groupby("stage"):
-        top = group.sort_values("share", ascending=False, kind="stable").iloc[0]
-        parts.append(
-            f"stage {int(str(stage)) + 1 - min(first, 1)} {top.operator} ({top.share:.2f}, prior {top.prior:.2f})"
-        )
-    return f"Most frequent operator of the networks found by {listed(models)}: {', '.join(parts)}."
+def leading_kinds(results: Results) -> list[list[str]]:
+    """The leading searches, those over the same operators together."""
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for model in leading_searches(results):
+        operators = tuple(sorted(results.priors[results.priors.model == model].operator.unique()))
+        kinds.setdefault(operators, []).append(model)
+    return list(kinds.values())
+
+
+def _placement_finding(results: Results) -> str:
+    found = []
+    for models in leading_kinds(results):
+        stages = placement_shares(results, ["model"], level="stage")
+        stages = stages[stages.model.isin(models)]
+        first, word = int(stages.stage.min()), depth_word(results, models)
+        parts = []
+        for stage, group in stages.groupby("stage"):
+            top = group.sort_values("share", ascending=False, kind="stable").iloc[0]
+            parts.append(
+                f"{word} {int(str(stage)) + 1 - min(first, 1)} {top.operator} ({top.share:.2f}, prior {top.prior:.2f})"
+            )
+        found.append(f"Most frequent operator of the networks found by {listed(models)}: {', '.join(parts)}.")
+    return " ".join(found)
 
 
 def _placement_note(rows: list[tuple[str, str]]) -> str:
@@ -125,41 +144,47 @@ def _placement_note(rows: list[tuple[str, str]]) -> str:
 
 
 def draw_placement_macs(results: Results, style: Style) -> Drawing | None:
-    """Mean MACs of the found networks by stage, stacked by the operator of the block."""
-    models = leading_searches(results)
-    blocks = searched_blocks(results)
-    blocks = blocks[blocks.model.isin(models[:1])]
+    """Mean MACs of the found networks by stage, or block where there is one stage, stacked by operator."""
+    models = [kind[0] for kind in leading_kinds(results)]
+    blocks = by_depth(searched_blocks(results))
+    blocks = blocks[blocks.model.isin(models)]
     if blocks.empty:
         return None
-    networks = blocks.drop_duplicates(["dataset", "budget", "seed"]).dataset.value_counts()
-    sums = blocks.groupby(["dataset", "stage", "operator"]).macs.sum().rename("macs").reset_index()
-    sums["macs"] = sums.macs / sums.dataset.map(networks)
-    datasets = [name for name in results.datasets if name in set(sums.dataset)]
+    keys = ["dataset", "model"]
+    networks = blocks.drop_duplicates([*keys, "budget", "seed"]).groupby(keys).size().rename("networks")
+    sums = blocks.groupby([*keys, "stage", "operator"]).macs.sum().rename("macs").reset_index()
+    sums["macs"] = sums.macs / sums.join(networks, on=keys).networks
+    order = [(dataset, model) for model in models for dataset in results.datasets]
+    drawn = [place for place in order if ((sums.dataset == place[0]) & (sums.model == place[1])).any()][:MAX_PANELS]
     operators = operators_in_order(sums.operator)
-    figure, axes = panels(style, min(len(datasets), MAX_PANELS), height=1.9)
-    first = int(sums.stage.min())
-    for axis, dataset in zip(axes, datasets, strict=False):
-        wide = sums[sums.dataset == dataset].pivot(index="stage", columns="operator", values="macs").fillna(0)
-        base = np.zeros(len(wide))
-        for operator in operators:
-            height = wide[operator].to_numpy() if operator in wide else np.zeros(len(wide))
-            axis.bar(
-                range(len(wide)),
-                height,
-                0.62,
-                bottom=base,
-                color=operator_colour(operator),
-                hatch=operator_hatch(operator),
-                edgecolor="#fefefe",
-            )
-            base += height
-        axis.set_xticks(range(len(wide)), [str(stage + 1 - min(first, 1)) for stage in wide.index])
-        axis.yaxis.set_major_formatter(lambda value, _: compact(value))
-        axis.set_title(dataset)
-    label_outer(axes, "stage", "MACs of the stage's blocks")
+    figure, axes = panels(style, len(drawn), height=1.9)
+    for axis, (dataset, model) in zip(axes, drawn, strict=True):
+        _macs_panel(axis, sums[(sums.dataset == dataset) & (sums.model == model)], operators)
+        axis.set_title(dataset if len(models) == 1 else f"{dataset}, {model}")
+    words = " or ".join(dict.fromkeys(depth_word(results, [model]) for model in models))
+    label_outer(axes, words, f"MACs of the {words}'s blocks" if words == "stage" else "MACs")
     patches = [Patch(fc=operator_colour(name), hatch=operator_hatch(name), ec="#fefefe") for name in operators]
     shared_legend(figure, patches, operators, style)
-    total = sums.groupby("operator").macs.sum() / sums.macs.sum()
-    finding = listed([f"{name} {100 * total[name]:.0f} %" for name in operators])
-    note = f"Means over the networks that {models[0]} found, all budgets and seeds."
-    return Drawing(figure, sums, f"Share of the MACs of found blocks by operator: {finding}.", note)
+    findings = []
+    for model in models:
+        own = sums[sums.model == model]
+        total = own.groupby("operator").macs.sum() / own.macs.sum()
+        of = "found blocks" if len(models) == 1 else f"blocks that {model} found"
+        parts = [f"{name} {100 * total[name]:.0f} %" for name in operators if name in total]
+        findings.append(f"Share of the MACs of {of} by operator: {listed(parts)}.")
+    note = f"Means over the networks that {listed(models)} found, all budgets and seeds."
+    data = sums.drop(columns="model") if len(models) == 1 else sums
+    return Drawing(figure, data, " ".join(findings), note)
+
+
+def _macs_panel(axis: Any, sums: pd.DataFrame, operators: list[str]) -> None:
+    wide = sums.pivot(index="stage", columns="operator", values="macs").fillna(0)
+    base = np.zeros(len(wide))
+    for operator in operators:
+        height = wide[operator].to_numpy() if operator in wide else np.zeros(len(wide))
+        colour, hatch = operator_colour(operator), operator_hatch(operator)
+        axis.bar(range(len(wide)), height, 0.62, bottom=base, color=colour, hatch=hatch, edgecolor="#fefefe")
+        base += height
+    first = int(sums.stage.min())
+    axis.set_xticks(range(len(wide)), [str(stage + 1 - min(first, 1)) for stage in wide.index])
+    axis.yaxis.set_major_formatter(lambda value, _: compact(value))

@@ -64,8 +64,9 @@ def draw_search_progress(results: Results, style: Style) -> Drawing | None:
         ends.append(
             f"on {dataset} " + listed([f"{model} {100 * last[model]:.1f} %" for model in models if model in last])
         )
+    several = " In a search of several levels each begins anew." if (results.generations.level > 1).any() else ""
     note = (
         "Fitness is accuracy on images cut from train, with inherited weights. Largest budget; lines: mean over seeds, "
-        "bands: least and greatest seed."
+        "bands: least and greatest seed." + several
     )
     return Drawing(figure, table, f"Best candidate at the end of the search: {'; '.join(ends)}.", note)

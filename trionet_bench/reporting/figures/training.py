@@ -74,7 +74,7 @@ def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
     """Accuracy of fixed children of the supernet, recalibrated, on the images that guide the search."""
     if results.probes.empty:
         return None
-    probes = results.probes.drop_duplicates(["dataset", "seed", "model", "epoch", "probe"])
+    probes = results.probes[results.probes.level == 1].drop_duplicates(["dataset", "seed", "model", "epoch", "probe"])
     first = next(model for model in results.models if model in set(probes.model))
     probes = probes[probes.model == first]
     bands = (
@@ -109,7 +109,7 @@ def _probe_looks(names: list[str]) -> dict[str, tuple[str, Any]]:
     spare = iter(["#882255", "#332288", "#56b4e9", "#aa7733", "#77841d"])
     found: dict[str, tuple[str, Any]] = {}
     for place, name in enumerate(names):
-        operator = next((known for known in OPERATOR_COLOURS if known in name), None)
+        operator = max((known for known in OPERATOR_COLOURS if known in name), key=len, default=None)
         colour = OPERATOR_COLOURS[operator] if operator else next(spare, OTHER_COLOUR)
         found[name] = (colour, dashes[place % len(dashes)])
     return found

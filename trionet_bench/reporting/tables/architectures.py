@@ -1,5 +1,6 @@
 """Found networks, written out."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,18 @@ _DATA = [
 ]
 
 
+LETTERS = {"conv": "C", "local": "L", "axial": "A", "global": "G", "locality": "S"}
+
+
 def found_architectures(results: Results) -> Table | None:
     """One row a found network: its blocks in order, stages between bars."""
     blocks = searched_blocks(results).sort_values([*CELL, "stage", "block"])
     if blocks.empty:
         return None
-    written = blocks[CELL].assign(text=[_block(block) for block in blocks.itertuples()], stage=blocks.stage)
-    written["text"] = np.where(written.duplicated([*CELL, "stage"]), " ", " · ") + written.text
+    written = blocks[[*CELL, "stage", "block"]].assign(text=[_block(block) for block in blocks.itertuples()])
+    beside = written.duplicated([*CELL, "stage", "block"])
+    new_stage = ~written.duplicated([*CELL, "stage"])
+    written["text"] = np.select([beside, new_stage], ["+", " · "], " ") + written.text
     lines = written.groupby(CELL, sort=False).text.agg("".join).str.removeprefix(" · ").rename("blocks").reset_index()
     found = in_report_order(lines.merge(results.complete, on=CELL), results)
     text = pd.DataFrame(
@@ -52,15 +58,28 @@ def found_architectures(results: Results) -> Table | None:
         "Blocks in order, stages apart by dots: C convolution, L local, A axial attention, others by name; then k "
         "kernel or w window, h heads, and after the stroke how many times the block's output is wider than its middle."
     )
-    return Table(blocks[[*CELL, *_DATA]], text, note, groups=3, numbers=["Seed", "MACs", "Params", "Top-1 (%)"])
+    if blocks.mlp.notna().any():
+        note += (
+            " In transformers G global attention and S convolution along the sequence, each with its share where both "
+            "divide a block; after the star how many times it is wider inside; f feed-forward over block width."
+        )
+    data = blocks[[*CELL, *_DATA, *(("share", "mlp") if blocks.mlp.notna().any() else ())]]
+    return Table(data, text, note, groups=3, numbers=["Seed", "MACs", "Params", "Top-1 (%)"])
 
 
 def _block(block: Any) -> str:
-    letter = {"conv": "C", "local": "L", "axial": "A"}.get(block.operator, f"{block.operator}:")
+    letter = LETTERS.get(block.operator, f"{block.operator}:")
+    share = "" if block.share == 1 else str(Fraction(block.share).limit_denominator(100))
     options = "".join(
         f"{name}{int(value)}"
-        for name, value in (("k", block.kernel), ("w", block.window), ("h", block.heads))
+        for name, value in (("k", block.kernel), ("w", block.window), ("h", block.heads), ("f", block.mlp))
         if not pd.isna(value)
     )
-    expansion = "" if pd.isna(block.expansion) else f"/{1 / block.expansion:g}"
-    return f"{letter}{options}{expansion}"
+    return f"{letter}{share}{options}{_width(block.expansion)}"
+
+
+def _width(expansion: float) -> str:
+    """Inside over output, as a quotient where it is narrower and as a factor where it is not."""
+    if pd.isna(expansion):
+        return ""
+    return f"/{1 / expansion:g}" if expansion < 1 else f"*{expansion:g}"

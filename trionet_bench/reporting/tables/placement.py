@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from trionet_bench.analysis.placement import placement_shares, stage_entropy
+from trionet_bench.analysis.placement import depth_word, placement_shares, stage_entropy
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, absent, percent
@@ -27,7 +27,7 @@ def placement_by_stage(results: Results) -> Table | None:
             "Model": table.model,
             "Stage": [str(stage + 1 - min(first, 1)) for stage in table.stage],
             "Operator": table.operator,
-            "Blocks": [f"{row.found} of {row.n}" for row in table.rename(columns={"count": "found"}).itertuples()],
+            "Blocks": [f"{row.found:.4g} of {row.n}" for row in table.rename(columns={"count": "found"}).itertuples()],
             "Share (%)": table.share.map(percent),
             "95 % interval": [f"[{percent(row.low)}, {percent(row.high)}]" for row in table.itertuples()],
             "Prior (%)": table.prior.map(percent),
@@ -45,6 +45,10 @@ def placement_by_stage(results: Results) -> Table | None:
         "are not independent, so the interval is rather too narrow. Entropy of a stage in bits, 0 is one operator "
         "only."
     )
+    if (table["count"] % 1 > 0).any():
+        note += " A block of several operators counts for each by its share."
+    if any(depth_word(results, [model]) == "block" for model in set(table.model)):
+        note += " Networks of one stage: by block."
     return Table(table, text, note, marks, groups=3, numbers=list(text.columns[4:]))
 
 
