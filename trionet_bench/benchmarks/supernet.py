@@ -35,7 +35,7 @@ STUDIES: dict[str, dict[str, Any]] = {
         "extends": "quickstart",
         "datasets": {"digits": {"source": "synthetic:texture?n=1200&size=64"}},
         "space": "resnet-tiny",
-        "recipe": {"base": "quick", "batch": 32, "search": {"calibration_images": 128, "calibration_batch": 64}},
+        "recipe": {"base": "quick", "batch": 16, "search": {"calibration_images": 128, "calibration_batch": 64}},
         "budgets": ["60M"],
     },
 }
