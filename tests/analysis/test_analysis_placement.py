@@ -5,17 +5,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from trionet_bench.analysis.placement import placement_shares, searched_blocks, stage_entropy
+from trionet_bench.analysis.placement import depth_word, placement_shares, searched_blocks, stage_entropy
 from trionet_bench.analysis.results import CELL, Declared, Results, load
 
 GROUP = {"dataset": "d", "budget": 1, "model": "m"}
 
 
 def results(
-    networks: list[list[tuple[int, int, str, int]]], priors: dict[tuple[int, int], dict[str, float]]
+    networks: list[list[tuple[int, int, str, int] | tuple[int, int, str, int, float]]],
+    priors: dict[tuple[int, int], dict[str, float]],
 ) -> Results:
-    """Found networks as lists of (stage, block, operator, MACs), one a seed, all under one prior."""
-    blocks = [(*GROUP.values(), seed, *block) for seed, network in enumerate(networks) for block in network]
+    """Found networks as lists of (stage, block, operator, MACs, share or 1), one a seed, all under one prior."""
+    blocks = [(*GROUP.values(), seed, *(*block, 1.0)[:5]) for seed, network in enumerate(networks) for block in network]
     prior = [
         (*GROUP.values(), seed, *place, operator, share)
         for seed in range(len(networks))
@@ -25,7 +26,7 @@ def results(
     place = ["stage", "block", "operator"]
     empty = pd.DataFrame()
     return Results(
-        Declared((), (), (), empty), empty, pd.DataFrame(blocks, columns=[*CELL, *place, "macs"]),
+        Declared((), (), (), empty), empty, pd.DataFrame(blocks, columns=[*CELL, *place, "macs", "share"]),
         pd.DataFrame(prior, columns=[*CELL, *place, "share"]), empty, empty, empty,
     )  # fmt: skip
 
@@ -77,3 +78,23 @@ def test_shares_of_a_place_sum_to_one(made_up: Path):
 
 def test_stand_alone_networks_are_no_findings(made_up: Path):
     assert set(searched_blocks(load([made_up])).model) == {"trionet", "random"}
+
+
+MIXED = results(
+    [[(0, 0, "global", 30), (0, 1, "global", 10, 1 / 3), (0, 1, "locality", 10, 2 / 3)], [(0, 0, "locality", 10),
+      (0, 1, "locality", 20)]],
+    {(0, 0): {"global": 0.5, "locality": 0.5}, (0, 1): {"global": 0.4, "locality": 0.6}},
+)  # fmt: skip
+
+
+def test_block_of_two_operators_counts_for_each_by_its_share():
+    found = row(placement_shares(MIXED), block=1, operator="global")
+    assert (found["count"], found.n, found.share, found.prior) == pytest.approx((1 / 3, 2, 1 / 6, 0.4))
+    assert found.macs_share == pytest.approx(10 / 40)
+
+
+def test_networks_of_one_stage_are_told_by_block():
+    table = placement_shares(MIXED, level="stage")
+    assert table[table.operator == "locality"].set_index("stage").share.to_dict() == pytest.approx({0: 0.5, 1: 5 / 6})
+    assert depth_word(MIXED, ["m"]) == "block"
+    assert depth_word(FOUND, ["m"]) == "stage"

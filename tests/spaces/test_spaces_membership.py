@@ -8,7 +8,16 @@ import pytest
 from tiny import FOUR_STAGES, TINY
 
 from trionet_bench.errors import UsageError
-from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, SPACES, resolve_space
+from trionet_bench.spaces.presets import (
+    GLIT_BASE,
+    GLIT_SMALL,
+    GLIT_TINY,
+    RESNET_IMAGENET,
+    RESNET_NANO,
+    RESNET_TINY,
+    SPACES,
+    resolve_space,
+)
 from trionet_bench.spaces.published import PUBLISHED, published
 from trionet_bench.spaces.resnet import ResNetArchitecture
 
@@ -34,14 +43,18 @@ def changed(value: dict[str, Any], path: str, new: Any) -> dict[str, Any]:
 def test_published_networks_are_those_of_the_literature():
     names = [f"{kind}resnet{depth}" for kind in ("", "local_") for depth in (26, 38, 50)]
     names += [f"axial_resnet{depth}_{scale}" for depth in (26, 38, 50) for scale in "sml"]
-    assert sorted(PUBLISHED) == sorted(names)
+    names += [f"local_resnet{depth}_ps" for depth in (26, 38, 50)]
+    assert sorted(PUBLISHED) == sorted([*names, *TRANSFORMERS])
+
+
+TRANSFORMERS = {"glit_tiny": GLIT_TINY, "deit_tiny": GLIT_TINY, "deit_small": GLIT_SMALL, "deit_base": GLIT_BASE}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_published_networks_are_members_of_the_imagenet_space(name: str):
-    architecture = published(name)
-    assert RESNET_IMAGENET.decode(RESNET_IMAGENET.encode(architecture)) == architecture
-    assert RESNET_IMAGENET.from_dict(through_json(architecture.to_dict())) == architecture
+def test_published_networks_are_members_of_spaces_at_224_pixels(name: str):
+    architecture, space = published(name), TRANSFORMERS.get(name, RESNET_IMAGENET)
+    assert space.decode(space.encode(architecture)) == architecture
+    assert space.from_dict(through_json(architecture.to_dict())) == architecture
 
 
 @pytest.mark.parametrize(

@@ -11,23 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from carried import finish, record
 from tiny import RECIPE, TINY, cell, index
 
 from trionet_bench.data.loader import ImageData
 from trionet_bench.networks.named import read_card
 from trionet_bench.networks.skeletons import architecture_macs, build_network
-from trionet_bench.records.phase import PhaseRecord, content_of, result_files, write_phase
-from trionet_bench.records.record import Code, Environment, Record
 from trionet_bench.systems import load_system, retraining
 from trionet_bench.systems.cell import Cell, Workplace
 from trionet_bench.training.checkpoint import load_weights
 from trionet_bench.training.history import read_history
-
-ENVIRONMENT = Environment(
-    python="", torch="", torchvision="", numpy="", platform="", cpu="", cores=1, device="cpu", device_name=""
-)
-CODE = Code(version="0", commit=None, dirty=None)
-LATER = {"environment": ENVIRONMENT, "code": CODE, "command": "", "started": "", "finished": ""}
 
 
 @pytest.fixture(autouse=True)
@@ -65,13 +58,7 @@ def train_supernet(of: Cell, folder: Path, progress: Progress | None = None) -> 
     (phase,) = system.phases(of)
     folder.mkdir(exist_ok=True)
     told = system.run_phase(phase, of, Workplace(folder, progress=progress or Progress()))
-    facts = {name: value for name, value in told.items() if name != "timings"}
-    files = result_files(folder)
-    record = PhaseRecord(
-        name=phase.name, key=phase.key, content=content_of(facts, files), inputs={}, spec=dict(phase.spec), facts=facts,
-        files=files, timings={"phase_s": 1.0, **told["timings"]}, warnings=[], determinism={}, **LATER,
-    )  # fmt: skip
-    write_phase(folder, record)
+    finish(phase, folder, told)
     return told
 
 
@@ -80,15 +67,6 @@ def run(of: Cell, folder: Path, supernet: Path | None = None, progress: Progress
     folder.mkdir(exist_ok=True)
     inputs = {"supernet": supernet} if supernet else {}
     return load_system(of.system).run_cell(of, Workplace(folder, inputs, progress=progress or Progress()))
-
-
-def record(of: Cell, fields: dict[str, Any]) -> Record:
-    """The fields must be what a record takes; unknown ones are refused."""
-    common = {
-        "key": "", "suite": of.suite, "dataset": of.data.name, "model": of.model, "system": of.system,
-        "budget": of.budget, "seed": of.seed, "status": "complete", **LATER,
-    }  # fmt: skip
-    return Record.model_validate(common | fields)
 
 
 @pytest.fixture(scope="module")

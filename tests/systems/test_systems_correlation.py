@@ -7,47 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from carried import phase_folders, record
 from tiny import TINY, cell
 
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.resnet import ResNet
 from trionet_bench.networks.sharing import MultiHeadSharing
-from trionet_bench.records.phase import PhaseRecord, content_of, result_files, write_phase
-from trionet_bench.records.record import Code, Environment, Record
 from trionet_bench.search.calibration import recalibrate, share_statistics
 from trionet_bench.systems import load_system, retraining
 from trionet_bench.systems.cell import Cell, Workplace
 
-ENVIRONMENT = Environment(
-    python="", torch="", torchvision="", numpy="", platform="", cpu="", cores=1, device="cpu", device_name=""
-)
-CODE = Code(version="0", commit=None, dirty=None)
-LATER = {"environment": ENVIRONMENT, "code": CODE, "command": "", "started": "", "finished": ""}
 COUNT = 4
 
 
 def study(**options: Any) -> Cell:
     return cell("correlation", architectures=COUNT, **options)
-
-
-def phase_folders(of: Cell, at: Path) -> dict[str, Path]:
-    """Every phase of a cell carried out as the runner does."""
-    folders = {}
-    system = load_system("correlation")
-    for phase in system.phases(of):
-        folder = folders[phase.name] = at / f"{phase.name}-{phase.key[:12]}"
-        if folder.exists():
-            continue
-        folder.mkdir(parents=True)
-        told = system.run_phase(phase, of, Workplace(folder))
-        facts = {name: value for name, value in told.items() if name != "timings"}
-        files = result_files(folder)
-        record = PhaseRecord(
-            name=phase.name, key=phase.key, content=content_of(facts, files), inputs={}, spec=dict(phase.spec),
-            facts=facts, files=files, timings=told["timings"], warnings=[], determinism={}, **LATER,
-        )  # fmt: skip
-        write_phase(folder, record)
-    return folders
 
 
 def test_correlation_cell(tmp_path: Path):
@@ -58,18 +32,14 @@ def test_correlation_cell(tmp_path: Path):
     steps = []
     workplace = Workplace(place, folders, progress=lambda done, total, text: steps.append((done, total)))
     fields = load_system("correlation").run_cell(of, workplace)
-    common = {
-        "key": "", "suite": "s", "dataset": "d", "model": "m", "system": "correlation", "budget": of.budget, "seed": 0,
-        "status": "complete", **LATER,
-    }  # fmt: skip
-    record = Record.model_validate(common | fields)
-    assert len({json.dumps(entry.architecture) for entry in record.ranked}) == COUNT
+    result = record(of, fields)
+    assert len({json.dumps(entry.architecture) for entry in result.ranked}) == COUNT
     assert steps == [(number, COUNT) for number in range(1, COUNT + 1)]
-    assert (record.metrics, record.counts.evaluated if record.counts else None) == ({}, 0)  # the test set stays shut
+    assert (result.metrics, result.counts.evaluated if result.counts else None) == ({}, 0)  # the test set stays shut
     # by hand: the child with the supernet's weights and statistics of its own, on the validation images
     bench = retraining.Bench.open(of, workplace)
     scorer = load_system("trionet").open_supernet(bench)
-    for entry in record.ranked:
+    for entry in result.ranked:
         network = recalibrate(scorer.supernet.extract(TINY.from_dict(entry.architecture)), scorer.calibration)
         right = [(network(x).argmax(1) == y).float() for x, y, _ in bench.eval_batches("val")]
         assert entry.inherited_val_top1 == pytest.approx(torch.cat(right).mean().item())

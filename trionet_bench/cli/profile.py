@@ -68,6 +68,8 @@ def profile(
         click.echo(f"\nMACs {title}")
         for name, macs in parts.items():
             click.echo(f"  {name:<12}{macs / 1e6:>12,.2f} M{macs / found['macs']:>8.1%}")
+    if "macs_of_glit_code" in found:
+        click.echo(f"\nGLiT's released code counts {found['macs_of_glit_code'] / 1e9:.3f} G: its gates by half.")
     if latency:
         _show_latency(found["latency"])
 

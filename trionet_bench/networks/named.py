@@ -56,6 +56,7 @@ def profile_network(network: str, resolution: int | None = None, classes: int | 
     """Parameters and MACs of a ``subject``.
 
     ``macs_counted`` is the operator-level count, which must equal the closed form; ArithmeticError where it does not.
+    Where a paper's unit is another one, its count is beside it.
     """
     of = subject(network, resolution, classes)
     with torch.device("meta"):
@@ -65,4 +66,5 @@ def profile_network(network: str, resolution: int | None = None, classes: int | 
     if counted != cost.macs:
         raise ArithmeticError(f"closed form gives {cost.macs} MACs, the operator-level counter {counted}")
     what = {"name": of.name, "resolution": of.resolution, "classes": of.classes}
-    return {**what, **cost.to_dict(), "macs_counted": counted}
+    other = built.macs_in_other_units()
+    return {**what, **cost.to_dict(), "macs_counted": counted, **other}

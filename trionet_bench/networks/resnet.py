@@ -135,6 +135,10 @@ class ResNet(nn.Module):
                 height, width = strided(height, block.stride), strided(width, block.stride)
         yield Cost("classifier", None, "classifier", self.classifier.macs())
 
+    def macs_in_other_units(self) -> dict[str, int]:
+        """None: papers on these networks print MACs, or twice MACs."""
+        return {}
+
     def placement(self, resolution: int) -> list[dict[str, Any]]:
         """One entry a block for the record; ``resolution`` there is the side of the block's output."""
         size = self.stem.output_size(resolution)

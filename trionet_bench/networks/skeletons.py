@@ -33,6 +33,10 @@ class Skeleton(Protocol):
         """One entry for each operator of each block: all of ``records.record.Placement`` but its MACs."""
         ...
 
+    def macs_in_other_units(self) -> dict[str, int]:
+        """Counts of the same network in the units of published code, for comparison with what was printed."""
+        ...
+
     @staticmethod
     def macs_of(architecture: Any, classes: int, channels: int, resolution: int) -> int:
         """MACs of one image without building the network, fast enough for a search."""

@@ -192,7 +192,7 @@ class VisionTransformer(Specified):
         tokens = self.side**2 + 1
         total = sum(cost.macs for cost in self.costs(*[self.side * self.architecture.patch] * 2))
         gates = [b.division.locality.gate_macs(tokens) for b in self.transformer_blocks if b.division.sizes[1]]
-        return {"macs_of_glit_code": total - sum(gates)}
+        return {"macs_of_glit_code": total - sum(gates)} if gates else {}
 
     @staticmethod
     def macs_of(architecture: GLiTArchitecture, classes: int, channels: int, resolution: int) -> int:
