@@ -306,3 +306,36 @@ def _side_files(
             )
         )
     (place / "history.jsonl").write_text("\n".join(lines) + "\n")
+
+
+RANKED = 30
+
+
+def ranked_accuracies(model: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the spread architectures of ``fabricate_ranked``: alone, inherited and inherited without recalibration."""
+    generator = np.random.default_rng(len(model))
+    alone = generator.uniform(0.6, 0.95, RANKED)
+    return alone, alone - generator.uniform(0, 0.3, RANKED), generator.uniform(0.1, 0.5, RANKED)
+
+
+def fabricate_ranked(results: Path) -> Path:
+    """Two supernets, one seed; records of searched models turned into correlations."""
+    folder = fabricate(
+        results, datasets=("digits",), models=("trionet", "uniform"), seeds=(0,), budgets=(4_000_000,), side_files=False
+    )
+    for path in folder.rglob("record.json"):
+        value = json.loads(path.read_text())
+        for name in ("architecture", "macs", "params", "search"):
+            value[name] = None
+        value |= {"system": "correlation", "metrics": {}, "placement": [], "macs_by_operator": {}, "macs_by_stage": {}}
+        value["ranked"] = [
+            {
+                "architecture": {"number": n}, "macs": 10**6 + n, "params": 1, "operators": "cla", "val_top1": a,
+                "inherited_val_top1": b, "inherited_val_top1_not_recalibrated": c,
+            }
+            for n, (a, b, c) in enumerate(zip(*ranked_accuracies(value["model"]), strict=True))
+        ]  # fmt: skip
+        path.write_text(Record.model_validate(value).model_dump_json(by_alias=True))
+    suite = json.loads((folder / "suite.json").read_text())
+    (folder / "suite.json").write_text(json.dumps(suite | {"comparisons": []}))
+    return folder

@@ -13,7 +13,13 @@ from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
 from trionet_bench.reporting.style import OPERATOR_COLOURS, OPERATOR_HATCHES, STYLES, drawn_in, looks, style_named
 
-ALWAYS = {kind.name for kind in FIGURES} - {"accuracy_latency", "training_set_size", "critical_difference", "examples"}
+ALWAYS = {kind.name for kind in FIGURES} - {
+    "accuracy_latency",
+    "training_set_size",
+    "critical_difference",
+    "examples",
+    "spread_scatter",
+}
 
 
 @pytest.fixture(scope="module")

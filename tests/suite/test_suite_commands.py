@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from trionet_bench.cli.main import main
 from trionet_bench.records.record import Record
-from trionet_bench.suite import local
+from trionet_bench.suite import estimate, local
 from trionet_bench.suite.verify import recomputed_key, verify
 
 Write = Callable[..., Path]
@@ -57,7 +57,10 @@ def test_run_then_run_again_then_status(suite_file: Write):
     assert text.splitlines()[2].split() == ["digits", "4M", "a", "complete", "complete"]
 
 
-def test_dry_run_says_what_it_would_do_and_does_nothing(suite_file: Write, tmp_path: Path):
+def test_dry_run_says_what_it_would_do_and_does_nothing(
+    suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(estimate, "measure_pace", lambda cell, desk: estimate.Pace(1e-9, 3e-9, 0.01))
     path = suite_file({"a": {}, "b": {"shared": True}})
     result = bench("run", path, "--dry-run")
     assert result.exit_code == 0

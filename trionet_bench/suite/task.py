@@ -114,6 +114,7 @@ def carry_out(task: Task, desk: Desk, tell: Tell) -> Outcome:
             folder=task.folder,
             inputs={name: task.results / task.cell.suite / item.path for name, item in task.inputs.items()},
             device=desk.device,
+            workers=0 if device.type == "cpu" else desk.threads,  # on a CPU training itself needs every core
             cache=task.cache,
             progress=tell,
         )

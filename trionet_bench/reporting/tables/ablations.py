@@ -138,7 +138,7 @@ def spread_correlation(results: Results) -> Table | None:
     note = (
         "Accuracy with the supernet's weights against accuracy when trained alone, both on the validation images, over "
         "architectures spread over MACs and operators up to the budget; seeds of one architecture averaged. Not "
-        f"recalibrated: batch-norm statistics that all children have in common. {_RANKS.capitalize()}"
+        f"recalibrated: batch-norm statistics that all children have in common. {_RANKS}"
     )
     return Table(table, text, note, groups=3, numbers=list(text.columns[4:]))
 
