@@ -72,8 +72,8 @@ class SuiteFile(Strict):
     extends: str | None = Field(default=None, description="A suite file or shipped suite that this one changes.")
     datasets: dict[Name, DatasetEntry] = Field(min_length=1)
     space: str | dict[str, Any] = Field(
-        description="A named space, or {base: NAME, dimension: [...]}. A model whose system needs another kind of space "
-        "takes the named one of that kind for the size of the images, or names its own."
+        description="A named space, or {base: NAME, dimension: [...]}. A model whose system needs another kind of "
+        "space takes the named one of that kind for the size of the images, or names its own."
     )
     recipe: str | dict[str, Any] = Field(description="A named recipe, {base: NAME, ...changes}, or written out.")
     budgets: Annotated[tuple[Budget, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
