@@ -269,7 +269,7 @@ IMAGENET_130 = Recipe(
 )
 
 # DeiT's recipe as GLiT's code runs it (its clip of 1.0 included), without the three-fold repetition of each image.
-# Each of GLiT's two supernets takes half of the 200 epochs that are reported for its search (what they count is unknown).
+# Each of GLiT's two supernets takes half of the 200 epochs reported for its search (what they count is unknown).
 DEIT = Recipe(
     name="deit",
     version=2,
