@@ -86,7 +86,8 @@ def test_macs_by_hand():
     assert cost.macs_by_stage["0"] == stage_0
     assert list(cost.macs_by_stage) == ["stem", "0", "1", "classifier"]
     assert sum(cost.macs_by_stage.values()) == cost.macs
-    assert cost.macs_by_block[0, 0] + cost.macs_by_block[0, 1] == stage_0
+    entries = [{"stage": 0, "block": 0, "operator": "conv"}, {"stage": 0, "block": 1, "operator": "axial"}]
+    assert sum(cost.of_placement(entries)) == stage_0
     assert cost.macs_by_block[1, 0] == cost.macs_by_stage["1"]
 
 
