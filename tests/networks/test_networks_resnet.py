@@ -88,7 +88,7 @@ def test_macs_by_hand():
     assert sum(cost.macs_by_stage.values()) == cost.macs
     entries = [{"stage": 0, "block": 0, "operator": "conv"}, {"stage": 0, "block": 1, "operator": "axial"}]
     assert sum(cost.of_placement(entries)) == stage_0
-    assert cost.macs_by_block[1, 0] == cost.macs_by_stage["1"]
+    assert cost.of_placement([{"stage": 1, "block": 0, "operator": "local"}]) == [cost.macs_by_stage["1"]]
 
 
 def test_parameters_by_hand():
