@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from trionet_bench.data.source import Index, open_source
-from trionet_bench.suite.plan import cell_names
+from trionet_bench.suite.plan import as_chosen, cell_names, make_cell
 from trionet_bench.suite.spec import load_suite, shipped_suites
 from trionet_bench.systems import load_system
-from trionet_bench.systems.cell import Cell, DataChoice
 
 CLASSES = {"imagenet": 1000, "cifar100": 100, "cifar10": 10, "digits": 10}
 
@@ -32,14 +31,9 @@ def test_shipped_suite_is_valid(name: str):
         if (what := cell_name[:3]) in seen:
             continue
         seen.add(what)
-        model, entry = suite.models[cell_name.model], suite.datasets[cell_name.dataset]
-        index = stand_in(entry.source, CLASSES.get(cell_name.dataset, 200))
-        resolution = entry.resolution or model.recipe.resolution or model.space.resolution
-        cell = Cell(
-            suite.name, DataChoice(cell_name.dataset, index), cell_name.model, model.system, model.options,
-            model.space, model.recipe, resolution, cell_name.budget, 0,
-        )  # fmt: skip
-        system = load_system(model.system)
+        index = stand_in(suite.datasets[cell_name.dataset].source, CLASSES.get(cell_name.dataset, 200))
+        cell = make_cell(suite, cell_name, as_chosen(suite, cell_name.dataset, index))
+        system = load_system(cell.system)
         assert len({phase.name for phase in system.phases(cell)}) == len(system.phases(cell))
         if hasattr(system, "check"):
             system.check(cell)
