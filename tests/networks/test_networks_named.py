@@ -79,7 +79,7 @@ def test_resnet50_is_torchvisions():
     assert ours["macs"] == counted_macs(theirs, 224, 224, 3) == 4_089_184_256
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if "res" in name])
 def test_members_of_the_imagenet_space(name):
     architecture = PUBLISHED[name]
     genes = RESNET_IMAGENET.encode(architecture)

@@ -87,7 +87,7 @@ def lightness(colour: str) -> float:
 def test_operators_are_told_apart_in_grey():
     values = [lightness(colour) for colour in OPERATOR_COLOURS.values()]
     assert min(abs(a - b) for a, b in itertools.combinations(values, 2)) > 8
-    assert len(set(OPERATOR_HATCHES.values())) == 3
+    assert len(set(OPERATOR_HATCHES.values())) == len(OPERATOR_HATCHES)
 
 
 def test_every_model_has_its_own_colour_marker_and_line():

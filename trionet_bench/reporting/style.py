@@ -23,8 +23,8 @@ OPERATOR_COLOURS = {
     "conv": "#0173b2",
     "local": "#de8f05",
     "axial": "#029e73",
-    "global": "#c04050",
-    "locality": "#7d74c9",
+    "global": "#8c2d3f",
+    "locality": "#b9b0ee",
 }
 OPERATOR_HATCHES = {"conv": "", "local": "////", "axial": "|||", "global": "---", "locality": "\\\\\\\\"}
 OTHER_COLOUR = "#9a9fa6"
@@ -37,7 +37,7 @@ _OTHER_OPERATORS = [
 ]
 
 # The page's style sheet has lighter ones for these, which would be too dark on a dark page.
-LIGHTER_WHEN_DARK = ("#0173b2", "#882255", "#332288", "#029e73")
+LIGHTER_WHEN_DARK = ("#0173b2", "#882255", "#332288", "#029e73", "#8c2d3f")
 
 _SEARCHED = ["#882255", "#56b4e9", "#aa7733", "#332288", "#cc79a7", "#77841d"]
 _MARKERS = {"conv": "o", "local": "s", "axial": "^", "global": "p", "locality": "8"}

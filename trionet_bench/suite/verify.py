@@ -86,6 +86,16 @@ def _record_faults(folder: Path, record: Record) -> Iterator[str]:
             yield f"its phase {name} has been made anew since"
 
 
+@dataclass(frozen=True, eq=False)
+class _StoredSpace:
+    """The space of a record, as far as keys ask for it."""
+
+    dimensions: Any
+
+    def to_dict(self) -> Any:
+        return self.dimensions
+
+
 def recomputed_key(record: Record) -> str:
     """The key that a cell with the values of ``record`` has, by the rule that made it."""
     recipe = Recipe.model_validate(record.recipe)
@@ -94,7 +104,7 @@ def recomputed_key(record: Record) -> str:
     stand_in = SimpleNamespace(
         system=record.system,
         options=load_system(record.system).Options.model_validate(record.options),
-        space=SimpleNamespace(to_dict=lambda: record.space),
+        space=_StoredSpace(record.space),
         recipe=recipe,
         data=SimpleNamespace(key_fields=lambda: data),
         resolution=record.resolution,
