@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
 import matplotlib.ticker as ticker
 
 from trionet_bench.benchmarks.measure import Document
 from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
+from trionet_bench.reporting.pages import page_environment
 from trionet_bench.reporting.style import MUTED, OPERATOR_COLOURS, Style, drawn_in, new_figure, style_named
 from trionet_bench.reporting.text import DASH
 
@@ -23,14 +23,7 @@ def page(whole: Document, titles: Mapping[str, str]) -> str:
     """The HTML page of a document of ``everything.measure_all``, in one file."""
     benches = whole["benches"]
     targets = [{**target, "bench": bench} for bench, found in benches.items() for target in found["targets"]]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("trionet_bench.reporting"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("benchmarks.html.j2").render(
+    return page_environment().get_template("benchmarks.html.j2").render(
         made=next((found["environment"] for found in benches.values() if "environment" in found), {}),
         targets=targets,
         met=sum(target["met"] for target in targets),

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from trionet_bench.analysis.results import ImageReader, Results, load
@@ -17,6 +16,7 @@ from trionet_bench.errors import UsageError, nearest
 from trionet_bench.reporting.answer import answer, coverage_line, finished, provenance
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import Drawing, FigureKind, inline_svg, saved, settle
+from trionet_bench.reporting.pages import page_environment
 from trionet_bench.reporting.style import Style, drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
 from trionet_bench.reporting.tables.table import Table, TableKind, pipe_table, spans, to_csv, to_latex, to_markdown
@@ -156,13 +156,7 @@ def _figure(kind: FigureKind, drawing: Drawing, formats: Sequence[str], files: d
 
 
 def _html(facts: dict[str, Any], shown: Sequence[Shown], style: Style) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("trionet_bench.reporting"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = page_environment()
     environment.globals.update(
         spans=spans,
         data_rows=_data_rows,

@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from trionet_bench.errors import UsageError
+
 Genes = tuple[int, ...]
 
 
@@ -114,6 +116,14 @@ class Space(ABC):
     def size(self) -> int:
         """Gene tuples in the space; networks may be fewer, since some genes have no effect under others."""
         return math.prod(len(choice.values) for choice in self.choices)
+
+    def option(self, position: int, value: Any) -> int:
+        """The number of ``value`` among the options of a gene; UsageError naming those there are."""
+        choice = self.choices[position]
+        if value not in choice.values:
+            allowed = ", ".join(str(v) for v in choice.values)
+            raise UsageError(f"{choice.name} is {value}, which {self.name} does not hold; allowed are {allowed}.")
+        return choice.values.index(value)
 
     def random(self, generator: np.random.Generator, fixed: Mapping[int, int] | None = None) -> Genes:
         """Canonical genes drawn uniformly, apart from those held ``fixed`` (gene index -> option)."""

@@ -232,7 +232,7 @@ class GLiTSpace(Space):
                 raise UsageError(f"the architecture's {name} is {getattr(architecture, name)}, {self.name} has {own}.")
         if len(architecture.blocks) != self.depth:
             raise UsageError(f"the architecture has {len(architecture.blocks)} blocks, {self.name} has {self.depth}.")
-        genes = [self._index(0, architecture.width), *[0] * (len(self.choices) - 1)]
+        genes = [self.option(0, architecture.width), *[0] * (len(self.choices) - 1)]
         for (_, b, position), block in zip(self.blocks(()), architecture.blocks, strict=True):
             if block.attending not in self._units(b):
                 allowed = ", ".join(map(str, self._units(b)))
@@ -241,17 +241,10 @@ class GLiTSpace(Space):
             for detail, at in zip(DETAILS, self.dependents(position), strict=True):
                 value = getattr(block, detail)
                 if detail in self._searched(block.attending):
-                    genes[at] = self._index(at, value)
+                    genes[at] = self.option(at, value)
                 elif value != (self.usual[detail] if detail in self._used(block.attending) else None):
                     raise UsageError(f"blocks.{b}.{detail} is {value}, which {self.name} does not search there.")
         return tuple(genes)
-
-    def _index(self, position: int, value: Any) -> int:
-        choice = self.choices[position]
-        if value not in choice.values:
-            allowed = ", ".join(str(v) for v in choice.values)
-            raise UsageError(f"{choice.name} is {value}, which {self.name} does not hold; allowed are {allowed}.")
-        return choice.values.index(value)
 
     def from_dict(self, value: Mapping[str, Any]) -> GLiTArchitecture:
         """Read and check membership."""

@@ -270,33 +270,26 @@ class ResNetSpace(Space):
             )
         genes = [0] * len(self.choices)
         has_local = any(block.operator == "local" for stage in architecture.stages for block in stage.blocks)
-        genes[0] = self._index(0, architecture.stem_width)
-        genes[1] = self._index(1, architecture.local_terms) if has_local else 0
+        genes[0] = self.option(0, architecture.stem_width)
+        genes[1] = self.option(1, architecture.local_terms) if has_local else 0
         for stage, choices, start in zip(architecture.stages, self.stages, self._stage_starts, strict=True):
             if stage.stride != choices.stride:
                 raise UsageError(
                     f"{self.choices[start].name[:-6]}: stride {stage.stride}, {self.name} has {choices.stride}."
                 )
-            genes[start] = self._index(start, len(stage.blocks))
-            genes[start + 1] = self._index(start + 1, stage.width)
+            genes[start] = self.option(start, len(stage.blocks))
+            genes[start + 1] = self.option(start + 1, stage.width)
             for b, block in enumerate(stage.blocks):
                 position = start + 2 + b * len(self.BLOCK_GENES)
-                operator = self._index(position, block.operator)
+                operator = self.option(position, block.operator)
                 for offset, (gene, active) in enumerate(zip(self.BLOCK_GENES, self._active[operator], strict=True)):
                     value = getattr(block, gene)
                     if active:
-                        genes[position + offset] = self._index(position + offset, value)
+                        genes[position + offset] = self.option(position + offset, value)
                     elif value is not None:
                         name = self.choices[position + offset].name
                         raise UsageError(f"{name} is {value}, but a {block.operator} block has no {gene}.")
         return tuple(genes)
-
-    def _index(self, position: int, value: Any) -> int:
-        choice = self.choices[position]
-        if value not in choice.values:
-            allowed = ", ".join(str(v) for v in choice.values)
-            raise UsageError(f"{choice.name} is {value}, which {self.name} does not hold; allowed are {allowed}.")
-        return choice.values.index(value)
 
     def from_dict(self, value: Mapping[str, Any]) -> ResNetArchitecture:
         """Read and check membership; what comes back is the space's own value for this network."""

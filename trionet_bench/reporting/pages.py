@@ -1,0 +1,14 @@
+"""How every HTML page is made from its template: all values escaped, a missing one an error."""
+
+import jinja2
+
+
+def page_environment() -> jinja2.Environment:
+    """Of the templates of this package."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("trionet_bench.reporting"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
