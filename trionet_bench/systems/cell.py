@@ -21,6 +21,8 @@ from pydantic import BaseModel
 
 from trionet_bench.data.source import Index
 from trionet_bench.data.splits import Splits, make_splits
+from trionet_bench.errors import StoreError
+from trionet_bench.records.phase import PhaseRecord, read_phase
 from trionet_bench.records.store import digest
 from trionet_bench.spaces.choice import Space
 from trionet_bench.training.recipe import Recipe
@@ -140,3 +142,10 @@ class Workplace:
     workers: int = 0
     cache: Path | None = None
     progress: Callable[[int, int, str], None] = lambda done, total, message: None
+
+    def finished(self, phase: str) -> PhaseRecord:
+        """What a phase that this hangs from left. StoreError where it is gone."""
+        record = read_phase(self.inputs[phase])
+        if record is None:
+            raise StoreError(f"{self.inputs[phase]} holds no finished phase any more; run the suite again to make it.")
+        return record

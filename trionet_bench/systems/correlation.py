@@ -17,7 +17,6 @@ from typing import Any
 
 from pydantic import Field
 
-from trionet_bench.records.phase import read_phase
 from trionet_bench.spaces.choice import Genes
 from trionet_bench.spaces.resnet import ResNetSpace
 from trionet_bench.systems import trionet
@@ -115,8 +114,7 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
     common = Ledger(workplace.folder / "not_recalibrated.jsonl", writes)
     ranked, alone_s = [], 0.0
     for number, genes in enumerate(_architectures(cell, _count(cell))):
-        trained = read_phase(workplace.inputs[_name(number)])
-        assert trained is not None
+        trained = workplace.finished(_name(number))
         facts = trained.facts
         ranked.append(
             {
@@ -131,13 +129,11 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
         )
         alone_s += trained.timings["alone_s"]
         workplace.progress(number + 1, _count(cell), f"scores: {facts['operators']}")
-    supernet_phase = read_phase(workplace.inputs[SUPERNET])
-    assert supernet_phase is not None
     return {
         "ranked": ranked,
         "counts": counts(bench, 0),
         "timings": {
-            "supernet_s": supernet_phase.timings["supernet_s"],
+            "supernet_s": workplace.finished(SUPERNET).timings["supernet_s"],
             "alone_s": alone_s,
             "evaluate_s": time.monotonic() - began,
         },

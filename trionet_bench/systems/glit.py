@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from trionet_bench.errors import UsageError
-from trionet_bench.records.phase import read_phase
 from trionet_bench.records.record import Strict
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.systems.cell import Cell, Phase, Workplace, option_fields, space_fields
@@ -118,9 +117,7 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
         searched = time.monotonic() - began
         fields = retrain_and_describe(bench, found.architecture)
         add_inherited(bench, found, fields)
-        before = [read_phase(folder) for folder in workplace.inputs.values()]
-        for phase in before:
-            assert phase is not None
+        for phase in map(workplace.finished, workplace.inputs):
             for name in ("supernet_s", "search_s", "select_s"):
                 fields["timings"][name] = fields["timings"].get(name, 0.0) + phase.timings.get(name, 0.0)
         fields["timings"]["search_s"] += searched
@@ -165,7 +162,7 @@ def _last_search(bench: "Bench") -> tuple["Found", dict[str, Any]]:
         found, fields = _search(bench, space, JOINT, both)
         return found, {**known, **fields}
     found, fields = _search(bench, space.second_level(_distribution(workplace)), SECOND, settings)
-    return found, {**known, **_both_levels(_facts(workplace, CHOICE)["search"], fields)}
+    return found, {**known, **_both_levels(workplace.finished(CHOICE).facts["search"], fields)}
 
 
 def _search(bench: "Bench", space: GLiTSpace, supernet: str, settings: SearchRecipe) -> tuple["Found", dict[str, Any]]:
@@ -176,7 +173,7 @@ def _search(bench: "Bench", space: GLiTSpace, supernet: str, settings: SearchRec
     sampler, cost = _sampler(cell, space), cost_in(cell, space)
     scorer = trained(bench, _supernet(bench, space), supernet)
     found = search(bench, scorer, sampler, cost, _options(cell).search, settings)
-    facts = _facts(bench.workplace, supernet)
+    facts = bench.workplace.finished(supernet).facts
     fields = search_fields(bench, found, sampler, cost)
     return found, {**fields, "operator_draws": facts["operator_draws"], "probes": facts["probes"]}
 
@@ -230,14 +227,8 @@ def _at_width(cell: Cell) -> GLiTSpace:
     return chosen
 
 
-def _facts(workplace: Workplace, phase: str) -> dict[str, Any]:
-    record = read_phase(workplace.inputs[phase])
-    assert record is not None
-    return record.facts
-
-
 def _distribution(workplace: Workplace) -> list[int]:
-    found: list[int] = _facts(workplace, CHOICE)["distribution"]
+    found: list[int] = workplace.finished(CHOICE).facts["distribution"]
     return found
 
 

@@ -7,20 +7,19 @@ trained from scratch like any stand-alone one (``test_top1``), and scored with t
 """
 
 import time
-from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from trionet_bench.records.phase import read_phase
 from trionet_bench.records.record import Strict
-from trionet_bench.spaces.choice import Architecture
 from trionet_bench.systems.cell import Cell, Phase, Workplace, option_fields, space_fields
 from trionet_bench.systems.standalone import cost_in, resnet_space
 from trionet_bench.systems.work import Work, final_network, images_in, search_work
 from trionet_bench.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from trionet_bench.search.calibration import ChildScorer
     from trionet_bench.systems.retraining import Bench
+    from trionet_bench.systems.searching import Found
 
 _DRAWS = 24  # steps whose children stand for all in an estimate
 
@@ -117,38 +116,12 @@ def supernet_parameters(cell: Cell) -> int:
 
 
 def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
-    """Train the supernet; leaves ``weights.safetensors`` and ``history.jsonl``."""
-    from trionet_bench.search.supernet import operator_draws, probe_points, train_supernet
-    from trionet_bench.systems.retraining import Bench, drop_checkpoints
-    from trionet_bench.training import distributed
-    from trionet_bench.training.checkpoint import save_weights
+    """Train the supernet; leaves its weights and ``history.jsonl``."""
+    from trionet_bench.systems.retraining import Bench
+    from trionet_bench.systems.searching import train_phase
 
-    began = time.monotonic()
     bench = Bench.open(cell, workplace)
-    supernet, sampler = _supernet(cell, bench), make_sampler(cell)
-    batches = bench.train_batches("train")
-    rows = train_supernet(
-        supernet,
-        sampler,
-        batches,
-        _recipe(cell),
-        _scorer(bench, supernet),
-        seed=cell.seed,
-        device=bench.device,
-        checkpoint=workplace.folder / "supernet.checkpoint",
-        history=workplace.folder / "history.jsonl",
-        progress=lambda done, total, text: workplace.progress(done, total, f"supernet: {text}"),
-    )
-    if distributed.rank() == 0:
-        save_weights(workplace.folder / "weights.safetensors", supernet)
-    drop_checkpoints(workplace.folder)
-    steps = len(batches) * cell.recipe.supernet.epochs
-    return {
-        "probes": probe_points(rows),
-        "operator_draws": operator_draws(sampler, steps),
-        "steps": steps,
-        "timings": {"supernet_s": time.monotonic() - began},
-    }
+    return train_phase(bench, _supernet(bench), make_sampler(cell), _recipe(cell))
 
 
 def run_search(cell: Cell, workplace: Workplace) -> dict[str, Any]:
@@ -157,98 +130,50 @@ def run_search(cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """
     from trionet_bench.systems.retraining import Bench
 
-    found = _search(Bench.open(cell, workplace))
-    return {"architecture": found.architecture.to_dict(), "search": found.fields}
+    found, fields = _search(Bench.open(cell, workplace))
+    return {"architecture": found.architecture.to_dict(), "search": fields}
 
 
 def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """Search in the trained supernet, then train the found network from scratch and from its inherited weights."""
     from trionet_bench.systems.retraining import Bench, drop_checkpoints, retrain_and_describe
+    from trionet_bench.systems.searching import add_inherited
 
     bench = Bench.open(cell, workplace)
     began = time.monotonic()
-    found = _search(bench)
-    searched = time.monotonic()
+    found, search = _search(bench)
+    searched = time.monotonic() - began
     fields = retrain_and_describe(bench, found.architecture)
-    inherited = found.scorer.child(found.architecture)
-    fields["metrics"] |= {
-        "inherited_val_top1": bench.evaluate(inherited, "val").top1,
-        "inherited_test_top1": bench.evaluate(inherited, "test").top1,
-        "search_val_top1": found.fitness,
-    }
-    if cell.recipe.finetune_epochs:
-        finetuning = time.monotonic()
-        bench.train(inherited, cell.recipe.for_finetuning(), "finetune")
-        fields["metrics"]["finetuned_test_top1"] = bench.evaluate(inherited, "test").top1
-        fields["timings"]["finetune_s"] = time.monotonic() - finetuning
-    fields["timings"] |= {"search_s": searched - began, "supernet_s": found.supernet_s}
-    fields["search"] = found.fields
+    add_inherited(bench, found, fields)
+    fields["timings"] |= {"search_s": searched, "supernet_s": workplace.finished("supernet").timings["supernet_s"]}
+    fields["search"] = search
     drop_checkpoints(workplace.folder)
     return fields
 
 
-@dataclass(frozen=True)
-class _Found:
-    architecture: Architecture
-    fitness: float
-    scorer: Any
-    fields: dict[str, Any]
-    supernet_s: float
+def _search(bench: "Bench") -> tuple["Found", dict[str, Any]]:
+    """Search under the cell's budget; with the record's ``search``."""
+    from trionet_bench.systems.searching import search, search_fields
 
-
-def _search(bench: "Bench") -> _Found:
-    """Search under the cell's budget; ``fields`` is the record's ``search``."""
-    from trionet_bench.search.evolution import ENGINES, Ledger, legal_prior
-    from trionet_bench.search.supernet import operators_of
-    from trionet_bench.training import distributed
-
-    cell, workplace = bench.cell, bench.workplace
-    space, options, recipe = resnet_space(cell), cell.options, cell.recipe
+    cell, options = bench.cell, bench.cell.options
     assert isinstance(options, Options)
-    trained = read_phase(workplace.inputs["supernet"])
-    assert trained is not None
-    sampler, scorer, cost = make_sampler(cell), open_supernet(bench), cost_in(cell)
-    found = ENGINES[options.search](
-        space,
-        cost,
-        lambda genes: scorer.score(space.decode(genes)),
-        cell.budget,
-        recipe.search,
-        sampler.random,
-        cell.seed,
-        Ledger(workplace.folder / "evaluations.jsonl", writes=distributed.rank() == 0),
-        lambda done, total, text: workplace.progress(done, total, f"search: {text}"),
-    )
-    fields = {
+    sampler, cost, facts = make_sampler(cell), cost_in(cell), bench.workplace.finished("supernet").facts
+    found = search(bench, open_supernet(bench), sampler, cost, options.search, cell.recipe.search)
+    return found, {
         "algorithm": options.search,
         "sampler": options.sampler,
         "sharing": options.sharing,
-        "evaluations": len(found.evaluated),
-        "acceptance_rate": found.acceptance_rate,
-        "calibration_images": len(scorer.calibration),
-        "best_by_generation": [vars(state) for state in found.generations],
-        "evaluated": [
-            {"macs": macs, "fitness": fitness, "operators": "".join(o[0] for o in operators_of(space, genes))}
-            for genes, macs, fitness in found.evaluated
-        ],
-        "operator_prior": [
-            {"stage": stage, "block": block, "operator": operator, "share": share}
-            for stage, block, operator, share in legal_prior(space, cost, cell.budget, sampler.random, cell.seed)
-        ],
-        "operator_draws": trained.facts["operator_draws"],
-        "probes": trained.facts["probes"],
+        **search_fields(bench, found, sampler, cost),
+        "operator_draws": facts["operator_draws"],
+        "probes": facts["probes"],
     }
-    best = max(fitness for _, _, fitness in found.evaluated)
-    return _Found(space.decode(found.best), best, scorer, fields, trained.timings["supernet_s"])
 
 
-def open_supernet(bench: "Bench") -> Any:
-    """The trained supernet among the cell's inputs, as the ``ChildScorer`` of its children."""
-    from trionet_bench.training.checkpoint import load_weights
+def open_supernet(bench: "Bench") -> "ChildScorer":
+    """The trained supernet among the cell's inputs, as the scorer of its children."""
+    from trionet_bench.systems.searching import trained
 
-    supernet = _supernet(bench.cell, bench)
-    supernet.load_state_dict(load_weights(bench.workplace.inputs["supernet"] / "weights.safetensors"))
-    return _scorer(bench, supernet.to(bench.device).eval())
+    return trained(bench, _supernet(bench), "supernet")
 
 
 def _options(cell: Cell) -> SupernetOptions:
@@ -275,21 +200,11 @@ def make_sampler(cell: Cell) -> Any:
     return HierarchicalSampler(cell.space, cell.seed, children, options.sandwich, options.operator_level)
 
 
-def _supernet(cell: Cell, bench: "Bench") -> Any:
+def _supernet(bench: "Bench") -> Any:
     from trionet_bench.networks.elastic import Supernet, own_names
     from trionet_bench.networks.resnet import names_by_operator
     from trionet_bench.networks.sharing import SHARINGS
 
-    options = _options(cell)
+    cell, options = bench.cell, _options(bench.cell)
     naming = names_by_operator if options.pointwise == "separate" else own_names
     return Supernet(resnet_space(cell), bench.build, SHARINGS[options.sharing](), cell.seed, naming)
-
-
-def _scorer(bench: "Bench", supernet: Any) -> Any:
-    """Scores children on the search-validation images, after calibration on some of the train part."""
-    from trionet_bench.search.calibration import ChildScorer
-
-    settings = bench.cell.recipe.search
-    calibration = bench.calibration_batches(settings.calibration_images, settings.calibration_batch)
-    held_out = bench.eval_batches("search_val", settings.evaluation_batch)
-    return ChildScorer(supernet, calibration, held_out, bench.device, bench.cell.recipe.precision)
