@@ -26,7 +26,7 @@ recipe:
   batch: 32
   supernet: {epochs: 3, random_children: 1}
   search: {population: 8, parents: 2, generations: 4, crossover: 2, mutation: 2, calibration_images: 100}
-budgets: [2M, 4M]
+budgets: BUDGETS
 models: MODELS
 seeds: [0]
 """
@@ -37,9 +37,9 @@ def _given_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "measure_pace", lambda cell, desk: Pace(1e-9, 5e-9, 0.25))
 
 
-def counted(tmp_path: Path, source: str, models: str) -> Estimate:
+def counted(tmp_path: Path, source: str, models: str, budgets: str = "[2M, 4M]") -> Estimate:
     path = tmp_path / "counted.yaml"
-    path.write_text(SUITE.replace("SOURCE", source).replace("MODELS", models))
+    path.write_text(SUITE.replace("SOURCE", source).replace("MODELS", models).replace("BUDGETS", budgets))
     plan = make_plan(load_suite(path), tmp_path / "results", tmp_path)
     return estimate(plan, open_cells(plan), Desk("cpu", 1))
 
@@ -66,6 +66,21 @@ def test_one_supernet_serves_both_budgets(tmp_path: Path):
     assert parts["supernet"].forward_images == 3 * 8 * (100 + 100)
     assert (parts["search"].jobs, parts["search"].forward_images) == (2, 2 * 32 * (100 + 100))
     assert parts["finetune"].trained_images == 2 * 2 * 800
+
+
+def test_a_search_over_two_levels(tmp_path: Path):
+    model = "{system: glit, retrain: 3, space: {base: glit-nano, widths: [24]}}"
+    found = counted(tmp_path, "synthetic:texture?n=1250", f"{{glit: {model}}}", "[4M, 6M]")
+    parts = {part.what: part for part in found.parts}
+    # 21 batches of 32, three epochs, one child a step: the first supernet serves both budgets, the second hangs from a
+    # choice that is made for each
+    assert (parts["supernet"].jobs, parts["supernet"].trained_images) == (3, 3 * 3 * 21 * 32)
+    assert parts["search"].forward_images == 2 * 2 * 32 * (100 + 100)
+    assert parts["select"].trained_images == 2 * 3 * 5 * 700
+    # three compared; found: tested, calibrated to inherit, validated and tested so, tested once more when fine-tuned
+    assert parts["evaluate"].forward_images == 2 * (3 * 100 + 450 + 100 + 450 + 250)
+    assert parts["retrain"].trained_images == 2 * 5 * 800
+    assert not found.silent
 
 
 def test_data_that_are_not_here_count_as_published(tmp_path: Path):

@@ -101,7 +101,7 @@ def estimate(plan: Plan, cells: Iterable[PlannedCell], desk: Desk) -> Estimate:
                 own = FLOAT * (work.parameters or pace.parameters * work.macs)
                 states = 2 if cell.recipe.optimizer.name == "adamw" else 1
                 checkpoint = max(checkpoint, own * (1 + states + (cell.recipe.ema is not None)))
-                weights += 0.0 if work.what == "alone" else own  # those are not kept
+                weights += 0.0 if work.what in ("alone", "select") else own  # those are not kept
     parts = tuple(
         Part(what, counts[what], images[what, False], images[what, True], macs[what], seconds[what]) for what in counts
     )

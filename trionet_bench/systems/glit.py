@@ -20,9 +20,19 @@ from trionet_bench.records.record import Strict
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.systems.cell import Cell, Phase, Workplace, option_fields, space_fields
 from trionet_bench.systems.standalone import cost_in
+from trionet_bench.systems.work import (
+    Work,
+    candidates,
+    evaluation,
+    final_network,
+    search_work,
+    supernet_work,
+    training,
+)
 from trionet_bench.training.recipe import Recipe, SearchRecipe
 
 if TYPE_CHECKING:
+    from trionet_bench.networks.elastic import Naming
     from trionet_bench.systems.retraining import Bench
     from trionet_bench.systems.searching import Found
 
@@ -76,6 +86,28 @@ def phases(cell: Cell) -> tuple[Phase, ...]:
 def check(cell: Cell) -> None:
     """UsageError where the space is of another kind, or no network of it fits the budget."""
     _at_width(cell)
+
+
+def work(cell: Cell) -> list[Work]:
+    """The last search and the training of what it finds."""
+    levels = _options(cell).levels
+    if levels == "none":
+        return final_network(cell)
+    extra = [candidates(cell, cell.recipe.search.generations)] if levels == "one" else []
+    return [*extra, *search_work(cell), *final_network(cell)]
+
+
+def phase_work(phase: Phase, cell: Cell) -> list[Work]:
+    """A supernet's steps and probes, or the choice of the distribution: its search, then the best few alone. Which
+    distribution comes out is not known, so the second supernet counts as one over both levels.
+    """
+    if phase.name == CHOICE:
+        one = training(cell, cell.recipe, cell.budget, "select", parts=("train",))
+        compared = evaluation(cell, cell.budget, "search_val")
+        return [candidates(cell, cell.recipe.search.generations), *_options(cell).retrain * [one, compared]]
+    space = _at_width(cell)
+    sampler = _sampler(cell, space.first_level() if phase.name == FIRST else space)
+    return supernet_work(cell, _supernet_recipe(cell), sampler, _naming(cell))
 
 
 def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
@@ -247,9 +279,14 @@ def _sampler(cell: Cell, space: GLiTSpace) -> Any:
 
 
 def _supernet(bench: "Bench", space: GLiTSpace) -> Any:
-    from trionet_bench.networks.elastic import Supernet, own_names
+    from trionet_bench.networks.elastic import Supernet
     from trionet_bench.networks.sharing import MultiHeadSharing
+
+    return Supernet(space, bench.build, MultiHeadSharing(), bench.cell.seed, _naming(bench.cell))
+
+
+def _naming(cell: Cell) -> "Naming":
+    from trionet_bench.networks.elastic import own_names
     from trionet_bench.networks.vit import names_by_candidate
 
-    naming = names_by_candidate if _options(bench.cell).sharing == "independent" else own_names
-    return Supernet(space, bench.build, MultiHeadSharing(), bench.cell.seed, naming)
+    return names_by_candidate if _options(cell).sharing == "independent" else own_names

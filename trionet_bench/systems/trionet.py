@@ -7,21 +7,19 @@ trained from scratch like any stand-alone one (``test_top1``), and scored with t
 """
 
 import time
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from trionet_bench.records.record import Strict
 from trionet_bench.systems.cell import Cell, Phase, Workplace, option_fields, space_fields
 from trionet_bench.systems.standalone import cost_in, resnet_space
-from trionet_bench.systems.work import Work, final_network, images_in, search_work
+from trionet_bench.systems.work import Work, final_network, search_work, supernet_work
 from trionet_bench.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from trionet_bench.networks.elastic import Naming
     from trionet_bench.search.calibration import ChildScorer
     from trionet_bench.systems.retraining import Bench
     from trionet_bench.systems.searching import Found
-
-_DRAWS = 24  # steps whose children stand for all in an estimate
 
 
 class SupernetOptions(Strict):
@@ -81,38 +79,8 @@ def work(cell: Cell) -> list[Work]:
 
 
 def phase_work(phase: Phase, cell: Cell) -> list[Work]:
-    """The supernet's steps, at the mean cost of the children that the first of them draw, and its probes."""
-    from trionet_bench.search.supernet import ProbeCurves, probes
-
-    sampler, cost, recipe = make_sampler(cell), cost_in(cell), _recipe(cell)
-    children = [child.genes for step in range(_DRAWS) for child in sampler.draw(step)]
-    macs = fmean(map(cost, children))
-    train, held_out = images_in(cell, ("train",)), images_in(cell, ("search_val",))
-    batches = max(1, train // recipe.batch)
-    seen = recipe.supernet.epochs * batches * min(recipe.batch, train) * len(children) // _DRAWS
-    curves = probes(cell.space, cell.seed).values()
-    scored = min(ProbeCurves.times, recipe.supernet.epochs) * len(curves)
-    calibration = min(recipe.search.calibration_images, train)
-    return [
-        Work("supernet", seen, macs, trains=True, parameters=supernet_parameters(cell)),
-        Work("supernet", scored * (calibration + held_out), fmean(map(cost, curves))),
-    ]
-
-
-def supernet_parameters(cell: Cell) -> int:
-    """Weights of the supernet, within a few percent: for each name the largest of the networks that span the space."""
-    import torch
-
-    from trionet_bench.networks.skeletons import build_network
-
-    largest: dict[str, int] = {}
-    index = cell.data.index
-    for architecture in resnet_space(cell).cover():
-        with torch.device("meta"):
-            network = build_network(architecture, len(index.classes), index.channels, cell.resolution)
-        for name, parameter in network.named_parameters():
-            largest[name] = max(largest.get(name, 0), parameter.numel())
-    return sum(largest.values())
+    """The supernet's steps and its probes."""
+    return supernet_work(cell, _recipe(cell), make_sampler(cell), _naming(cell))
 
 
 def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
@@ -201,10 +169,16 @@ def make_sampler(cell: Cell) -> Any:
 
 
 def _supernet(bench: "Bench") -> Any:
-    from trionet_bench.networks.elastic import Supernet, own_names
-    from trionet_bench.networks.resnet import names_by_operator
+    from trionet_bench.networks.elastic import Supernet
     from trionet_bench.networks.sharing import SHARINGS
 
-    cell, options = bench.cell, _options(bench.cell)
-    naming = names_by_operator if options.pointwise == "separate" else own_names
-    return Supernet(resnet_space(cell), bench.build, SHARINGS[options.sharing](), cell.seed, naming)
+    cell = bench.cell
+    sharing = SHARINGS[_options(cell).sharing]()
+    return Supernet(resnet_space(cell), bench.build, sharing, cell.seed, _naming(cell))
+
+
+def _naming(cell: Cell) -> "Naming":
+    from trionet_bench.networks.elastic import own_names
+    from trionet_bench.networks.resnet import names_by_operator
+
+    return names_by_operator if _options(cell).pointwise == "separate" else own_names
