@@ -35,8 +35,8 @@ def test_quick_proposal_is_a_valid_suite(photos, tmp_path):
     assert list(suite.models) == ["conv", "local", "axial", "trionet"]
     assert suite.seeds == (0, 1)
     assert suite.comparisons[0].baseline == "conv"
-    # 140 train images are 2 steps of 64: as many epochs as make the quick number of steps
-    assert proposal.content["recipe"]["epochs"] == round(QUICK_STEPS / 2)
+    # 140 train images are 4 steps of 32: as many epochs as make the quick number of steps
+    assert proposal.content["recipe"]["epochs"] == round(QUICK_STEPS / 4)
     # every operator has room: the smallest network of the dearest operator fits twice
     space = suite.models["axial"].space
     assert space.resolution == 16
@@ -54,6 +54,18 @@ def test_wishes_are_followed(photos, tmp_path):
     assert content["datasets"]["photos"]["resolution"] == 16
     assert content["comparisons"][0]["baseline"] == "axial"
     assert yaml.safe_load(yaml.safe_dump(content)) == content
+
+
+def test_every_kind_of_network_has_room(photos, tmp_path):
+    alone = propose(str(photos), Wishes(), tmp_path)
+    beside = propose(str(photos), Wishes(models=("conv", "glit")), tmp_path)
+    (own,), (common,) = alone.content["budgets"], beside.content["budgets"]
+    assert float(common[:-1]) > float(own[:-1])
+    assert any("glit-nano" in reason for reason in beside.reasons)
+    path = tmp_path / "suite.yaml"
+    path.write_text(beside.text)
+    suite = load_suite(path)
+    assert suite.models["glit"].space_at(32).kind == "glit"
 
 
 def test_full_setting_takes_the_images_own_size(photos, tmp_path):

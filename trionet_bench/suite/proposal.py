@@ -2,13 +2,15 @@
 reasons.
 
 All rules are our choice. The quick setting is for a first look on a CPU: it spends about ``QUICK_STEPS`` training steps
-on each network. The full setting takes the recipe for small sets and as many epochs as it says.
+on each network, of few images, since many such steps teach more than few of many. The full setting takes the recipe for
+small sets and as many epochs as it says.
 """
 
 import math
 import os
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,16 @@ import yaml
 from trionet_bench.data.source import SCHEMES, Index, open_source
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.records.layout import format_budget
-from trionet_bench.spaces.choice import Space
-from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space
+from trionet_bench.spaces.choice import Genes, Space
+from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space, space_for
+from trionet_bench.systems import load_system
 
-QUICK_STEPS = 450
+QUICK_STEPS = 900
+QUICK_BATCH = 32
+QUICK_CROPS = 24  # epochs from which images are seen often enough to be worth shifting
 QUICK_SUPERNET = 2 / 3  # of the epochs
 QUICK_IMAGES = 6_000  # of a large set; five epochs of them are about the quick number of steps
+QUICK_RESOLUTION = 32  # photographs of 48 or 64 pixels take longer and, in so few steps, are learnt no better
 QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 48: "conv7-pool"}  # the first stage then sees 12x12 or 16x16 positions
 MODELS: dict[str, dict[str, Any]] = {
     "conv": {"system": "standalone", "operator": "conv"},
@@ -30,6 +36,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "axial": {"system": "standalone", "operator": "axial"},
     "trionet": {"system": "trionet"},
     "random": {"system": "trionet", "search": "random"},
+    "glit": {"system": "glit", "retrain": 2},
 }
 
 
@@ -141,9 +148,9 @@ def _resolution(index: Index, wishes: Wishes, reasons: list[str]) -> int:
         return wishes.resolution
     side = index.native_size
     fitting = next((choice for choice in (16, 32, 64, 96) if side <= choice * 1.25), 224 if side >= 300 else 96)
-    if wishes.quick and fitting > max(QUICK_STEMS):
-        reasons.append(f"resolution {max(QUICK_STEMS)}: quick; the images would be worth {fitting}")
-        return max(QUICK_STEMS)
+    if wishes.quick and fitting > QUICK_RESOLUTION:
+        reasons.append(f"resolution {QUICK_RESOLUTION}: quick; the images would be worth {fitting}")
+        return QUICK_RESOLUTION
     reasons.append(f"resolution {fitting}: the nearest working size to the images' own")
     return fitting
 
@@ -164,20 +171,25 @@ def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons
         reasons.append(f"budget {format_budget(wishes.budget)}: as asked")
         return wishes.budget
     from trionet_bench.networks.skeletons import architecture_macs  # torch loads only where MACs must be known
+    from trionet_bench.search.evolution import cheapest
+
+    def macs(own: Space, genes: Genes) -> int:
+        return architecture_macs(own.decode(genes), len(index.classes), index.channels, resolution)
 
     smallest = max(
-        architecture_macs(
-            space.decode(space.extreme(space.operators_set_to(operator), biggest=False)),
-            len(index.classes),
-            index.channels,
-            resolution,
-        )
+        macs(space, space.extreme(space.operators_set_to(operator), biggest=False))
         for operator in space.choices[space.operator_positions[0]].values
     )
+    why = "the smallest network of the dearest operator"
+    kinds: set[str] = {getattr(load_system(MODELS[name]["system"]), "SPACE_KIND", space.kind) for name in wishes.models}
+    for other in (space_for(kind, resolution) for kind in sorted(kinds - {space.kind})):
+        least = macs(other, cheapest(other, partial(macs, other)))
+        if least > smallest:
+            smallest, why = least, f"the smallest network of {other.name}"
     factor = 2 if wishes.quick else 4
     unit = 10 ** (int(math.log10(smallest * factor)) - 1)
     budget = math.ceil(smallest * factor / unit) * unit
-    reasons.append(f"budget {format_budget(budget)} MACs: {factor} times the smallest network of the dearest operator")
+    reasons.append(f"budget {format_budget(budget)} MACs: {factor} times {why}")
     return budget
 
 
@@ -188,25 +200,28 @@ def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict
         return name
     from trionet_bench.training.recipe import resolve_recipe
 
-    recipe = resolve_recipe(name)
+    quick = wishes.quick and not wishes.recipe
+    recipe = resolve_recipe({"base": name, "batch": QUICK_BATCH} if quick else name)
     steps = max(1, train_images // recipe.batch)
     epochs = wishes.epochs or max(1, round(QUICK_STEPS / steps))
     why = "as asked" if wishes.epochs else f"about {QUICK_STEPS} steps of {recipe.batch} images"
     reasons.append(f"recipe {name}, {epochs} epochs: {why}")
     scaled = recipe.scaled(epochs)
-    supernet = {"epochs": scaled.supernet.epochs, "warmup_epochs": round(scaled.supernet.warmup_epochs, 2)}
-    if wishes.quick and not wishes.recipe:
-        supernet = {"epochs": math.ceil(epochs * QUICK_SUPERNET), "warmup_epochs": 0.5, "random_children": 1}
-        reasons.append("no random crops: so few steps are better spent on whole images")
-        reasons.append(f"supernet {supernet['epochs']} epochs, one random child a step: quick; it is most of the time")
-    return {
+    content = {
         "base": name,
         "epochs": epochs,
         "warmup_epochs": round(scaled.warmup_epochs, 2),
         "finetune_epochs": scaled.finetune_epochs,
-        "supernet": supernet,
-        **({"augment": {"crop": "none"}} if wishes.quick and not wishes.recipe else {}),
+        "supernet": {"epochs": scaled.supernet.epochs, "warmup_epochs": round(scaled.supernet.warmup_epochs, 2)},
     }
+    if not quick:
+        return content
+    supernet = {"epochs": math.ceil(epochs * QUICK_SUPERNET), "warmup_epochs": 0.5, "random_children": 1}
+    reasons.append(f"supernet {supernet['epochs']} epochs, one random child a step: quick; it is most of the time")
+    if epochs < QUICK_CROPS:
+        reasons.append("no random crops: in so few epochs whole images teach more")
+        content |= {"augment": {"crop": "none"}}
+    return content | {"batch": QUICK_BATCH, "supernet": supernet}
 
 
 def _from_folder(uri: str, folder: Path) -> str:
