@@ -171,6 +171,19 @@ def test_every_image_is_evaluated_once_whatever_the_number_of_processes():
     assert labels.tolist() == [1, 0, 2, 1]
 
 
+def test_batches_asked_for_again_are_kept_where_they_fit(monkeypatch: pytest.MonkeyPatch):
+    fitting, large = (eval_batches(numbered(6), 4) for _ in range(2))
+    first = [images.clone() for images, *_ in fitting]
+    assert fitting._ready is None                                                   # once is the usual case
+    again, third = [images for images, *_ in fitting], [images for images, *_ in fitting]
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert [images.data_ptr() for images in again] == [images.data_ptr() for images in third]
+    values = sum(images.numel() for images in first)
+    monkeypatch.setattr("trionet_bench.data.batches.KEPT_BYTES", 4 * values - 1)
+    assert list(map(len, map(list, (large, large)))) == [2, 2]
+    assert large._ready is None
+
+
 def test_a_broken_file_stops_loading_by_name_or_is_skipped_and_counted(tmp_path: Path):
     for part in ("train", "val"):
         for name in ("a", "b"):

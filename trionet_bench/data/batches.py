@@ -54,33 +54,50 @@ class TrainBatches:
 
 
 class EvalBatches:
-    """Every image of a set once, in order, without augmentation; a process gets every ``world``-th and none twice."""
+    """Every image of a set once, in order, without augmentation; a process gets every ``world``-th and none twice.
+
+    A search evaluates a thousand networks on the same images: asked for a second time, batches are kept as they are
+    given, where all of them fit into ``KEPT_BYTES``. They are not to be written into.
+    """
 
     def __init__(self, images: "ImageSet", batch: int, device: Device, rank: int, world: int) -> None:
         self.images, self.device = images, torch.device(device)
         positions = np.arange(rank, len(images), world)
         self.positions = [positions[start : start + batch] for start in range(0, len(positions), batch)]
-        self._kept: list[Tensor] | None = None
+        self._passes = 0
+        self._decoded: list[Tensor] | None = None
+        self._ready: list[tuple[Tensor, Tensor, Tensor]] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Normalised images, labels, and positions in the set (int64, on the CPU)."""
+        self._passes += 1
+        if self._ready is None and self._passes > 1 and torch.float32.itemsize * self._values <= KEPT_BYTES:
+            self._ready, self._decoded = list(self._made()), None
+        return self._made() if self._ready is None else iter(self._ready)
+
+    @property
+    def _values(self) -> int:
+        data = self.images.data
+        return sum(map(len, self.positions)) * data.channels * data.resolution**2
+
+    def _made(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         data = self.images.data
         for positions, pixels in zip(self.positions, self._pixels(), strict=True):
             labels = data.labels[torch.from_numpy(self.images.rows[positions])].to(self.device)
             yield data.normalised(pixels.to(self.device)), labels, torch.from_numpy(positions)
 
     def _pixels(self) -> Iterable[Tensor]:
-        """The images. Those of a streamed set are kept if they fit: a search evaluates a thousand networks on them."""
+        """The images; those of a streamed set are decoded once if they fit."""
         data = self.images.data
         rows = [self.images.rows[positions] for positions in self.positions]
-        if data.in_memory or sum(map(len, rows)) * data.channels * data.resolution**2 > KEPT_BYTES:
+        if data.in_memory or self._values > KEPT_BYTES:
             return data.pixels.plain(rows, self.device)
-        if self._kept is None:
-            self._kept = list(data.pixels.plain(rows, torch.device("cpu")))
-        return self._kept
+        if self._decoded is None:
+            self._decoded = list(data.pixels.plain(rows, torch.device("cpu")))
+        return self._decoded
 
 
 def train_batches(
