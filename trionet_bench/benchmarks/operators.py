@@ -44,7 +44,7 @@ LOCAL: dict[str | None, type[LocalAttention]] = {
     "dense": DenseLocal,
 }
 AXIAL: dict[str | None, type[AxialAttention]] = {None: AxialAttention, "einsum": EinsumAxial}
-ERRORS = {"float32": 1e-3}  # of gradients that went through several normalisations
+ERRORS = {"float32": 1e-4, "bfloat16": 0.05}  # of gradients that went through several normalisations
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,8 @@ def _images(batch: int, channels: int, size: tuple[int, int]) -> Tensor:
 
 def error_of(case: Case, device: torch.device, dtype: torch.dtype) -> float:
     """Ours against the first reference in float64, at odd sizes: the largest difference of output, input gradient and
-    weight gradients, each over the largest value of the reference's.
+    weight gradients, each over the largest value of the reference's. Gradients that cancel, like those of a shift that
+    a later normalisation takes away, are set against the largest of all weights'.
     """
     size = tuple(min(case.size, most) - (min(case.size, most) + 1) % 2 for most in (9, 11))
     x = _images(2, case.channels, (size[0], size[1]))
@@ -179,8 +180,9 @@ def error_of(case: Case, device: torch.device, dtype: torch.dtype) -> float:
 
     ours, theirs = results(None, dtype, device), results(case.references[0], torch.float64, torch.device("cpu"))
     scale = [float(value.abs().max()) for value in theirs]
-    floor = 1e-3 * max(scale[2:])  # a gradient that is as good as zero beside the others'
-    return max(float((a - b).abs().max()) / max(s, floor) for a, b, s in zip(ours, theirs, scale, strict=True))
+    largest = max(scale[2:])
+    scale = [s if s > 1e-9 * largest else largest for s in scale]
+    return max(float((a - b).abs().max()) / s for a, b, s in zip(ours, theirs, scale, strict=True))
 
 
 def peak_bytes(case: Case, reference: str | None, device: torch.device, dtype: torch.dtype) -> int | None:
