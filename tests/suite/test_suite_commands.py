@@ -177,6 +177,16 @@ def test_verify_finds_nothing_in_what_was_just_made(suite_file: Write):
     assert bench("verify", "results").stdout == "6 records and 2 shared phases verified: no fault\n"
 
 
+def test_verify_knows_of_a_part_of_train(suite_file: Write):
+    bench("run", suite_file({"a": {}}, datasets={"d": {"source": "sklearn:digits", "train_images": 400}}, seeds=[0]))
+    assert answer("verify", "results")["faults"] == []
+    record = Path("results/fakes/d/a/4M-s0/record.json")
+    assert json.loads(record.read_text())["data"]["train_images"] == 400
+    _edit(record, lambda r: r["data"].update(train_images=500))
+    (fault,) = answer("verify", "results")["faults"]
+    assert fault["message"] == "its key does not follow from its contents"
+
+
 def _edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     value = json.loads(path.read_text())
     change(value)
