@@ -110,9 +110,9 @@ def test_quick_takes_a_part_of_a_large_set(tmp_path):
         test_labels=labels[:10],
     )
     quick = propose(str(tmp_path / "large.npz"), Wishes(), tmp_path)
-    # 6,000 images are 93 steps of 64: five epochs for 450 steps
+    # 6,000 images are 187 steps of 32: four epochs for 800 steps
     assert quick.content["datasets"]["large"]["train_images"] == 6_000
-    assert quick.content["recipe"]["epochs"] == 5
+    assert quick.content["recipe"]["epochs"] == 4
     for wishes in (Wishes(quick=False), Wishes(epochs=2)):
         full = propose(str(tmp_path / "large.npz"), wishes, tmp_path)
         assert "train_images" not in full.content["datasets"]["large"]

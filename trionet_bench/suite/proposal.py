@@ -23,11 +23,11 @@ from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space, space_for
 from trionet_bench.systems import load_system
 
-QUICK_STEPS = 900
+QUICK_STEPS = 800
 QUICK_BATCH = 32
 QUICK_CROPS = 24  # epochs from which images are seen often enough to be worth shifting
 QUICK_SUPERNET = 1 / 2  # of the epochs
-QUICK_IMAGES = 6_000  # of a large set; five epochs of them are about the quick number of steps
+QUICK_IMAGES = 6_000  # of a large set; a few epochs of them are about the quick number of steps
 QUICK_RESOLUTION = 32  # photographs of 48 or 64 pixels take longer and, in so few steps, are learnt no better
 QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 48: "conv7-pool"}  # the first stage then sees 12x12 or 16x16 positions
 MODELS: dict[str, dict[str, Any]] = {
