@@ -3,8 +3,11 @@
 from pathlib import Path
 from statistics import fmean
 
+import pandas as pd
+
+from trionet_bench.analysis.results import load
 from trionet_bench.records.store import iter_records
-from trionet_bench.reporting.verdict import verdict
+from trionet_bench.reporting.verdict import _sentence, verdict
 
 
 def test_table_and_sentence(made_up: Path):
@@ -22,3 +25,16 @@ def test_table_and_sentence(made_up: Path):
     at_budget = [record for record in records if record.budget == budget and record.macs]
     mean = {model: fmean(r.macs or 0 for r in at_budget if r.model == model) for model in ("conv", "axial")}
     assert f"at {mean['axial'] / mean['conv']:.2f} of its MACs" in sentence
+
+
+def test_a_difference_that_only_its_own_interval_shows(made_up: Path):
+    row = pd.Series(
+        {
+            **{"candidate": "axial", "baseline": "conv", "budget": next(iter_records(made_up)).budget},
+            **{"mean": -0.03, "low": -0.05, "high": -0.01, "verdict": "undecided"},
+        }
+    )
+    alone = _sentence(load([made_up]), row)
+    assert alone.startswith("axial alone is behind conv by 3.0 ± 2.0 points")
+    assert alone.endswith("but not among all that is compared")
+    assert "cannot be told" in _sentence(load([made_up]), row.replace(-0.01, 0.01))

@@ -57,4 +57,7 @@ def _sentence(results: Results, row: "pd.Series") -> str:
         return f"{row.candidate} is behind {row.baseline} by {size} {cost}"
     if row.verdict in ("matches", "worse, within the margin"):
         return f"{row.candidate} is within the margin of {row.baseline} ({size} {side}) {cost}"
+    if row.low > 0 or row.high < 0:
+        side = "ahead of" if row["mean"] > 0 else "behind"
+        return f"{row.candidate} alone is {side} {row.baseline} by {size} {cost}, but not among all that is compared"
     return f"{row.candidate} cannot be told from {row.baseline} yet ({size} {side}) {cost}"
