@@ -65,7 +65,10 @@ def test_every_kind_of_network_has_room(photos, tmp_path):
     path = tmp_path / "suite.yaml"
     path.write_text(beside.text)
     suite = load_suite(path)
-    assert suite.models["glit"].space_at(32).kind == "glit"
+    glit, conv = suite.models["glit"], suite.models["conv"]
+    assert glit.space_at(32).kind == "glit"
+    assert glit.recipe.optimizer.lr < conv.recipe.optimizer.lr
+    assert (glit.recipe.epochs, glit.recipe.batch) == (conv.recipe.epochs, conv.recipe.batch)
 
 
 def test_full_setting_takes_the_images_own_size(photos, tmp_path):

@@ -27,6 +27,7 @@ QUICK_STEPS = 800
 QUICK_BATCH = 32
 QUICK_CROPS = 24  # epochs from which images are seen often enough to be worth shifting
 QUICK_SUPERNET = 1 / 2  # of the epochs
+QUICK_TRANSFORMER_LR = 0.004  # AdamW's for transformers; convolutions and ResNets with attention like 0.01 better
 QUICK_IMAGES = 6_000  # of a large set; a few epochs of them are about the quick number of steps
 QUICK_RESOLUTION = 32  # photographs of 48 or 64 pixels take longer and, in so few steps, are learnt no better
 QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 48: "conv7-pool"}  # the first stage then sees 12x12 or 16x16 positions
@@ -124,7 +125,7 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
         "space": space,
         "recipe": recipe,
         "budgets": [format_budget(budget)],
-        "models": {model: MODELS[model] for model in wishes.models},
+        "models": {model: _entry(model, recipe, wishes, reasons) for model in wishes.models},
         "seeds": list(range(seeds)),
     }
     if len(wishes.models) > 1:
@@ -222,6 +223,15 @@ def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict
         reasons.append("no random crops: in so few epochs whole images teach more")
         content |= {"augment": {"crop": "none"}}
     return content | {"batch": QUICK_BATCH, "supernet": supernet}
+
+
+def _entry(model: str, recipe: str | dict[str, Any], wishes: Wishes, reasons: list[str]) -> dict[str, Any]:
+    """What the suite says of a model."""
+    own = MODELS[model]
+    if own["system"] != "glit" or not isinstance(recipe, dict) or not wishes.quick or wishes.recipe:
+        return own
+    reasons.append(f"{model} with learning rate {QUICK_TRANSFORMER_LR}: transformers do not learn well at the others'")
+    return {**own, "recipe": {**recipe, "optimizer": {"lr": QUICK_TRANSFORMER_LR}}}
 
 
 def _from_folder(uri: str, folder: Path) -> str:
