@@ -11,7 +11,17 @@ from matplotlib.text import Text
 from trionet_bench.analysis.results import Results, load
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
-from trionet_bench.reporting.style import OPERATOR_COLOURS, OPERATOR_HATCHES, STYLES, drawn_in, looks, style_named
+from trionet_bench.reporting.style import (
+    OPERATOR_COLOURS,
+    OPERATOR_HATCHES,
+    STYLES,
+    drawn_in,
+    label_outer,
+    looks,
+    panels,
+    same_limits,
+    style_named,
+)
 
 ALWAYS = {kind.name for kind in FIGURES} - {
     "accuracy_latency",
@@ -147,3 +157,20 @@ def test_training_set_size_joins_data_sets_of_one_source(tmp_path: Path):
     assert drawing is not None
     assert sorted(set(drawing.data.images)) == [200, 600, 1100]  # with the search-validation images
     assert set(drawing.data.source) == {"folder:images"}
+
+
+@pytest.mark.parametrize(("count", "labelled"), [(1, [0]), (3, [1]), (4, [2, 3]), (5, [3, 4]), (6, [4]), (7, [6])])
+def test_labels_stand_below_the_lowest_row(count: int, labelled: list[int]):
+    _, axes = panels(STYLES["paper"], count)
+    label_outer(axes, "across", "up")
+    assert [n for n, axis in enumerate(axes) if axis.get_xlabel()] == labelled
+    columns = axes[0].get_gridspec().ncols
+    assert [n for n, axis in enumerate(axes) if axis.get_ylabel()] == list(range(0, count, columns))
+
+
+def test_compared_panels_cover_the_same_range():
+    _, axes = panels(STYLES["paper"], 2)
+    axes[0].set(xlim=(0, 5), ylim=(1, 2))
+    axes[1].set(xlim=(3, 9), ylim=(-1, 1))
+    same_limits(axes)
+    assert all((axis.get_xlim(), axis.get_ylim()) == ((0, 9), (-1, 2)) for axis in axes)

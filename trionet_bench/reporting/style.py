@@ -200,8 +200,10 @@ def new_figure(width: float, height: float, arranged: bool = True) -> Figure:
 
 
 def panels(style: Style, count: int, height: float = 2.3, columns: int = 3, **axes: Any) -> tuple[Figure, list[Any]]:
-    """A figure with ``count`` panels in a grid, as wide as a column for one panel and as a page for more."""
-    across = min(count, columns)
+    """A figure with ``count`` panels in a grid, as wide as a column for one panel and as a page for more; four make a
+    square.
+    """
+    across = 2 if count == 4 else min(count, columns)
     rows = -(-count // across)
     scale = style.column / 3.3
     width = style.column if across == 1 else style.page * (0.8 if across == 2 else 1)
@@ -213,19 +215,25 @@ def panels(style: Style, count: int, height: float = 2.3, columns: int = 3, **ax
 
 
 def label_outer(axes: Sequence[Any], x: str, y: str) -> None:
-    """One x label in the middle of the lowest row and one y label in the middle of the first column.
+    """One x label in the middle of the lowest row, or one for each of its axes where it has no middle, and one y label
+    for each row.
 
     Labels of axes, unlike those of figures, keep clear of a legend outside.
     """
     columns = axes[0].get_gridspec().ncols
-    places = [(n // columns, n % columns) for n in range(len(axes))]
-    below = [axis for axis, (row, column) in zip(axes, places, strict=True) if (row + 1, column) not in places]
-    lowest = below if len(below) % 2 == 0 else [below[len(below) // 2]]
-    for axis in lowest:
+    lowest = axes[(len(axes) - 1) // columns * columns :]
+    for axis in lowest if len(lowest) % 2 == 0 else [lowest[len(lowest) // 2]]:
         axis.set_xlabel(x)
-    first = [axis for axis, (_, column) in zip(axes, places, strict=True) if column == 0]
-    for axis in first:
+    for axis in axes[::columns]:
         axis.set_ylabel(y)
+
+
+def same_limits(axes: Sequence[Any]) -> None:
+    """Panels that are compared cover the same range."""
+    for limits, set_limits in (("get_xlim", "set_xlim"), ("get_ylim", "set_ylim")):
+        lows, highs = zip(*(getattr(axis, limits)() for axis in axes), strict=True)
+        for axis in axes:
+            getattr(axis, set_limits)(min(lows), max(highs))
 
 
 def shared_legend(

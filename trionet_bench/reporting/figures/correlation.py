@@ -11,7 +11,16 @@ from trionet_bench.analysis.ranking import (
 )
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
-from trionet_bench.reporting.style import INK, OTHER_COLOUR, Style, label_outer, looks, panels, shared_legend
+from trionet_bench.reporting.style import (
+    INK,
+    OTHER_COLOUR,
+    Style,
+    label_outer,
+    looks,
+    panels,
+    same_limits,
+    shared_legend,
+)
 from trionet_bench.reporting.text import DASH, MINUS, absent, compact, counted
 
 MAX_PANELS = 6
@@ -47,7 +56,7 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
                 lw=0,
             )
         axis.grid(visible=True)
-        axis.set_title(f"{dataset}: τ = {_number(rank.tau[dataset])}, n = {rank.n[dataset]}")
+        axis.set_title(f"{dataset}: τ = {_number(rank.tau[dataset])}, n = {int(rank.n[dataset])}")
     part = "test" if "test" in metric else "validation"
     label_outer(axes, f"{part} top-1 with inherited weights (%)", "test top-1, trained alone (%)")
     handles = [Line2D([], [], ls="", marker=look[m].marker, color=look[m].colour) for m in models]
@@ -88,12 +97,13 @@ def draw_spread_scatter(results: Results, style: Style) -> Drawing | None:
         axis.grid(visible=True)
         where = zip((place[0], compact(place[1])), several, strict=True)
         name = " ".join([*(part for part, told in where if told), place[2]])
-        axis.set_title(f"{name}: τ = {_number(found.tau)}, n = {found.n}")
+        axis.set_title(f"{name}: τ = {_number(found.tau)}, n = {int(found.n)}")
         without = rank.loc[(*place, _WITHOUT)]
         parts.append(
             f"{name} {_number(found.tau)}{_bounds(found.tau_low, found.tau_high)} with and {_number(without.tau)} "
             "without recalibration"
         )
+    same_limits(axes)
     label_outer(axes, "validation top-1 with inherited weights (%)", "validation top-1, trained alone (%)")
     handles = [Line2D([], [], ls="", marker=m, color=c) for m, c in (("o", INK), ("x", OTHER_COLOUR))]
     shared_legend(figure, handles, ["recalibrated", "statistics in common"], style)
