@@ -12,6 +12,8 @@ from trionet_bench.reporting.text import DASH, compact, duration, interval, memo
 _TIMES = {
     "supernet_s": "Supernet",
     "search_s": "Search",
+    "select_s": "Comparing",
+    "alone_s": "All alone",
     "retrain_s": "Training",
     "finetune_s": "Fine-tuning",
     "evaluate_s": "Evaluation",
@@ -33,18 +35,23 @@ def cost(results: Results) -> Table | None:
     text = pd.DataFrame({"Data set": table.dataset, "Budget": table.budget.map(compact), "Model": table.model})
     for name in times:
         text[_TIMES[name]] = table[name].map(duration)
-    text["Images/s"] = table.images_per_s.map(compact)
+    note = (
+        f"Means over finished cells on {', '.join(sorted(set(results.complete.device)))}. One supernet serves every "
+        "budget of its data set and seed, and every way to search it; its time is given with each."
+    )
+    if "select_s" in times:
+        note += " Comparing: training the best distributions of GLiT's first level, each alone."
+    if "alone_s" in times:
+        note += " All alone: training every ranked architecture by itself, for all supernets of a seed together."
+    if table.images_per_s.notna().any():
+        text["Images/s"] = table.images_per_s.map(compact)
+        note += " Images/s: training images times epochs over the time of training."
     if table.peak_memory_bytes.notna().any():
         text["Memory"] = table.peak_memory_bytes.map(memory)
     if table.evaluations.notna().any():
         text["Candidates"] = table.evaluations.map(compact)
         text["Legal"] = [percent(share, 0) for share in table.acceptance_rate]
-    devices = ", ".join(sorted(set(results.complete.device)))
-    note = (
-        f"Means over finished cells on {devices}. One supernet serves every budget of its data set and seed, and "
-        "every way to search it; its time is given with each. Images/s: training images times epochs over the time "
-        "of training. Legal: share in percent of drawn candidates that fit the budget."
-    )
+        note += " Legal: share in percent of drawn candidates that fit the budget."
     return Table(table, text, note, groups=2, numbers=list(text.columns[3:]))
 
 
