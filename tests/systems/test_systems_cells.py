@@ -15,10 +15,13 @@ from carried import finish, record
 from tiny import RECIPE, TINY, cell, index
 
 from trionet_bench.data.loader import ImageData
+from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.named import read_card
+from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.networks.skeletons import architecture_macs, build_network
 from trionet_bench.systems import load_system, retraining
 from trionet_bench.systems.cell import Cell, Workplace
+from trionet_bench.systems.searching import child_scorer
 from trionet_bench.training.checkpoint import load_weights
 from trionet_bench.training.history import read_history
 
@@ -220,7 +223,7 @@ def test_supernet_learns_and_calibrates_on_train_alone(tmp_path: Path, monkeypat
     of = cell("trionet")
     bench = retraining.Bench.open(of, Workplace(tmp_path))
     rows = {part: set(bench.images.rows[part].tolist()) for part in ("train", "search_val")}
-    scorer = load_system("trionet")._scorer(bench, None)
+    scorer = child_scorer(bench, Supernet(of.space, bench.build, MultiHeadSharing(), of.seed))
     assert set(scorer.calibration.batches.images.rows.tolist()) <= rows["train"]
     assert set(scorer.batches.images.rows.tolist()) == rows["search_val"]
     assert set(bench.train_batches("train").images.rows.tolist()) == rows["train"]
