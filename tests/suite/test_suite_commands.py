@@ -159,6 +159,24 @@ def test_the_report_is_written_once_and_named(suite_file: Write, tmp_path: Path,
     assert len(written) == 2
 
 
+def test_a_suite_that_asks_for_less_is_reported_so(suite_file: Write, monkeypatch: pytest.MonkeyPatch):
+    written = []
+
+    def write(folders: list[Path], out: Path) -> Path:
+        (out / "index.html").parent.mkdir(parents=True, exist_ok=True)
+        (out / "index.html").write_text("page")
+        written.append(json.loads((folders[0] / "suite.json").read_text())["expected"])
+        return out / "index.html"
+
+    page = ModuleType("page")
+    page.write_report = write  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "trionet_bench.reporting.page", page)
+    for seeds in ([0, 1], [0], [0]):
+        path = suite_file({"a": {}}, seeds=seeds)
+        assert CliRunner().invoke(main, ["run", str(path), "--device", "cpu"]).exit_code == 0
+    assert [len(expected) for expected in written] == [2, 1]
+
+
 def test_suite_commands(suite_file: Write):
     path = suite_file({"a": {}})
     assert bench("suite", "validate", path).stdout == f"{path} is a valid suite of 2 cells.\n"

@@ -14,6 +14,7 @@ import pandas as pd
 
 from trionet_bench.analysis.merging import CELL, check_comparable, drop_duplicates
 from trionet_bench.errors import UsageError
+from trionet_bench.records.layout import DECLARED
 from trionet_bench.records.record import Record
 from trionet_bench.records.store import read_record, record_folders
 
@@ -280,7 +281,7 @@ def load(
 
 
 def _declared_beside(folders: Iterable[Path]) -> list[dict[str, Any]]:
-    paths = sorted({path for folder in folders for where in ("", "*/") for path in folder.glob(f"{where}suite.json")})
+    paths = sorted({path for folder in folders for where in ("", "*/") for path in folder.glob(f"{where}{DECLARED}")})
     return [json.loads(path.read_text()) for path in paths]
 
 

@@ -109,7 +109,7 @@ def run_suite(suite: "Suite", options: RunOptions) -> int:
     """Carry out what is missing of a suite, write its report, print how it stands; returns the exit code."""
     from trionet_bench.cli._showing import counted, failures, headline, outcome_json
     from trionet_bench.suite.plan import make_plan, parse_only
-    from trionet_bench.suite.runner import open_cells
+    from trionet_bench.suite.runner import declare, open_cells
 
     select = parse_only(options.only, suite) if options.only else None
     plan = make_plan(suite, options.results, options.data_root, select)
@@ -122,6 +122,8 @@ def run_suite(suite: "Suite", options: RunOptions) -> int:
         return 4 if plan.absent else 0
     if cells:
         plan = _run(plan, cells, options)
+    elif plan.folder.is_dir():
+        declare(plan)
     report = None if options.no_report else _report(plan, options.reports)
     if options.as_json:
         click.echo(json.dumps({**outcome_json(plan), "ran": len(cells), "report": str(report) if report else None}))
@@ -191,14 +193,17 @@ def _cache() -> Path:
 
 
 def _report(plan: "Plan", reports: Path) -> Path | None:
-    """The report's page, written anew where a record is younger; None where there is nothing to report."""
-    from trionet_bench.records.layout import RECORD
+    """The report's page, written anew where a record or what the suite declares is younger; None where there is nothing
+    to report.
+    """
+    from trionet_bench.records.layout import DECLARED, RECORD
     from trionet_bench.records.store import record_folders
 
     if not plan.counts()["complete"]:
         return None
     page = reports / plan.suite.name / "index.html"
-    youngest = max((folder / RECORD).stat().st_mtime for folder in record_folders(plan.folder))
+    sources = [plan.folder / DECLARED, *(folder / RECORD for folder in record_folders(plan.folder))]
+    youngest = max(path.stat().st_mtime for path in sources)
     if page.exists() and page.stat().st_mtime >= youngest:
         return page
     from trionet_bench.reporting.page import write_report  # pandas and matplotlib load only where a report is due

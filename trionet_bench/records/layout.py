@@ -10,6 +10,7 @@ RECORD = "record.json"
 PHASE = "phase.json"
 PHASES = "phases"
 CLAIMS = ".claims"
+DECLARED = "suite.json"  # in a suite's folder: what it expects and compares
 ARCHITECTURE = "architecture.json"  # beside a record, as are the weights
 WEIGHTS = "model.safetensors"
 

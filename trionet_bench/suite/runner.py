@@ -4,6 +4,7 @@ Every finished cell is on disk before anything else happens, so that the runner 
 Cells are claimed on disk before they start, so that several runners can share a results folder.
 """
 
+import json
 import signal
 import threading
 import time
@@ -14,10 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from trionet_bench.records.claims import Claims
-from trionet_bench.records.layout import CLAIMS
+from trionet_bench.records.layout import CLAIMS, DECLARED
 from trionet_bench.records.phase import finished_content
 from trionet_bench.records.record import Code, Environment, Failure, Input
-from trionet_bench.records.store import read_record, retire_record, write_atomically, write_json, write_record
+from trionet_bench.records.store import (
+    read_json,
+    read_record,
+    retire_record,
+    write_atomically,
+    write_json,
+    write_record,
+)
 from trionet_bench.suite.jobs import Estimates, Job, cell_job, phase_job
 from trionet_bench.suite.local import Advanced, Ended, Executor
 from trionet_bench.suite.plan import CellName, Plan, PlannedCell, PlannedPhase, cell_names, stand_in_key
@@ -90,7 +98,9 @@ def run_plan(plan: Plan, executor: Executor, orders: Orders, watcher: Watcher) -
 
 
 def declare(plan: Plan) -> None:
-    """Leave the suite beside its results: its text, and for the report what it declared."""
+    """Leave the suite beside its results: its text, and for the report what it declared. A declaration that stands
+    there already is not touched, so that a report can tell whether it is out of date.
+    """
     suite = plan.suite
     keys = {cell.name: {"key": cell.key} for cell in plan.cells if cell.key is not None}
     value: dict[str, Any] = {
@@ -102,7 +112,8 @@ def declare(plan: Plan) -> None:
         "expected": [{**name._asdict(), **keys.get(name, {})} for name in cell_names(suite)],
     }
     write_atomically(plan.folder / "suite.yaml", suite.document.text)
-    write_json(plan.folder / "suite.json", value)
+    if read_json(plan.folder / DECLARED) != json.loads(json.dumps(value)):
+        write_json(plan.folder / DECLARED, value)
 
 
 def make_task(plan: Plan, job: Job, contents: Mapping[str, str], orders: Orders) -> Task:
