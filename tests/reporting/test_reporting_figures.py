@@ -1,5 +1,6 @@
 import colorsys
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from matplotlib.text import Text
 
 from trionet_bench.analysis.results import Results, load
 from trionet_bench.reporting.figures import FIGURES
+from trionet_bench.reporting.figures.differences import draw_differences
 from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
 from trionet_bench.reporting.style import (
     OPERATOR_COLOURS,
@@ -174,3 +176,19 @@ def test_compared_panels_cover_the_same_range():
     axes[1].set(xlim=(3, 9), ylim=(-1, 1))
     same_limits(axes)
     assert all((axis.get_xlim(), axis.get_ylim()) == ((0, 9), (-1, 2)) for axis in axes)
+
+
+def test_differences_of_several_metrics_are_told_apart(tmp_path: Path):
+    folder = fabricate(tmp_path, datasets=("digits",), budgets=(4_000_000,), side_files=False)
+    drawn = draw_differences(load([folder]), STYLES["paper"])
+    assert drawn is not None
+    assert drawn.figure.axes[0].get_xlabel() == "difference in points of test top-1, candidate minus baseline"
+    declared = json.loads((folder / "suite.json").read_text())
+    declared["comparisons"] += [{"metric": "val_top1", "baseline": "conv", "candidates": ["local"], "margin": None}]
+    (folder / "suite.json").write_text(json.dumps(declared))
+    drawn = draw_differences(load([folder]), STYLES["paper"])
+    assert drawn is not None
+    axis = drawn.figure.axes[0]
+    labels = [tick.get_text() for tick in axis.get_yticklabels()]
+    assert (labels[0], labels[-2]) == ("test top-1:", "validation top-1:")
+    assert axis.get_xlabel() == "difference in points, candidate minus baseline"

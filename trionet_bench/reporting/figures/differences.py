@@ -8,9 +8,10 @@ from trionet_bench.analysis.comparisons import compare
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.style import MUTED, Look, Style, looks, new_figure
-from trionet_bench.reporting.text import MINUS, compact, interval, points
+from trionet_bench.reporting.text import MINUS, compact, interval, points, spoken
 
 MAX_ROWS = 40
+_GROUP = ["metric", "candidate", "baseline", "budget"]
 
 
 def draw_differences(results: Results, style: Style) -> Drawing | None:
@@ -20,16 +21,21 @@ def draw_differences(results: Results, style: Style) -> Drawing | None:
         return None
     shown = _fitting(table)
     look = looks(results.models)
-    lines = len(shown) + 0.6 * (shown.groupby(["candidate", "baseline", "budget"], sort=False).ngroups - 1)
+    several = shown.metric.nunique() > 1
+    lines = len(shown) + 0.6 * (shown.groupby(_GROUP, sort=False).ngroups - 1) + several * shown.metric.nunique()
     figure = new_figure(style.page, (0.15 * lines + 0.6) * style.scale)
     axis = figure.subplots()
-    y, ticks, labels = 0.0, [], []
-    for (candidate, baseline, budget), group in shown.groupby(["candidate", "baseline", "budget"], sort=False):
+    y, before = 0.0, ""
+    ticks: list[tuple[float, str, str]] = []  # place, label, weight
+    for (metric, candidate, baseline, budget), group in shown.groupby(_GROUP, sort=False):
+        if several and metric != before:
+            ticks.append((y, f"{spoken(metric)}:", "normal"))
+            y, before = y + 1, metric
         top = y
         for row in group.itertuples():
             name = f"{candidate} {MINUS} {baseline}, {compact(budget)}" if row.declared else str(row.dataset)
-            ticks.append(y)
-            labels.append(name + (f", {row.dataset}" if row.declared and row.dataset != "all" else ""))
+            name += f", {row.dataset}" if row.declared and row.dataset != "all" else ""
+            ticks.append((y, name, "bold" if row.declared else "normal"))
             _line(axis, row, y, look[candidate], style)
             y += 1
         margin = group.margin.iloc[0]
@@ -37,14 +43,15 @@ def draw_differences(results: Results, style: Style) -> Drawing | None:
             axis.plot([-100 * margin] * 2, [top - 0.5, y - 0.5], color="#b3261e", ls=(0, (4, 2)), lw=style.line)
         y += 0.6
     axis.axvline(0, color=MUTED, lw=0.8 * style.scale, zorder=0)
-    axis.set_yticks(ticks, labels)
-    for tick, declared in zip(axis.get_yticklabels(), shown.declared, strict=True):
-        tick.set_fontweight("bold" if declared else "normal")
+    axis.set_yticks([place for place, _, _ in ticks], [label for _, label, _ in ticks])
+    for tick, (_, _, weight) in zip(axis.get_yticklabels(), ticks, strict=True):
+        tick.set_fontweight(weight)
     axis.set_ylim(y - 0.9, -0.8)
     axis.grid(visible=True, axis="x")
     axis.grid(visible=False, axis="y")
     axis.spines["left"].set_visible(False)
-    axis.set_xlabel("difference in points of test accuracy, candidate minus baseline")
+    of = "" if several else f" of {spoken(shown.metric.iloc[0])}"
+    axis.set_xlabel(f"difference in points{of}, candidate minus baseline")
     return Drawing(figure, table, _finding(shown), _note(table, shown))
 
 

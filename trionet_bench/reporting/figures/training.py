@@ -3,6 +3,7 @@
 from typing import Any
 
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from trionet_bench.analysis.history import histories
 from trionet_bench.analysis.results import Results
@@ -55,6 +56,8 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
             axis.plot(line.epoch, 100 * line.middle, color=way.colour, ls=way.line)
         axis.set_title(f"{dataset}, {compact(rows.budget.iloc[0])}")
     where = "validation" if metric == "val_top1" else "training"
+    for axis in axes:
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     label_outer(axes, "epoch", f"{where} top-1 (%)")
     models = [model for model in results.models if model in set(bands.model)]
     handles = [Line2D([], [], color=look[model].colour, ls=look[model].line) for model in models]
@@ -93,6 +96,7 @@ def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
             axis.fill_between(line.epoch, 100 * line.low, 100 * line.high, color=colour, alpha=0.12, lw=0)
             axis.plot(line.epoch, 100 * line.middle, color=colour, ls=dashes, marker="o", ms=2 * style.scale)
         axis.set_title(dataset)
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     label_outer(axes, "epoch of the supernet", "inherited top-1 (%)")
     shared_legend(figure, [Line2D([], [], color=ways[n][0], ls=ways[n][1]) for n in names], names, style)
     end = bands[bands.epoch == bands.epoch.max()].groupby("probe").middle.mean().sort_values(ascending=False)
