@@ -124,5 +124,6 @@ def stratified(labels: np.ndarray, count: int, generator: np.random.Generator) -
     for class_ in np.argsort(np.floor(exact) - exact, kind="stable"):
         if quota.sum() < count and quota[class_] < sizes[class_] - 1:
             quota[class_] += 1
-    chosen = [generator.permutation(np.flatnonzero(labels == class_))[:take] for class_, take in enumerate(quota)]
+    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
+    chosen = [generator.permutation(members)[:take] for members, take in zip(by_class, quota, strict=True)]
     return np.sort(np.concatenate(chosen))

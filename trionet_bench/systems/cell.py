@@ -13,7 +13,7 @@ None of these modules loads torch when imported, so that a finished suite is rec
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class DataChoice:
 
     def splits(self, seed: int) -> Splits:
         """Which image trains, guides the search, validates and tests in the cells of a seed."""
-        return make_splits(self.index, seed, self.search_val, self.val, self.train_images)
+        return _splits(self, seed)
 
     def key_fields(self) -> dict[str, Any]:
         """What of the data enters a key: content and split, not name or place."""
@@ -53,6 +53,11 @@ class DataChoice:
             "skip_broken": self.skip_broken,
             **({"train_images": self.train_images} if self.train_images is not None else {}),
         }
+
+
+@lru_cache(maxsize=4)  # of a million images they take a second, and an estimate asks for them again and again
+def _splits(data: DataChoice, seed: int) -> Splits:
+    return make_splits(data.index, seed, data.search_val, data.val, data.train_images)
 
 
 @cache
