@@ -34,7 +34,7 @@ def estimate_lines(work: Estimate, workers: int, by_records: float | None) -> It
         f"about {spent(work.seconds)} of one worker{at_once}: MACs at the pace of a short measurement, without loading "
         "of images; networks count at their budget"
     )
-    if by_records is not None:
+    if by_records:
         yield f"about {spent(by_records)} of one worker, going by cells that were run before"
     yield (
         f"decoded images {short(work.data_bytes)}B, weights that stay {short(work.weights_bytes)}B, checkpoint of a "

@@ -213,16 +213,29 @@ class GLiTSpace(Space):
 
     def decode(self, genes: Genes) -> GLiTArchitecture:
         """The network; genes need not be canonical."""
+        known, length = self._decoded, 1 + len(DETAILS)
         blocks = []
-        for position, units in self._block_units(genes):
-            chosen = {
-                detail: self.choices[at].values[genes[at]]
-                for detail, at in zip(DETAILS, self.dependents(position), strict=True)
-                if detail in self._searched(units)
-            }
-            used = {detail: self.usual[detail] for detail in self._used(units)}
-            blocks.append(GLiTBlock(units, **(used | chosen)))
+        for first in range(1, 1 + self.depth * length, length):
+            own = (first, *genes[first : first + length])
+            block = known.get(own)
+            if block is None:
+                block = known.setdefault(own, self._block(*own))
+            blocks.append(block)
         return GLiTArchitecture(self.patch, self.widths[genes[0]], self.heads, self.groups, tuple(blocks))
+
+    @cached_property
+    def _decoded(self) -> dict[Genes, GLiTBlock]:
+        """Blocks by position and genes, made once: a search decodes thousands of networks of the same blocks."""
+        return {}
+
+    def _block(self, position: int, division: int, *details: int) -> GLiTBlock:
+        units = self._units(self.operator_positions.index(position))[division]
+        chosen = {
+            detail: self.choices[at].values[gene]
+            for detail, at, gene in zip(DETAILS, self.dependents(position), details, strict=True)
+            if detail in self._searched(units)
+        }
+        return GLiTBlock(units, **({detail: self.usual[detail] for detail in self._used(units)} | chosen))
 
     def encode(self, architecture: GLiTArchitecture) -> Genes:
         """Canonical genes; UsageError naming the first value outside the space."""

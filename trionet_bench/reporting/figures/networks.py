@@ -54,7 +54,10 @@ def draw_networks(results: Results, style: Style) -> Drawing | None:
         Patch(fc=operator_colour(name), hatch=operator_hatch(name), ec="#fefefe", label=name) for name in operators
     ]
     axis.legend(handles=patches, loc="lower left", bbox_to_anchor=(0.008, 0.0), ncols=len(patches), borderaxespad=0.2)
-    height_is = "feed-forward width" if blocks.mlp.notna().all() else "expansion ⅛, ¼, ½"
+    transformers = blocks.mlp.notna()
+    height_is = "expansion ⅛, ¼, ½"
+    if transformers.any():
+        height_is = "feed-forward width" if transformers.all() else "expansion or feed-forward"
     key = f"height: {height_is} · k: kernel · w: window · h: heads"
     axis.text(6.85, 0.13, key, ha="right", va="center", size=style.small, color=MUTED)
     return Drawing(figure, blocks, _finding(blocks, operators), _note(chosen, cells))
