@@ -211,3 +211,15 @@ class Stem(Specified):
     def macs(self, height: int, width: int) -> int:
         """For an input of this size."""
         return self.conv.macs(height, width)
+
+
+def drop_path(x: Tensor, probability: float, training: bool) -> Tensor:
+    """Stochastic depth by image (Huang et al. 2016, arXiv 1603.09382): torchvision's, which takes seconds to load and
+    is loaded where it does something.
+    """
+    if not training or probability == 0:
+        return x
+    from torchvision.ops import stochastic_depth
+
+    dropped: Tensor = stochastic_depth(x, probability, "row", training)
+    return dropped

@@ -15,10 +15,9 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import stochastic_depth
 
 from trionet_bench.networks.cost import Cost
-from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, collect_specs, strided
+from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, collect_specs, drop_path, strided
 from trionet_bench.networks.operators import SpatialOperator, build_operator
 from trionet_bench.networks.sharing import channels
 from trionet_bench.spaces.resnet import Block, ResNetArchitecture
@@ -58,7 +57,7 @@ class Bottleneck(nn.Module):
         shortcut = self.shortcut_norm(self.shortcut(x)) if self.has_shortcut else x
         x = F.relu_(self.reduce_norm(self.reduce(x)))  # in place: no gradient needs what a normalisation gives
         x = F.relu_(self.operator(x))
-        x = stochastic_depth(self.expand_norm(self.expand(x)), self.drop_path, "row", self.training)
+        x = drop_path(self.expand_norm(self.expand(x)), self.drop_path, self.training)
         return F.relu_(x + shortcut)
 
     def macs(self, height: int, width: int) -> dict[str, int]:

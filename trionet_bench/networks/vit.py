@@ -15,7 +15,6 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import stochastic_depth
 
 from trionet_bench.networks.cost import Cost
 from trionet_bench.networks.layers import (
@@ -24,6 +23,7 @@ from trionet_bench.networks.layers import (
     Specified,
     Weight,
     collect_specs,
+    drop_path,
     strided,
     without_decay,
 )
@@ -91,9 +91,9 @@ class TransformerBlock(nn.Module):
         self.drop_path = 0.0  # probability that an image skips a branch in training
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + stochastic_depth(self.division(self.norm(x)), self.drop_path, "row", self.training)
+        x = x + drop_path(self.division(self.norm(x)), self.drop_path, self.training)
         mlp = self.narrow(F.gelu(self.widen(self.mlp_norm(x))))
-        return x + stochastic_depth(mlp, self.drop_path, "row", self.training)
+        return x + drop_path(mlp, self.drop_path, self.training)
 
     def macs(self, tokens: int) -> dict[str, int]:
         """By kind: the operators under their names, and the feed-forward part as ``mlp``."""
