@@ -1,6 +1,6 @@
 import copy
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,17 +106,25 @@ def test_supernet_holds_every_weight_of_every_child(space: ResNetSpace, rule: ty
     for number, child in enumerate(children(space, 200 if space is FOUR_STAGES else 40)):
         selected = net.select(child)
         if number < 20:
-            with torch.device("meta"):
-                network = build(child)
-            assert selected.keys() == collect_specs(network).keys()
-            assert all(tensor.shape == specified_tensor(network, name).shape for name, tensor in selected.items())
+            assert shapes(selected) == shapes_alone(child)
+
+
+def shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def shapes_alone(architecture: Any) -> dict[str, torch.Size]:
+    """Of every weight and statistic of the stand-alone network."""
+    with torch.device("meta"):
+        network = build(architecture)
+    return shapes({name: specified_tensor(network, name) for name in collect_specs(network)})
 
 
 @RULES
 def test_supernet_holds_every_child_of_the_imagenet_skeleton(rule: type[Sharing]):
     net = Supernet(IMAGENET_SKELETON, build, rule(), 0)
     for child in children(IMAGENET_SKELETON, 20):
-        net.select(child)
+        assert shapes(net.select(child)) == shapes_alone(child)
 
 
 @pytest.mark.parametrize(
@@ -130,8 +138,8 @@ def test_supernet_holds_shortcuts_that_come_and_go(stem_widths: tuple[int, ...],
         stages=[{"depths": s.depths, "widths": s.widths, "stride": s.stride} for s in stages]
     )
     net = Supernet(space, build, MultiHeadSharing(), 0)
-    for genes in all_networks(space):
-        net.select(space.decode(genes))
+    for child in map(space.decode, all_networks(space)):
+        assert shapes(net.select(child)) == shapes_alone(child)
 
 
 def test_supernet_is_no_larger_than_its_children_need():

@@ -211,4 +211,5 @@ space = trionet_bench.spaces.presets.RESNET_NANO
 space.decode(space.extreme({}, biggest=True))
 assert not {"torch", "trionet_bench.networks"} & set(sys.modules), "torch was loaded"
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

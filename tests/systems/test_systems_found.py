@@ -43,7 +43,8 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_importing_the_package_loads_nothing_heavy():
     heavy = "{'torch', 'numpy', 'click'} & set(sys.modules)"
     script = f"import sys, trionet_bench; assert trionet_bench.load; assert not {heavy}"
-    subprocess.run([sys.executable, "-c", script], check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

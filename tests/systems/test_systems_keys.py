@@ -128,4 +128,5 @@ for system in system_names():
     load_system(system)
 assert "torch" not in sys.modules, "torch was loaded"
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

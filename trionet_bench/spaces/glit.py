@@ -215,12 +215,11 @@ class GLiTSpace(Space):
         """The network; genes need not be canonical."""
         known, length = self._decoded, 1 + len(DETAILS)
         blocks = []
-        for first in range(1, 1 + self.depth * length, length):
-            own = (first, *genes[first : first + length])
-            block = known.get(own)
-            if block is None:
-                block = known.setdefault(own, self._block(*own))
-            blocks.append(block)
+        for position in self.operator_positions:
+            own = (position, *genes[position : position + length])
+            if own not in known:
+                known[own] = self._block(*own)
+            blocks.append(known[own])
         return GLiTArchitecture(self.patch, self.widths[genes[0]], self.heads, self.groups, tuple(blocks))
 
     @cached_property

@@ -53,6 +53,11 @@ class Wishes:
     recipe: str | None = None
     quick: bool = True
 
+    @property
+    def quick_recipe(self) -> bool:
+        """Whether the quick setting also says how to train."""
+        return self.quick and not self.recipe
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -137,7 +142,7 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
 
 
 def _train_images(index: Index, wishes: Wishes, reasons: list[str]) -> int | None:
-    if not wishes.quick or wishes.epochs or wishes.recipe or index.counts["train"] <= 2 * QUICK_IMAGES:
+    if not wishes.quick_recipe or wishes.epochs or index.counts["train"] <= 2 * QUICK_IMAGES:
         return None
     reasons.append(f"train_images {QUICK_IMAGES:,}: quick; a part of train, drawn by class, that is seen several times")
     return QUICK_IMAGES
@@ -196,12 +201,12 @@ def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons
 
 def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict[str, Any]:
     name = wishes.recipe or ("quick" if wishes.quick else "small")
-    if wishes.epochs is None and (wishes.recipe or not wishes.quick):
+    if wishes.epochs is None and not wishes.quick_recipe:
         reasons.append(f"recipe {name}, with its own number of epochs")
         return name
     from trionet_bench.training.recipe import resolve_recipe
 
-    quick = wishes.quick and not wishes.recipe
+    quick = wishes.quick_recipe
     recipe = resolve_recipe({"base": name, "batch": QUICK_BATCH} if quick else name)
     steps = max(1, train_images // recipe.batch)
     epochs = wishes.epochs or max(1, round(QUICK_STEPS / steps))
@@ -228,7 +233,7 @@ def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict
 def _entry(model: str, recipe: str | dict[str, Any], wishes: Wishes, reasons: list[str]) -> dict[str, Any]:
     """What the suite says of a model."""
     own = MODELS[model]
-    if own["system"] != "glit" or not isinstance(recipe, dict) or not wishes.quick or wishes.recipe:
+    if own["system"] != "glit" or not isinstance(recipe, dict) or not wishes.quick_recipe:
         return own
     reasons.append(f"{model} with learning rate {QUICK_TRANSFORMER_LR}: transformers do not learn well at the others'")
     return {**own, "recipe": {**recipe, "optimizer": {"lr": QUICK_TRANSFORMER_LR}}}

@@ -24,7 +24,6 @@ from trionet_bench.systems.cell import Cell, Phase, Workplace, space_fields
 from trionet_bench.systems.standalone import cost_in, resnet_space
 from trionet_bench.systems.work import Work, evaluation, images_in, training
 
-SUPERNET = "supernet"
 ALONE = "alone-"
 COMMON_CHILDREN = 32  # whose statistics make the common ones
 _NOT_FOR_ONE = ("supernet", "search", "finetune_epochs", "finetune_lr_scale")
@@ -65,7 +64,7 @@ def work(cell: Cell) -> list[Work]:
 
 def phase_work(phase: Phase, cell: Cell) -> list[Work]:
     """The supernet's, or the training of one architecture."""
-    if phase.name == SUPERNET:
+    if phase.name == trionet.SUPERNET:
         return trionet.phase_work(phase, cell)
     macs = cost_in(cell)(_architectures(cell, _count(cell))[_number(phase)])
     return [training(cell, cell.recipe, macs, "alone"), evaluation(cell, macs, "val")]
@@ -73,7 +72,7 @@ def phase_work(phase: Phase, cell: Cell) -> list[Work]:
 
 def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """Train the supernet, or one architecture alone."""
-    if phase.name == SUPERNET:
+    if phase.name == trionet.SUPERNET:
         return trionet.run_phase(phase, cell, workplace)
     from trionet_bench.networks.layers import initialise
     from trionet_bench.systems.retraining import Bench, describe, drop_checkpoints
@@ -133,7 +132,7 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
         "ranked": ranked,
         "counts": counts(bench, 0),
         "timings": {
-            "supernet_s": workplace.finished(SUPERNET).timings["supernet_s"],
+            "supernet_s": workplace.finished(trionet.SUPERNET).timings["supernet_s"],
             "alone_s": alone_s,
             "evaluate_s": time.monotonic() - began,
         },

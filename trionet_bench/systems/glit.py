@@ -205,9 +205,7 @@ def _search(bench: "Bench", space: GLiTSpace, supernet: str, settings: SearchRec
     sampler, cost = _sampler(cell, space), cost_in(cell, space)
     scorer = trained(bench, _supernet(bench, space), supernet)
     found = search(bench, scorer, sampler, cost, _options(cell).search, settings)
-    facts = bench.workplace.finished(supernet).facts
-    fields = search_fields(bench, found, sampler, cost)
-    return found, {**fields, "operator_draws": facts["operator_draws"], "probes": facts["probes"]}
+    return found, search_fields(bench, found, sampler, cost, supernet)
 
 
 def _both_levels(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:

@@ -111,9 +111,11 @@ def search(
     return Found(space, result, scorer)
 
 
-def search_fields(bench: Bench, found: Found, sampler: Sampler, cost: Callable[[Genes], int]) -> dict[str, Any]:
-    """What a record says of one search, but for its supernet."""
-    space, result = found.space, found.result
+def search_fields(
+    bench: Bench, found: Found, sampler: Sampler, cost: Callable[[Genes], int], supernet: str
+) -> dict[str, Any]:
+    """What a record says of one search, and of the training of its supernet in the phase of that name."""
+    space, result, facts = found.space, found.result, bench.workplace.finished(supernet).facts
     return {
         "evaluations": len(result.evaluated),
         "acceptance_rate": result.acceptance_rate,
@@ -129,6 +131,8 @@ def search_fields(bench: Bench, found: Found, sampler: Sampler, cost: Callable[[
                 space, cost, bench.cell.budget, sampler.random, bench.cell.seed
             )
         ],
+        "operator_draws": facts["operator_draws"],
+        "probes": facts["probes"],
     }
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from trionet_bench.systems.searching import Found
 
 
+SUPERNET = "supernet"  # the phase
+
+
 class SupernetOptions(Strict):
     """What a suite may say of a supernet. The defaults are the paper's method; the rest are ablation arms.
 
@@ -63,7 +66,7 @@ def supernet_phase(cell: Cell) -> Phase:
         "resolution": cell.resolution,
         "seed": cell.seed,
     }
-    return Phase("supernet", spec)
+    return Phase(SUPERNET, spec)
 
 
 def check(cell: Cell) -> None:
@@ -113,7 +116,7 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
     searched = time.monotonic() - began
     fields = retrain_and_describe(bench, found.architecture)
     add_inherited(bench, found, fields)
-    fields["timings"] |= {"search_s": searched, "supernet_s": workplace.finished("supernet").timings["supernet_s"]}
+    fields["timings"] |= {"search_s": searched, "supernet_s": workplace.finished(SUPERNET).timings["supernet_s"]}
     fields["search"] = search
     drop_checkpoints(workplace.folder)
     return fields
@@ -125,15 +128,13 @@ def _search(bench: "Bench") -> tuple["Found", dict[str, Any]]:
 
     cell, options = bench.cell, bench.cell.options
     assert isinstance(options, Options)
-    sampler, cost, facts = make_sampler(cell), cost_in(cell), bench.workplace.finished("supernet").facts
+    sampler, cost = make_sampler(cell), cost_in(cell)
     found = search(bench, open_supernet(bench), sampler, cost, options.search, cell.recipe.search)
     return found, {
         "algorithm": options.search,
         "sampler": options.sampler,
         "sharing": options.sharing,
-        **search_fields(bench, found, sampler, cost),
-        "operator_draws": facts["operator_draws"],
-        "probes": facts["probes"],
+        **search_fields(bench, found, sampler, cost, SUPERNET),
     }
 
 
@@ -141,7 +142,7 @@ def open_supernet(bench: "Bench") -> "ChildScorer":
     """The trained supernet among the cell's inputs, as the scorer of its children."""
     from trionet_bench.systems.searching import trained
 
-    return trained(bench, _supernet(bench), "supernet")
+    return trained(bench, _supernet(bench), SUPERNET)
 
 
 def _options(cell: Cell) -> SupernetOptions:
