@@ -5,12 +5,14 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from trionet_bench.data.source import Index, Uri, sha256
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 END_BYTES = 2**20
 
@@ -22,7 +24,9 @@ class ArrayReader:
     load: Callable[[str], np.ndarray]
     _loaded: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def read(self, part: str, position: int) -> Image.Image:
+    def read(self, part: str, position: int) -> "Image":
+        from PIL import Image  # not for a plan, which reads no image
+
         image = self.arrays(part)[position]                      # (H, W, C)
         return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
 

@@ -30,7 +30,7 @@ def open_index(uri: Uri, places: Places) -> Index:
     images = np.rint(table[:, :64] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)      # stored as 0 to 16
     labels = table[:, 64]
     test = stratified(labels, TEST_IMAGES, derived_generator(SPLIT_SEED, "digits", "test"))
-    train = np.setdiff1d(np.arange(len(labels)), test)
+    train = np.delete(np.arange(len(labels)), test)
     index = index_of_arrays(
         uri,
         name="digits",

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 from trionet_bench.errors import UsageError
@@ -20,7 +21,12 @@ _BUDGET = re.compile(r"(\d+(?:\.\d+)?(?:[eE][+]?\d+)?)\s*([TGMK]?)", re.IGNORECA
 
 def cell_folder(results: Path, suite: str, dataset: str, model: str, budget: int, seed: int) -> Path:
     """The folder of one cell's record."""
-    return results / suite / dataset / model / cell_name(budget, seed)
+    return _model_folder(results, suite, dataset, model) / cell_name(budget, seed)
+
+
+@lru_cache(maxsize=256)  # joining paths is most of what a plan of a thousand cells does with them
+def _model_folder(results: Path, suite: str, dataset: str, model: str) -> Path:
+    return results.joinpath(suite, dataset, model)
 
 
 def cell_name(budget: int, seed: int) -> str:
@@ -30,7 +36,7 @@ def cell_name(budget: int, seed: int) -> str:
 
 def phase_folder(results: Path, suite: str, name: str, key: str) -> Path:
     """The folder of a phase that several cells share; twelve digits of its key keep unlike phases of one name apart."""
-    return results / suite / PHASES / f"{name}-{key[:12]}"
+    return results.joinpath(suite, PHASES, f"{name}-{key[:12]}")
 
 
 def format_budget(macs: int) -> str:

@@ -67,10 +67,10 @@ def is_record(path: Path) -> bool:
 
 def read_phase(folder: Path) -> PhaseRecord | None:
     """The finished phase in ``folder``, None where there is none."""
-    value = read_json(folder / PHASE)
+    path = folder / PHASE
+    value = read_json(path)
     if value is None:
         return None
-    path = folder / PHASE
     if isinstance(value, dict) and isinstance(value.get("schema"), int) and value["schema"] > PHASE_SCHEMA:
         raise StoreError(
             f"{path} has schema {value['schema']}, this program reads up to {PHASE_SCHEMA}; install a newer one."

@@ -14,7 +14,7 @@ SCHEMA = 1
 class Strict(BaseModel):
     """Base of every stored value: unknown keys are refused, values do not change once made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Placement(Strict):
@@ -169,23 +169,36 @@ class Failure(Strict):
     traceback: str
 
 
-class Record(Strict):
+class RecordHead(BaseModel):
+    """How a cell stands: what a plan of a thousand cells reads of their records, a tenth of the work of reading all."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, defer_build=True)
+
+    schema_: int = Field(default=SCHEMA, alias="schema")
+    key: str
+    status: Literal["complete", "failed"]
+    error: Failure | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+    inputs: dict[str, Input] = Field(default_factory=dict)
+    started: str
+    finished: str
+
+
+class Record(RecordHead):
     """One cell's result. ``test_top1`` is always the accuracy of the network trained from scratch with the recipe.
 
     Searched models also carry ``inherited_val_top1`` and ``inherited_test_top1`` (supernet weights, recalibrated) and
     ``finetuned_test_top1`` (those weights trained on for the recipe's fine-tuning epochs).
     """
 
-    schema_: int = Field(default=SCHEMA, alias="schema")
-    key: str
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
+
     suite: str
     dataset: str
     model: str
     system: str
     budget: int
     seed: int
-    status: Literal["complete", "failed"]
-    error: Failure | None = None
     fidelity: Literal["full", "smoke"] = "full"
 
     data: dict[str, Any] = Field(
@@ -203,11 +216,9 @@ class Record(Strict):
     macs_by_stage: dict[str, int] = Field(default_factory=dict)
     placement: list[Placement] = Field(default_factory=list)
 
-    metrics: dict[str, float] = Field(default_factory=dict)
     counts: Counts | None = None
     search: Search | None = None
     ranked: list[Ranked] = Field(default_factory=list, description="Of a correlation, which has no network of its own.")
-    inputs: dict[str, Input] = Field(default_factory=dict)
     artifacts: dict[str, str] = Field(default_factory=dict, description="File name beside the record -> SHA-256.")
     timings: dict[str, float] = Field(default_factory=dict)
     peak_memory_bytes: int | None = None
@@ -217,7 +228,3 @@ class Record(Strict):
     code: Code
     determinism: dict[str, Any] = Field(default_factory=dict)
     command: str
-    started: str
-    finished: str
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

@@ -5,21 +5,34 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from trionet_bench.errors import StoreError, UsageError, nearest
 from trionet_bench.records.layout import PHASES, RECORD
-from trionet_bench.records.record import SCHEMA, Record
+from trionet_bench.records.record import SCHEMA, Record, RecordHead
+
+Head = TypeVar("Head", bound=RecordHead)
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: keys sorted, no spaces, tuples as lists; StoreError for NaN and non-JSON types."""
+    return _json(value, separators=(",", ":"), sort_keys=True)
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of canonical JSON: keys sorted, no spaces, tuples as lists; NaN and non-JSON types are refused."""
-    return hashlib.sha256(_json(value, separators=(",", ":"), sort_keys=True).encode()).hexdigest()
+    """SHA-256 of canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def digest_of_parts(parts: Mapping[str, str]) -> str:
+    """``digest`` of a mapping whose values are canonical JSON already."""
+    whole = ",".join(f"{canonical(name)}:{parts[name]}" for name in sorted(parts))
+    return hashlib.sha256(f"{{{whole}}}".encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
@@ -92,6 +105,15 @@ def retire_record(folder: Path) -> None:
 
 def read_record(folder: Path) -> Record | None:
     """The record of a cell's folder, None where there is none; StoreError for one that is torn or too new."""
+    return _read(folder, Record)
+
+
+def read_head(folder: Path) -> RecordHead | None:
+    """How the cell of a folder stands by its record, of which nothing else is looked at; as ``read_record``."""
+    return _read(folder, RecordHead)
+
+
+def _read(folder: Path, kind: type[Head]) -> Head | None:
     path = folder / RECORD
     try:
         content = path.read_bytes()
@@ -100,7 +122,7 @@ def read_record(folder: Path) -> Record | None:
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
     try:
-        record = Record.model_validate_json(content)
+        record = kind.model_validate_json(content)
     except ValidationError as error:
         raise StoreError(_refusal(path, content, error)) from error
     if record.schema_ > SCHEMA:

@@ -11,8 +11,8 @@ from trionet_bench.data.source import Index, open_source
 from trionet_bench.errors import DataError, UsageError, nearest
 from trionet_bench.records.layout import cell_folder, format_budget, phase_folder
 from trionet_bench.records.phase import finished_content
-from trionet_bench.records.record import Record
-from trionet_bench.records.store import read_record
+from trionet_bench.records.record import RecordHead
+from trionet_bench.records.store import read_head
 from trionet_bench.suite.spec import Suite
 from trionet_bench.systems import load_system
 from trionet_bench.systems.cell import Cell, DataChoice, Phase
@@ -44,7 +44,7 @@ class PlannedCell:
         cell: None where its data set is missing.
         phases: what it hangs from, in order.
         key: None as long as one of its phases is open.
-        record: what lies in its folder, whatever its state.
+        record: the head of what lies in its folder, whatever its state.
     """
 
     name: CellName
@@ -53,7 +53,7 @@ class PlannedCell:
     cell: Cell | None
     phases: tuple[Phase, ...]
     key: str | None
-    record: Record | None
+    record: RecordHead | None
 
     @property
     def seconds(self) -> float | None:
@@ -114,7 +114,7 @@ def make_plan(suite: Suite, results: Path, data_root: Path | None = None, select
         hangs_from = tuple(load_system(cell.system).phases(cell)) if cell else ()
         _enter_phases(phases, hangs_from, cell, results)
         folder = cell_folder(results, suite.name, *name)
-        record = read_record(folder)
+        record = read_head(folder)
         key, state = _standing(cell, hangs_from, phases, record)
         cells.append(PlannedCell(name, folder, state, cell, hangs_from, key, record))
     return Plan(suite, results, tuple(cells), phases, absent)
@@ -242,7 +242,7 @@ def _enter_phases(known: dict[str, PlannedPhase], phases: tuple[Phase, ...], cel
 
 
 def _standing(
-    cell: Cell | None, phases: tuple[Phase, ...], known: Mapping[str, PlannedPhase], record: Record | None
+    cell: Cell | None, phases: tuple[Phase, ...], known: Mapping[str, PlannedPhase], record: RecordHead | None
 ) -> tuple[str | None, State]:
     """The cell's key where it can be told, and its state."""
     if cell is None:

@@ -12,12 +12,17 @@ from typing import Any
 
 import yaml
 
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # a PyYAML without libyaml, ten times as slow
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 from trionet_bench.errors import UsageError
 
 Place = tuple[str | int, ...]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """The core types of YAML 1.2: null, booleans, numbers, text."""
 
 

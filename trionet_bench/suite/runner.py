@@ -19,8 +19,8 @@ from trionet_bench.records.layout import CLAIMS, DECLARED
 from trionet_bench.records.phase import finished_content
 from trionet_bench.records.record import Code, Environment, Failure, Input
 from trionet_bench.records.store import (
+    read_head,
     read_json,
-    read_record,
     retire_record,
     write_atomically,
     write_json,
@@ -207,7 +207,7 @@ class _Run:
             if content is not None:
                 self.contents[job.item.phase.key] = content
             return content is not None
-        record, planned = read_record(job.folder), job.item.record
+        record, planned = read_head(job.folder), job.item.record
         if record is None or (planned and (planned.key, planned.started) == (record.key, record.started)):
             return False
         if record.key != self._task(job).key:
@@ -231,7 +231,7 @@ class _Run:
                 self._fail(job.item, event.task, outcome)
         self.environment = outcome.environment
         if isinstance(job.item, PlannedCell):
-            record = read_record(job.folder)
+            record = read_head(job.folder)
             assert record is not None  # written before the outcome was told
             self.done[job.item.name] = replace(job.item, state=record.status, key=record.key, record=record)
         elif outcome.content is not None:
@@ -257,7 +257,7 @@ class _Run:
                 key = stand_in_key(cell, job.item.phases)
                 bare = replace(job, needs=())
                 self._fail(job.item, replace(self._task(bare), key=key), inherited)
-                record = read_record(job.folder)
+                record = read_head(job.folder)
                 self.done[job.item.name] = replace(job.item, state="failed", key=None, record=record)
                 self.claims.release(job.claim)
 

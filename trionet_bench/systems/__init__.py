@@ -1,6 +1,7 @@
 """The competitors. A module of this package named like a system is that system; adding one is adding its file."""
 
 import pkgutil
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 
@@ -9,9 +10,14 @@ from trionet_bench.errors import UsageError, nearest
 _SHARED = ("cell", "exporting", "found", "retraining", "searching", "work")
 
 
-def system_names() -> list[str]:
+def system_names() -> tuple[str, ...]:
     """The systems that a suite may name, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SHARED)
+    return _names(tuple(__path__))
+
+
+@cache
+def _names(folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(folders) if module.name not in _SHARED))
 
 
 def load_system(name: str) -> ModuleType:

@@ -13,7 +13,7 @@ None of these modules loads torch when imported, so that a finished suite is rec
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from trionet_bench.data.source import Index
 from trionet_bench.data.splits import Splits, make_splits
 from trionet_bench.errors import StoreError
 from trionet_bench.records.phase import PhaseRecord, read_phase
-from trionet_bench.records.store import digest
+from trionet_bench.records.store import canonical, digest, digest_of_parts
 from trionet_bench.spaces.choice import Space
 from trionet_bench.training.recipe import Recipe
 
@@ -66,6 +66,11 @@ def space_fields(space: Space) -> dict[str, Any]:
     return {name: value for name, value in space.to_dict().items() if name != "name"}
 
 
+@cache
+def _canonical_space(space: Space) -> str:
+    return canonical(space_fields(space))
+
+
 def option_fields(options: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
     """What of a system's options enters a key: all, but those in its ``LATER`` only where they are set.
 
@@ -93,20 +98,18 @@ class Cell:
 
     def key(self, inputs: Mapping[str, str]) -> str:
         """SHA-256 over all that the result depends on; ``inputs`` maps each shared phase to its content hash."""
-        return digest(
-            {
-                "schema": 1,
-                "system": self.system,
-                "options": option_fields(self.options),
-                "space": space_fields(self.space),
-                "recipe": self.recipe.key_fields(),
-                "data": self.data.key_fields(),
-                "resolution": self.resolution,
-                "budget": self.budget,
-                "seed": self.seed,
-                "inputs": dict(inputs),
-            }
-        )
+        own = {
+            "schema": 1,
+            "system": self.system,
+            "options": option_fields(self.options),
+            "data": self.data.key_fields(),
+            "resolution": self.resolution,
+            "budget": self.budget,
+            "seed": self.seed,
+            "inputs": dict(inputs),
+        }
+        parts = {name: canonical(value) for name, value in own.items()}
+        return digest_of_parts({**parts, "space": _canonical_space(self.space), "recipe": self.recipe.canonical})
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Phase:
     spec: Mapping[str, Any]
     needs: tuple[str, ...] | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """SHA-256 of the specification."""
         return digest({"phase": self.name, **self.spec})

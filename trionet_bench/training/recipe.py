@@ -5,12 +5,14 @@ for the search in it. This module does not import torch, so that plans and keys 
 """
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.records.record import Strict
+from trionet_bench.records.store import canonical
 
 # Speed only: these do not enter a cell's key. Neither does the name, which is for people.
 _NOT_IN_KEY: Any = {"name": True, "channels_last": True, "latency": True, "search": {"evaluation_batch"}}
@@ -167,6 +169,11 @@ class Recipe(Strict):
         """All that changes a result, for a key. ``without`` drops parts a phase does not use, e.g. ("search",)."""
         fields = self.model_dump(mode="json", exclude=_NOT_IN_KEY)
         return {name: value for name, value in fields.items() if name not in without}
+
+    @cached_property
+    def canonical(self) -> str:
+        """Its key fields as canonical JSON, made once for all cells of a suite."""
+        return canonical(self.key_fields())
 
     def scaled(self, epochs: int) -> "Recipe":
         """The same recipe for another number of epochs; warm-up, fine-tuning and supernet change in proportion."""
