@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from trionet_bench.errors import StoreError
 from trionet_bench.records.layout import PHASE
-from trionet_bench.records.record import Code, Environment, Strict
-from trionet_bench.records.store import digest, file_digest, read_json, write_json
+from trionet_bench.records.record import Code, Environment, Versioned
+from trionet_bench.records.store import digest, file_digest, read_stored, write_json
 
 PHASE_SCHEMA = 1
 
@@ -18,14 +17,23 @@ _RESULTS = (".safetensors", ".json", ".npz")
 _PASSING = (".checkpoint", ".tmp")
 
 
-class PhaseRecord(Strict):
-    """A finished phase. ``content`` is a hash over facts and files; ``inputs`` has that of the phases before it."""
+class PhaseHead(Versioned):
+    """What a plan reads of a finished phase. ``content`` is a hash over facts and files; ``inputs`` has that of the
+    phases before it.
+    """
 
     schema_: int = Field(default=PHASE_SCHEMA, alias="schema")
-    name: str
     key: str
     content: str
     inputs: dict[str, str]
+
+
+class PhaseRecord(PhaseHead):
+    """A finished phase."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
     spec: dict[str, Any]
     facts: dict[str, Any]
     files: dict[str, str]
@@ -38,8 +46,6 @@ class PhaseRecord(Strict):
     command: str
     started: str
     finished: str
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 def content_of(facts: Mapping[str, Any], files: Mapping[str, str]) -> str:
@@ -66,24 +72,13 @@ def is_record(path: Path) -> bool:
 
 
 def read_phase(folder: Path) -> PhaseRecord | None:
-    """The finished phase in ``folder``, None where there is none."""
-    path = folder / PHASE
-    value = read_json(path)
-    if value is None:
-        return None
-    if isinstance(value, dict) and isinstance(value.get("schema"), int) and value["schema"] > PHASE_SCHEMA:
-        raise StoreError(
-            f"{path} has schema {value['schema']}, this program reads up to {PHASE_SCHEMA}; install a newer one."
-        )
-    try:
-        return PhaseRecord.model_validate(value)
-    except ValidationError as error:
-        raise StoreError(f"{path} is not a finished phase; move its folder away to have it made again.") from error
+    """The finished phase in ``folder``, None where there is none; StoreError for one that is torn or too new."""
+    return read_stored(folder / PHASE, PhaseRecord, "phase")
 
 
 def finished_content(folder: Path, key: str, inputs: Mapping[str, str]) -> str | None:
     """The content of a phase that is finished under this key and on these inputs; None where it is still to be done."""
-    record = read_phase(folder)
+    record = read_stored(folder / PHASE, PhaseHead, "phase")
     return record.content if record and (record.key, record.inputs) == (key, dict(inputs)) else None
 
 

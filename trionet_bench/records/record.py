@@ -169,10 +169,16 @@ class Failure(Strict):
     traceback: str
 
 
-class RecordHead(BaseModel):
-    """How a cell stands: what a plan of a thousand cells reads of their records, a tenth of the work of reading all."""
+class Versioned(BaseModel):
+    """Base of what lies in a file of its own and may be read in part: a model of some keys passes over the others."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, defer_build=True)
+
+    schema_: int = Field(alias="schema")
+
+
+class RecordHead(Versioned):
+    """How a cell stands: what a plan of a thousand cells reads of their records, a tenth of the work of reading all."""
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     key: str
@@ -191,7 +197,7 @@ class Record(RecordHead):
     ``finetuned_test_top1`` (those weights trained on for the recipe's fine-tuning epochs).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid")
 
     suite: str
     dataset: str

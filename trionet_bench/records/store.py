@@ -14,14 +14,17 @@ from pydantic import ValidationError
 
 from trionet_bench.errors import StoreError, UsageError, nearest
 from trionet_bench.records.layout import PHASES, RECORD
-from trionet_bench.records.record import SCHEMA, Record, RecordHead
+from trionet_bench.records.record import Record, RecordHead, Versioned
 
-Head = TypeVar("Head", bound=RecordHead)
+Stored = TypeVar("Stored", bound=Versioned)
+
+_CANONICAL = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+_READABLE = json.JSONEncoder(allow_nan=False, ensure_ascii=False, indent=1)
 
 
 def canonical(value: Any) -> str:
     """Canonical JSON: keys sorted, no spaces, tuples as lists; StoreError for NaN and non-JSON types."""
-    return _json(value, separators=(",", ":"), sort_keys=True)
+    return _encoded(value, _CANONICAL)
 
 
 def digest(value: Any) -> str:
@@ -67,7 +70,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """``value`` as readable JSON, written atomically."""
-    write_atomically(path, _json(value, indent=1) + "\n")
+    write_atomically(path, _encoded(value, _READABLE) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -105,29 +108,34 @@ def retire_record(folder: Path) -> None:
 
 def read_record(folder: Path) -> Record | None:
     """The record of a cell's folder, None where there is none; StoreError for one that is torn or too new."""
-    return _read(folder, Record)
+    return read_stored(folder / RECORD, Record, "record")
 
 
 def read_head(folder: Path) -> RecordHead | None:
     """How the cell of a folder stands by its record, of which nothing else is looked at; as ``read_record``."""
-    return _read(folder, RecordHead)
+    return read_stored(folder / RECORD, RecordHead, "record")
 
 
-def _read(folder: Path, kind: type[Head]) -> Head | None:
-    path = folder / RECORD
+def read_stored(path: Path, kind: type[Stored], noun: str) -> Stored | None:
+    """The value of a model with a schema number that ``write_json`` wrote, None where there is no file.
+
+    StoreError, which calls it a ``noun``, for one that is torn, that is something else, or of a later schema.
+    """
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            content = file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+    known: int = kind.model_fields["schema_"].default
     try:
-        record = kind.model_validate_json(content)
+        value = kind.model_validate_json(content)
     except ValidationError as error:
-        raise StoreError(_refusal(path, content, error)) from error
-    if record.schema_ > SCHEMA:
-        raise StoreError(_newer(path, record.schema_))
-    return record
+        raise StoreError(_refusal(path, content, error, noun, known)) from error
+    if value.schema_ > known:
+        raise StoreError(_newer(path, value.schema_, noun, known))
+    return value
 
 
 def iter_records(results: Path) -> Iterator[Record]:
@@ -168,9 +176,9 @@ def find_cell(name: str, results: Path) -> Path:
     raise UsageError(f"no cell {name}, here or in {results}; {hint}")
 
 
-def _json(value: Any, **style: Any) -> str:
+def _encoded(value: Any, encoder: json.JSONEncoder) -> str:
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, **style)
+        return encoder.encode(value)
     except (TypeError, ValueError) as error:
         raise StoreError(f"a value cannot be stored as JSON: {error}") from error
 
@@ -187,17 +195,17 @@ def _is_complete(content: bytes) -> bool:
         return False
 
 
-def _refusal(path: Path, content: bytes, error: ValidationError) -> str:
+def _refusal(path: Path, content: bytes, error: ValidationError, noun: str, known: int) -> str:
     try:
         schema = json.loads(content)["schema"]
     except (ValueError, KeyError, TypeError):
-        return f"{path} is not a whole record. Move it away, and its cell will be run again."
-    if isinstance(schema, int) and schema > SCHEMA:
-        return _newer(path, schema)
+        return f"{path} is not a whole {noun}. Move it away to have it made again."
+    if isinstance(schema, int) and schema > known:
+        return _newer(path, schema, noun, known)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return f"{path} is not a record: {where}: {first['msg']}."
+    return f"{path} is not a {noun}: {where}: {first['msg']}."
 
 
-def _newer(path: Path, schema: int) -> str:
-    return f"{path} has record schema {schema}, this program reads up to {SCHEMA}; install a newer trionet_bench."
+def _newer(path: Path, schema: int, noun: str, known: int) -> str:
+    return f"{path} has {noun} schema {schema}, this program reads up to {known}; install a newer trionet_bench."
