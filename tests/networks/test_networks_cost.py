@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from trionet_bench.networks import kernels
-from trionet_bench.networks.cost import counted_macs
+from trionet_bench.networks.cost import count_again, counted_macs
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.named import profile_network
 from trionet_bench.networks.operators.axial import AxialAttention
@@ -132,6 +132,23 @@ def test_torchs_counter_gives_the_golden_number_for_torchvisions_resnet50():
     from torchvision.models import resnet50
 
     assert counted_macs(resnet50(), 224, 224, input_channels=3) == GOLDEN["resnet50"][1]
+
+
+@pytest.mark.parametrize("name", ["vit_b_16", "swin_t", "convnext_tiny", "resnext50_32x4d"])
+def test_the_counter_agrees_with_torchs_own(name: str):
+    from torchvision import models
+
+    with torch.device("meta"):
+        network = getattr(models, name)().eval()
+        images = torch.empty(1, 3, 224, 224)
+    with FlopCounterMode(display=False) as theirs:
+        network(images)
+    assert 2 * counted_macs(network, 224, 224, input_channels=3) == theirs.get_total_flops() > 10**8
+
+
+def test_a_count_that_differs_is_an_error():
+    with pytest.raises(ArithmeticError, match="closed form gives 7 MACs, the operator-level counter 147"):
+        count_again(torch.nn.Conv2d(3, 1, 1), 7, 7, input_channels=3)
 
 
 # Memory: what a forward pass keeps for its backward pass.

@@ -86,10 +86,16 @@ def test_members_of_the_imagenet_space(name):
     assert RESNET_IMAGENET.decode(genes).stages == architecture.stages
 
 
-def test_parts_sum_to_the_whole():
-    found = profile_network("axial_resnet26_s", 224, 1000)
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_parts_sum_to_the_whole_and_both_counts_are_equal(name: str):
+    found = profile_network(name)
     assert sum(found["macs_by_stage"].values()) == found["macs"] == sum(found["macs_by_operator"].values())
     assert found["macs"] == found["macs_counted"]
+    assert "macs_counted" not in profile_network(name, count=False)
+
+
+def test_operators_are_told_apart():
+    found = profile_network("axial_resnet26_s", 224, 1000)
     assert set(found["macs_by_operator"]) == {"stem", "axial", "pointwise", "shortcut", "classifier"}
 
 

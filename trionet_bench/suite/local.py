@@ -5,6 +5,7 @@ from nothing. A worker ends when the program that started it does, however that 
 """
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -21,7 +22,7 @@ from typing import Any, Protocol
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.suite.task import Desk, Outcome, Task, carry_out
 
-PRELOAD = ["torch", "torchvision", "trionet_bench.suite.task", "trionet_bench.systems.retraining"]
+PRELOAD = ["torch", "torchvision", "numpy.ma", "trionet_bench.suite.task", "trionet_bench.systems.retraining"]
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _READABLE = 0.25  # seconds between two reports of progress
 _PATIENCE = 5.0  # seconds between asking a worker to stop and making it
@@ -209,6 +210,7 @@ def _last_words(running: _Running) -> str:
 
 def _work(connection: Connection, task: Task, desk: Desk) -> None:
     """A worker process: one task, then the end."""
+    gc.freeze()  # what was imported before stays: a collection that looked at it would copy its pages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the runner decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
