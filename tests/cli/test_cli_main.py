@@ -132,6 +132,15 @@ def test_interruption_is_130(failing: Callable[[BaseException], None]):
     assert "Interrupted" in result.stderr
 
 
+def test_a_reader_that_has_had_enough_is_no_fault():
+    command = [sys.executable, "-m", "trionet_bench", "suite", "list"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()  # as `| head` does
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
 def test_shell_completion_knows_the_shipped_suites():
     from trionet_bench.cli._options import SuiteName
 

@@ -67,7 +67,7 @@ def measure(setting: Setting, tell: Tell) -> Document:
         side_by_side = _jobs(setting.count(2))
         rows.append(side_by_side)
         tell(1, 2, f"{line_of(side_by_side)}, {side_by_side['busy']:.0%} busy")
-        rows.append(_harness(setting.count(7), side_by_side["cell_s"]))
+        rows.append(_harness(setting.count(15), side_by_side["cell_s"]))
         tell(2, 2, f"{line_of(rows[-1])}, {rows[-1]['overhead']:.2%} of a cell")
     return document("suite", torch.device("cpu"), available_cores(), rows, targets(rows))
 

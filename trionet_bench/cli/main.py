@@ -55,8 +55,8 @@ class Commands(click.Group):
         """Carry the command out; an error becomes a paragraph on stderr."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click knows what to do, also where what reads our output has had enough
         except KeyboardInterrupt:
             click.echo("Interrupted. What is finished is kept; the same command goes on from there.", err=True)
             ctx.exit(INTERRUPTED)

@@ -21,8 +21,13 @@ from typing import Any, Protocol
 
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.suite.task import Desk, Outcome, Task, carry_out
+from trionet_bench.systems import system_names
 
-PRELOAD = ["torch", "torchvision", "numpy.ma", "trionet_bench.suite.task", "trionet_bench.systems.retraining"]
+PRELOAD = [
+    *("torch", "torchvision", "torch.utils.serialization", "numpy.ma", "numpy.ctypeslib", "click"),
+    *("trionet_bench.suite.task", "trionet_bench.systems.retraining"),
+    *("trionet_bench.data.catalogue", "trionet_bench.data.arrays", "trionet_bench.data.files"),
+]
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _READABLE = 0.25  # seconds between two reports of progress
 _PATIENCE = 5.0  # seconds between asking a worker to stop and making it
@@ -184,7 +189,7 @@ def _usual_context() -> multiprocessing.context.BaseContext:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
+    context.set_forkserver_preload([*PRELOAD, *(f"trionet_bench.systems.{name}" for name in system_names())])
     forkserver.ensure_running()
     return context
 
