@@ -27,7 +27,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch, _fake_system: None, tmp_path: Path
     """Workers that know the fake system and need no torch; everything in a folder of its own."""
     for name, module in import_module("stand_ins").MODULES.items():
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr(local, "_usual_context", lambda: multiprocessing.get_context("fork"))
+    monkeypatch.setattr(local, "worker_context", lambda: multiprocessing.get_context("fork"))
     monkeypatch.chdir(tmp_path)
 
 

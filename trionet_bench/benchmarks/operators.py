@@ -8,7 +8,6 @@ nothing that is allocated, by torch or not, escapes it. On CUDA it is torch's pe
 """
 
 import gc
-import multiprocessing
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from trionet_bench.networks.operators.axial import AxialAttention
 from trionet_bench.networks.operators.conv import Convolution
 from trionet_bench.networks.operators.local import LocalAttention
 from trionet_bench.networks.references import DenseLocal, EinsumAxial, ShiftedLocal, UnfoldedLocal
+from trionet_bench.suite.local import worker_context
 from trionet_bench.timing import in_turns, threads
 from trionet_bench.training.device import resolve_device
 
@@ -116,7 +116,7 @@ def measure(setting: Setting, tell: Tell, dtype: str = "float32", cases: tuple[C
     rows: list[dict[str, Any]] = []
     with threads(setting.threads) as used:
         for done, case in enumerate(chosen, start=1):
-            rows.extend(_measure(case, device, number_format, setting.count(7)))
+            rows.extend(_measure(case, device, number_format, setting.count(5)))
             tell(done, len(chosen), line_of(rows[-1]))
     return document("operators", device, used, rows, targets(rows))
 
@@ -197,7 +197,7 @@ def peak_bytes(case: Case, reference: str | None, device: torch.device, dtype: t
         return torch.cuda.max_memory_allocated(device) - before
     if not Path("/proc/self/clear_refs").exists():
         return None
-    context = multiprocessing.get_context("spawn")
+    context: Any = worker_context()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send_peak, args=(sender, case, reference, dtype))
     process.start()

@@ -88,7 +88,7 @@ class LocalExecutor:
         self.slots = len(desks)
         self._free = list(desks)
         self._running: list[_Running] = []
-        self._context: Any = context or _usual_context()
+        self._context: Any = context or worker_context()
 
     def start(self, task: Task) -> None:
         """Start a process at a free desk."""
@@ -185,7 +185,8 @@ def _places(device: str) -> list[str]:
     return [str(resolved)]
 
 
-def _usual_context() -> multiprocessing.context.BaseContext:
+def worker_context() -> multiprocessing.context.BaseContext:
+    """How a process starts that has torch imported and nothing of it used."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
