@@ -87,73 +87,68 @@ static inline vec exponential(vec x) {
     return (vec)(fvec)((ivec)s + (e << 23));
 }
 
-/* out[i] = x . base[key[i]] */
-static inline void dots(const vec *restrict x, const vec *restrict base, const int32_t *key, int64_t n, int64_t d,
-                        vec *restrict out) {
+/* Neighbours in a row, queries or keys, are worked on together, up to four of them: what one reads serves all. How many
+   is known when the code is compiled, so that their sums stay in registers: eight of them at a time. */
+#define MOST 4
+#define TOGETHER static inline __attribute__((always_inline))
+#define EVERY(t, count) for (int t = 0; t < (count); t++)
+
+/* out[t][i] = x[t] . base[key[i]]; x[t] are d apart, out[t] are far apart */
+#define DOTS(KEYS)                                                             \
+    for (; i + KEYS <= n; i += KEYS) {                                         \
+        const vec *k[KEYS];                                                    \
+        vec a[MOST][KEYS] = {};                                                \
+        EVERY(j, KEYS) k[j] = base + key[i + j] * d;                           \
+        for (int64_t c = 0; c < d; c++)                                        \
+            EVERY(t, Q) EVERY(j, KEYS) a[t][j] += x[t * d + c] * k[j][c];      \
+        EVERY(t, Q) EVERY(j, KEYS) out[t * far + i + j] = a[t][j];             \
+    }
+
+TOGETHER void dots(const int Q, const vec *restrict x, const vec *restrict base, const int32_t *key, int64_t n,
+                   int64_t d, int64_t far, vec *restrict out) {
     int64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        const vec *k0 = base + key[i] * d, *k1 = base + key[i + 1] * d;
-        const vec *k2 = base + key[i + 2] * d, *k3 = base + key[i + 3] * d;
-        vec a0 = {}, a1 = {}, a2 = {}, a3 = {};
-        for (int64_t c = 0; c < d; c++) {
-            vec xc = x[c];
-            a0 += xc * k0[c];
-            a1 += xc * k1[c];
-            a2 += xc * k2[c];
-            a3 += xc * k3[c];
-        }
-        out[i] = a0;
-        out[i + 1] = a1;
-        out[i + 2] = a2;
-        out[i + 3] = a3;
-    }
-    for (; i < n; i++) {
-        const vec *k = base + key[i] * d;
-        vec a = {};
-        for (int64_t c = 0; c < d; c++) a += x[c] * k[c];
-        out[i] = a;
-    }
+    if (Q == 4) DOTS(2)
+    if (Q < 4) DOTS(4)
+    DOTS(1)
 }
 
-/* Channels from first, WIDTH of them in registers: out += sum_i w[i] base[key[i]] */
-#define GATHER(WIDTH)                                                 \
-    for (; first + WIDTH <= d; first += WIDTH) {                      \
-        vec a[WIDTH];                                                 \
-        for (int c = 0; c < WIDTH; c++) a[c] = out[first + c];        \
-        for (int64_t i = 0; i < n; i++) {                             \
-            const vec *k = base + key[i] * d + first;                 \
-            vec wi = w[i];                                            \
-            for (int c = 0; c < WIDTH; c++) a[c] += wi * k[c];        \
-        }                                                             \
-        for (int c = 0; c < WIDTH; c++) out[first + c] = a[c];        \
+/* Channels from first, WIDTH of them in registers: out[t] += sum_i w[t][i] base[key[i]] */
+#define GATHER(WIDTH)                                                                  \
+    for (; first + WIDTH <= d; first += WIDTH) {                                       \
+        vec a[MOST][WIDTH];                                                            \
+        EVERY(t, Q) EVERY(c, WIDTH) a[t][c] = out[t * d + first + c];                  \
+        for (int64_t i = 0; i < n; i++) {                                              \
+            const vec *k = base + key[i] * d + first;                                  \
+            EVERY(t, Q) EVERY(c, WIDTH) a[t][c] += w[t * far + i] * k[c];              \
+        }                                                                              \
+        EVERY(t, Q) EVERY(c, WIDTH) out[t * d + first + c] = a[t][c];                  \
     }
 
-static inline void gather(const vec *restrict w, const vec *restrict base, const int32_t *key, int64_t n, int64_t d,
-                          vec *restrict out) {
+TOGETHER void gather(const int Q, const vec *restrict w, const vec *restrict base, const int32_t *key, int64_t n,
+                     int64_t d, int64_t far, vec *restrict out) {
     int64_t first = 0;
-    GATHER(8)
-    GATHER(4)
+    if (Q == 1) GATHER(8)
+    if (Q < 4) GATHER(4)
     GATHER(2)
     GATHER(1)
 }
 
-/* Its adjoint: base[key[i]] += w[i] x */
-#define SCATTER(WIDTH)                                                \
-    for (; first + WIDTH <= d; first += WIDTH) {                      \
-        vec a[WIDTH];                                                 \
-        for (int c = 0; c < WIDTH; c++) a[c] = x[first + c];          \
-        for (int64_t i = 0; i < n; i++) {                             \
-            vec *k = base + key[i] * d + first;                       \
-            vec wi = w[i];                                            \
-            for (int c = 0; c < WIDTH; c++) k[c] += wi * a[c];        \
-        }                                                             \
+/* Its adjoint: base[key[i]] += sum_t w[t][i] x[t] */
+#define SCATTER(WIDTH)                                                                 \
+    for (; first + WIDTH <= d; first += WIDTH) {                                       \
+        vec a[MOST][WIDTH];                                                            \
+        EVERY(t, Q) EVERY(c, WIDTH) a[t][c] = x[t * d + first + c];                    \
+        for (int64_t i = 0; i < n; i++) {                                              \
+            vec *k = base + key[i] * d + first;                                        \
+            EVERY(t, Q) EVERY(c, WIDTH) k[c] += w[t * far + i] * a[t][c];              \
+        }                                                                              \
     }
 
-static inline void scatter(const vec *restrict w, const vec *restrict x, vec *restrict base, const int32_t *key,
-                           int64_t n, int64_t d) {
+TOGETHER void scatter(const int Q, const vec *restrict w, const vec *restrict x, vec *restrict base,
+                      const int32_t *key, int64_t n, int64_t d, int64_t far) {
     int64_t first = 0;
-    SCATTER(8)
-    SCATTER(4)
+    if (Q == 1) SCATTER(8)
+    if (Q < 4) SCATTER(4)
     SCATTER(2)
     SCATTER(1)
 }
@@ -185,95 +180,136 @@ static inline Range to_key(const Problem *p, int64_t y, int64_t x) {
     };
 }
 
-/* out[o] = x . table[:, o], a table of d rows of `size` offsets, from first to before last. */
-static inline void along_one(const vec *x, int64_t d, const REAL *table, int64_t size, int64_t first, int64_t last,
-                             vec *restrict out) {
+/* Offsets that any of several needs. */
+static inline Range joined(Range a, Range b) {
+    return (Range){
+        a.top < b.top ? a.top : b.top,
+        a.bottom > b.bottom ? a.bottom : b.bottom,
+        a.left < b.left ? a.left : b.left,
+        a.right > b.right ? a.right : b.right,
+    };
+}
+
+/* out[t][o] = x[t] . table[:, o], a table of d rows of `size` offsets, from first to before last; x[t] are wide apart,
+   values by offset are far apart. */
+#define ALONG(OFFSETS)                                                                 \
+    for (; o + OFFSETS <= last; o += OFFSETS) {                                        \
+        vec a[MOST][OFFSETS] = {};                                                     \
+        for (int64_t c = 0; c < d; c++) {                                              \
+            const REAL *row = table + c * size + o;                                    \
+            EVERY(t, Q) EVERY(j, OFFSETS) a[t][j] += x[t * wide + c] * row[j];         \
+        }                                                                              \
+        EVERY(t, Q) EVERY(j, OFFSETS) out[t * far + o + j] = a[t][j];                  \
+    }
+
+TOGETHER void along_one(const int Q, const vec *x, int64_t wide, int64_t d, const REAL *table, int64_t size,
+                        int64_t first, int64_t last, int64_t far, vec *restrict out) {
     int64_t o = first;
-    for (; o + 4 <= last; o += 4) {
-        vec a0 = {}, a1 = {}, a2 = {}, a3 = {};
-        for (int64_t c = 0; c < d; c++) {
-            const REAL *t = table + c * size + o;
-            a0 += x[c] * t[0];
-            a1 += x[c] * t[1];
-            a2 += x[c] * t[2];
-            a3 += x[c] * t[3];
-        }
-        out[o] = a0;
-        out[o + 1] = a1;
-        out[o + 2] = a2;
-        out[o + 3] = a3;
-    }
-    for (; o < last; o++) {
-        vec a = {};
-        for (int64_t c = 0; c < d; c++) a += x[c] * table[c * size + o];
-        out[o] = a;
-    }
+    if (Q == 4) ALONG(2)
+    if (Q < 4) ALONG(4)
+    ALONG(1)
 }
 
-/* Its adjoint in x: out[c] += scale g . table[c] */
-static inline void across_one(const vec *g, int64_t d, const REAL *table, int64_t size, int64_t first, int64_t last,
-                              vec scale, vec *restrict out) {
+/* Its adjoint in x: out[t][c] += scale g[t] . table[c] */
+#define ACROSS(CHANNELS)                                                               \
+    for (; c + CHANNELS <= d; c += CHANNELS) {                                         \
+        vec a[MOST][CHANNELS] = {};                                                    \
+        for (int64_t o = first; o < last; o++)                                         \
+            EVERY(t, Q) EVERY(j, CHANNELS) a[t][j] += g[t * far + o] * table[(c + j) * size + o]; \
+        EVERY(t, Q) EVERY(j, CHANNELS) out[t * wide + c + j] += scale * a[t][j];       \
+    }
+
+TOGETHER void across_one(const int Q, const vec *g, int64_t far, int64_t d, const REAL *table, int64_t size,
+                         int64_t first, int64_t last, vec scale, int64_t wide, vec *restrict out) {
     int64_t c = 0;
-    for (; c + 4 <= d; c += 4) {
-        const REAL *t0 = table + c * size, *t1 = t0 + size, *t2 = t1 + size, *t3 = t2 + size;
-        vec a0 = {}, a1 = {}, a2 = {}, a3 = {};
-        for (int64_t o = first; o < last; o++) {
-            a0 += g[o] * t0[o];
-            a1 += g[o] * t1[o];
-            a2 += g[o] * t2[o];
-            a3 += g[o] * t3[o];
-        }
-        out[c] += scale * a0;
-        out[c + 1] += scale * a1;
-        out[c + 2] += scale * a2;
-        out[c + 3] += scale * a3;
-    }
-    for (; c < d; c++) {
-        vec a = {};
-        for (int64_t o = first; o < last; o++) a += g[o] * table[c * size + o];
-        out[c] += scale * a;
-    }
+    if (Q == 4) ACROSS(2)
+    if (Q < 4) ACROSS(4)
+    ACROSS(1)
 }
 
-/* Its adjoint in the table: dtable[c, o] += scale x[c] g[o] */
-static inline void outer_one(const vec *x, const vec *g, int64_t d, int64_t size, int64_t first, int64_t last,
-                             vec scale, vec *restrict dtable) {
-    for (int64_t c = 0; c < d; c++) {
-        vec a = scale * x[c];
-        for (int64_t o = first; o < last; o++) dtable[c * size + o] += a * g[o];
+/* Its adjoint in the table: dtable[c, o] += scale sum_t x[t][c] g[t][o] */
+#define OUTER(CHANNELS)                                                                \
+    for (; c + CHANNELS <= d; c += CHANNELS) {                                         \
+        vec a[MOST][CHANNELS];                                                         \
+        EVERY(t, Q) EVERY(j, CHANNELS) a[t][j] = scale * x[t * wide + c + j];          \
+        for (int64_t o = first; o < last; o++)                                         \
+            EVERY(t, Q) EVERY(j, CHANNELS) dtable[(c + j) * size + o] += a[t][j] * g[t * far + o]; \
     }
+
+TOGETHER void outer_one(const int Q, const vec *x, int64_t wide, const vec *g, int64_t far, int64_t d, int64_t size,
+                        int64_t first, int64_t last, vec scale, vec *restrict dtable) {
+    int64_t c = 0;
+    OUTER(2)
+    OUTER(1)
 }
 
 /* The same with the position vectors of the offsets in r, the first d_rows channels by row offset, the others by column
    offset. Values by offset are rows values, then columns values. */
-static inline void along(const Problem *p, Range r, const vec *x, int64_t d, int64_t d_rows, const REAL *table,
-                         vec *restrict out) {
-    along_one(x, d_rows, table, p->rows, r.top, r.bottom, out);
-    along_one(x + d_rows, d - d_rows, table + d_rows * p->rows, p->columns, r.left, r.right, out + p->rows);
+TOGETHER void along(const int Q, const Problem *p, Range r, const vec *x, int64_t d, int64_t d_rows,
+                    const REAL *table, vec *restrict out) {
+    int64_t far = p->rows + p->columns;
+    along_one(Q, x, d, d_rows, table, p->rows, r.top, r.bottom, far, out);
+    along_one(Q, x + d_rows, d, d - d_rows, table + d_rows * p->rows, p->columns, r.left, r.right, far,
+              out + p->rows);
 }
 
-static inline void across(const Problem *p, Range r, const vec *g, int64_t d, int64_t d_rows, const REAL *table,
-                          vec scale, vec *restrict out) {
-    across_one(g, d_rows, table, p->rows, r.top, r.bottom, scale, out);
-    across_one(g + p->rows, d - d_rows, table + d_rows * p->rows, p->columns, r.left, r.right, scale, out + d_rows);
+TOGETHER void across(const int Q, const Problem *p, Range r, const vec *g, int64_t d, int64_t d_rows,
+                     const REAL *table, vec scale, vec *restrict out) {
+    int64_t far = p->rows + p->columns;
+    across_one(Q, g, far, d_rows, table, p->rows, r.top, r.bottom, scale, d, out);
+    across_one(Q, g + p->rows, far, d - d_rows, table + d_rows * p->rows, p->columns, r.left, r.right, scale, d,
+               out + d_rows);
 }
 
-static inline void outer(const Problem *p, Range r, const vec *x, const vec *g, int64_t d, int64_t d_rows, vec scale,
-                         vec *restrict dtable) {
-    outer_one(x, g, d_rows, p->rows, r.top, r.bottom, scale, dtable);
-    outer_one(x + d_rows, g + p->rows, d - d_rows, p->columns, r.left, r.right, scale, dtable + d_rows * p->rows);
+TOGETHER void outer(const int Q, const Problem *p, Range r, const vec *x, const vec *g, int64_t d, int64_t d_rows,
+                    vec scale, vec *restrict dtable) {
+    int64_t far = p->rows + p->columns;
+    outer_one(Q, x, d, g, far, d_rows, p->rows, r.top, r.bottom, scale, dtable);
+    outer_one(Q, x + d_rows, d, g + p->rows, far, d - d_rows, p->columns, r.left, r.right, scale,
+              dtable + d_rows * p->rows);
 }
 
-/* Sums over the pairs of weights in r: by row offset, then by column offset. */
-static inline void marginals(const Problem *p, Range r, const vec *w, vec *restrict out) {
-    for (int64_t o = r.left; o < r.right; o++) out[p->rows + o] = (vec){};
-    for (int64_t y = r.top; y < r.bottom; y++) {
-        vec s = {};
-        for (int64_t x = r.left; x < r.right; x++, w++) {
-            s += *w;
-            out[p->rows + x] += *w;
+/* ---------------------------------------------------------------- neighbouring queries */
+
+/* The keys that any of them sees, row after row; a pair that is not in its query's window has weight zero. */
+typedef struct {
+    Range all, own[MOST];   /* offsets that lead to keys: of any, of each */
+    int64_t width, count;   /* columns of keys, and keys */
+    int64_t begin[MOST];    /* first column of keys that each sees */
+} Block;
+
+TOGETHER Block block_of(const int Q, const Problem *p, int64_t y, int64_t x) {
+    Block b;
+    int64_t left = 0, right = 0;
+    EVERY(t, Q) {
+        Range r = b.own[t] = from_query(p, y, x + t);
+        b.all = t ? joined(b.all, r) : r;
+        int64_t first = x + t + r.left;
+        if (!t) left = first;
+        b.begin[t] = first - left;
+        right = first + r.right - r.left;
+    }
+    b.width = right - left;
+    b.count = (b.all.bottom - b.all.top) * b.width;
+    return b;
+}
+
+/* Sums over the pairs of weights: by row offset, then by column offset; zero for what a query has not. */
+TOGETHER void marginals(const int Q, const Problem *p, const Block *b, const vec *w, int64_t far_w,
+                        vec *restrict result) {
+    EVERY(t, Q) {
+        Range r = b->own[t];
+        vec *out = result + t * (p->rows + p->columns), *columns = out + p->rows;
+        for (int64_t s = b->all.left; s < b->all.right; s++) columns[s] = (vec){};
+        for (int64_t o = r.top; o < r.bottom; o++) {
+            const vec *from = w + t * far_w + (o - r.top) * b->width + b->begin[t] - r.left;
+            vec sum = {};
+            for (int64_t s = r.left; s < r.right; s++) {
+                sum += from[s];
+                columns[s] += from[s];
+            }
+            out[o] = sum;
         }
-        out[y] = s;
     }
 }
 
@@ -288,12 +324,13 @@ typedef struct {
     int64_t start[64];              /* of each lane's map, in the tensor at hand */
     int64_t strip, ring;            /* rows that are copied at once; rows of keys that are held */
     int64_t offsets;                /* rows + columns */
+    int64_t together, pairs;        /* queries that are worked on at once; keys that these may see */
     int64_t query_size, value_size; /* of the tables */
     vec a, b, c, da, db, dc;
     vec moments[6], line[6];                                /* the sums are long: summed by strip first */
     vec *q, *dq, *content, *placed, *softmax;               /* of the strip */
     vec *k, *v, *key_logits, *dk, *dv, *dkey_logits;        /* of the ring */
-    vec *products, *weights, *dweights, *by_offset, *other; /* of a query */
+    vec *products, *weights, *dweights, *by_offset, *other, *scaled; /* of the queries at hand */
     vec *dquery_table, *dkey_table, *dvalue_table;
     int32_t *key;
     char *memory, *next;
@@ -318,9 +355,12 @@ static int open_unit(Unit *u, const Problem *p, int task) {
     u->strip = p->width < LANES ? (LANES + p->width - 1) / p->width : 1;
     int64_t seen = p->rows + 3 * u->strip; /* above and below the strip, in whole strips */
     u->ring = ((seen < p->height ? seen : p->height) + u->strip - 1) / u->strip * u->strip;
-    int64_t strip = u->strip * p->width, ring = u->ring * p->width, pairs = p->rows * p->columns;
-    int64_t size = strip * (2 * p->qk + 2 * p->v + 2) + ring * 2 * (p->qk + p->v + u->offsets) + 4 * pairs +
-                   2 * u->offsets + p->qk + 2 * u->query_size + u->value_size;
+    u->together = p->columns >= 2 * p->width - 1 ? MOST : 2; /* windows that differ waste what they do not share */
+    u->pairs = (p->rows < p->height ? p->rows : p->height) *
+               (p->columns + MOST - 1 < p->width ? p->columns + MOST - 1 : p->width);
+    int64_t strip = u->strip * p->width, ring = u->ring * p->width;
+    int64_t size = strip * (2 * p->qk + 2 * p->v + 2) + ring * 2 * (p->qk + p->v + u->offsets) +
+                   MOST * (3 * u->pairs + 2 * u->offsets + p->qk) + u->pairs + 2 * u->query_size + u->value_size;
     u->next = u->memory = aligned_alloc(64, size * sizeof(vec));
     if (!u->memory) return 1;
     u->q = reserve(u, strip * p->qk);
@@ -334,12 +374,13 @@ static int open_unit(Unit *u, const Problem *p, int task) {
     u->dk = reserve(u, ring * p->qk);
     u->dv = reserve(u, ring * p->v);
     u->dkey_logits = reserve(u, ring * u->offsets);
-    u->products = reserve(u, pairs);
-    u->weights = reserve(u, pairs);
-    u->dweights = reserve(u, pairs);
-    u->key = (int32_t *)reserve(u, pairs);
-    u->by_offset = reserve(u, u->offsets);
-    u->other = reserve(u, u->offsets + p->qk);
+    u->products = reserve(u, MOST * u->pairs);
+    u->weights = reserve(u, MOST * u->pairs);
+    u->dweights = reserve(u, MOST * u->pairs);
+    u->key = (int32_t *)reserve(u, u->pairs);
+    u->by_offset = reserve(u, MOST * u->offsets);
+    u->other = reserve(u, MOST * u->offsets);
+    u->scaled = reserve(u, MOST * p->qk);
     u->dquery_table = reserve(u, u->query_size);
     u->dkey_table = reserve(u, u->query_size);
     u->dvalue_table = reserve(u, u->value_size);
@@ -425,105 +466,138 @@ static void keep(Unit *u, int64_t first, int64_t last, int in) {
 
 static inline int64_t slot(const Unit *u, int64_t y, int64_t x) { return y % u->ring * u->p->width + x; }
 
-static int64_t list_keys(const Unit *u, Range r, int64_t y, int64_t x) {
-    int64_t n = 0;
-    for (int64_t o = r.top; o < r.bottom; o++) {
-        int64_t row = slot(u, y + o - u->p->rows / 2, x - u->p->columns / 2);
-        for (int64_t s = r.left; s < r.right; s++) u->key[n++] = (int32_t)(row + s);
+TOGETHER Block open_block(const int Q, Unit *u, int64_t y, int64_t x) {
+    const Problem *p = u->p;
+    Block b = block_of(Q, p, y, x);
+    int32_t *key = u->key;
+    for (int64_t o = b.all.top; o < b.all.bottom; o++) {
+        int64_t row = slot(u, y + o - p->rows / 2, x - p->columns / 2 + b.own[0].left);
+        for (int64_t i = 0; i < b.width; i++) *key++ = (int32_t)(row + i);
     }
-    return n;
+    return b;
 }
 
-/* From products q.k, and the query's products with its positions in by_offset. */
-static inline void whole_logits(const Unit *u, Range r, vec *restrict out) {
+/* From products q.k, and each query's products with its positions in by_offset. A window of one row has no row offsets
+   to speak of. */
+TOGETHER void whole_logits(const int Q, const Unit *u, const Block *b, vec *restrict out) {
     const Problem *p = u->p;
-    int64_t n = 0;
-    for (int64_t o = r.top; o < r.bottom; o++)
-        for (int64_t s = r.left; s < r.right; s++, n++) {
-            vec position = u->b * (u->by_offset[o] + u->by_offset[p->rows + s]);
-            if (p->sensitive) {
-                const vec *key = u->key_logits + u->key[n] * u->offsets;
-                position += u->c * (key[o] + key[p->rows + s]);
+    EVERY(t, Q) {
+        Range r = b->own[t];
+        const vec *by_offset = u->by_offset + t * u->offsets;
+        int64_t begin = t * u->pairs + b->begin[t];
+        for (int64_t o = r.top; o < r.bottom; o++, begin += b->width) {
+            vec row = p->rows > 1 ? by_offset[o] : (vec){};
+            const int32_t *key = u->key + begin - t * u->pairs;
+            for (int64_t s = r.left; s < r.right; s++) {
+                int64_t n = begin + s - r.left;
+                vec position = u->b * (row + by_offset[p->rows + s]);
+                if (p->sensitive) {
+                    const vec *logits = u->key_logits + key[s - r.left] * u->offsets;
+                    position += u->c * (p->rows > 1 ? logits[o] + logits[p->rows + s] : logits[p->rows + s]);
+                }
+                out[n] = u->a * u->products[n] + position;
             }
-            out[n] = u->a * u->products[n] + position;
         }
+    }
 }
 
-/* ---------------------------------------------------------------- a query; i counts within the strip */
+/* Runs BODY for every pair of query t in its window; n counts among all pairs of the block. */
+#define PAIRS(t, BODY)                                                                                     \
+    for (int64_t o = b.own[t].top, n = t * u->pairs + b.begin[t]; o < b.own[t].bottom; o++, n += b.width - many) \
+        for (int64_t end = n + many; n < end; n++) BODY
 
-static void attend(Unit *u, int64_t y, int64_t x, int64_t i) {
+/* ---------------------------------------------------------------- queries; i counts within the strip */
+
+TOGETHER void attend(const int Q, Unit *u, int64_t y, int64_t x, int64_t i) {
     const Problem *p = u->p;
-    Range r = from_query(p, y, x);
-    int64_t n = list_keys(u, r, y, x);
+    Block b = open_block(Q, u, y, x);
     const vec *q = u->q + i * p->qk;
     vec *content = u->content + i * p->v, *placed = u->placed + i * p->v, *weights = u->weights;
-    dots(q, u->k, u->key, n, p->qk, u->products);
-    along(p, r, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
-    whole_logits(u, r, weights);
-    vec largest = weights[0], sum = {};
-    for (int64_t j = 1; j < n; j++) largest = larger(largest, weights[j]);
-    for (int64_t j = 0; j < n; j++) sum += weights[j] = exponential(weights[j] - largest);
-    vec inverse = 1 / sum;
-    for (int64_t j = 0; j < n; j++) weights[j] *= inverse;
-    u->softmax[2 * i] = largest;
-    u->softmax[2 * i + 1] = inverse;
-    memset(content, 0, p->v * sizeof(vec));
-    gather(weights, u->v, u->key, n, p->v, content);
+    dots(Q, q, u->k, u->key, b.count, p->qk, u->pairs, u->products);
+    along(Q, p, b.all, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
+    EVERY(t, Q) if (Q > 1) memset(weights + t * u->pairs, 0, b.count * sizeof(vec));
+    whole_logits(Q, u, &b, weights);
+    EVERY(t, Q) {
+        int64_t many = b.own[t].right - b.own[t].left;
+        vec largest = weights[t * u->pairs + b.begin[t]], sum = {};
+        PAIRS(t, largest = larger(largest, weights[n]);)
+        PAIRS(t, sum += weights[n] = exponential(weights[n] - largest);)
+        vec inverse = 1 / sum;
+        PAIRS(t, weights[n] *= inverse;)
+        u->softmax[2 * (i + t)] = largest;
+        u->softmax[2 * (i + t) + 1] = inverse;
+    }
+    memset(content, 0, Q * p->v * sizeof(vec));
+    gather(Q, weights, u->v, u->key, b.count, p->v, u->pairs, content);
     if (!p->sensitive) return;
-    memset(placed, 0, p->v * sizeof(vec));
-    marginals(p, r, weights, u->by_offset);
-    across(p, r, u->by_offset, p->v, p->v_rows, p->value_table, splat(1), placed);
+    memset(placed, 0, Q * p->v * sizeof(vec));
+    marginals(Q, p, &b, weights, u->pairs, u->by_offset);
+    across(Q, p, b.all, u->by_offset, p->v, p->v_rows, p->value_table, splat(1), placed);
 }
 
-static void attend_back(Unit *u, int64_t y, int64_t x, int64_t i) {
+TOGETHER void attend_back(const int Q, Unit *u, int64_t y, int64_t x, int64_t i) {
     const Problem *p = u->p;
-    Range r = from_query(p, y, x);
-    int64_t n = list_keys(u, r, y, x);
+    Block b = open_block(Q, u, y, x);
     const vec *q = u->q + i * p->qk, *dcontent = u->content + i * p->v, *dplaced = u->placed + i * p->v;
-    vec *dq = u->dq + i * p->qk, *weights = u->weights, *dweights = u->dweights, *dlogits = u->dweights, dot = {};
-    vec *summed = u->other, *scaled = u->other + u->offsets;
-    dots(q, u->k, u->key, n, p->qk, u->products);
-    along(p, r, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
-    whole_logits(u, r, weights);
-    vec largest = u->softmax[2 * i], inverse = u->softmax[2 * i + 1];
-    for (int64_t j = 0; j < n; j++) weights[j] = inverse * exponential(weights[j] - largest);
+    vec *dq = u->dq + i * p->qk, *weights = u->weights, *dweights = u->dweights, *dlogits = u->dweights;
+    vec *summed = u->other;
+    dots(Q, q, u->k, u->key, b.count, p->qk, u->pairs, u->products);
+    along(Q, p, b.all, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
+    EVERY(t, Q) if (Q > 1) memset(weights + t * u->pairs, 0, b.count * sizeof(vec));
+    whole_logits(Q, u, &b, weights);
+    EVERY(t, Q) {
+        int64_t many = b.own[t].right - b.own[t].left;
+        vec largest = u->softmax[2 * (i + t)], inverse = u->softmax[2 * (i + t) + 1];
+        PAIRS(t, weights[n] = inverse * exponential(weights[n] - largest);)
+    }
 
-    dots(dcontent, u->v, u->key, n, p->v, dweights);
+    dots(Q, dcontent, u->v, u->key, b.count, p->v, u->pairs, dweights);
     if (p->sensitive) {
-        along(p, r, dplaced, p->v, p->v_rows, p->value_table, summed);
-        int64_t j = 0;
-        for (int64_t o = r.top; o < r.bottom; o++)
-            for (int64_t s = r.left; s < r.right; s++) dweights[j++] += summed[o] + summed[p->rows + s];
-        marginals(p, r, weights, summed);
-        outer(p, r, dplaced, summed, p->v, p->v_rows, splat(1), u->dvalue_table);
+        along(Q, p, b.all, dplaced, p->v, p->v_rows, p->value_table, summed);
+        EVERY(t, Q) {
+            int64_t many = b.own[t].right - b.own[t].left;
+            const vec *rows = summed + t * u->offsets, *columns = rows + p->rows + b.own[t].left;
+            PAIRS(t, dweights[n] += (p->rows > 1 ? rows[o] + columns[many - (end - n)] : columns[many - (end - n)]);)
+        }
+        marginals(Q, p, &b, weights, u->pairs, summed);
+        outer(Q, p, b.all, dplaced, summed, p->v, p->v_rows, splat(1), u->dvalue_table);
     }
-    for (int64_t j = 0; j < n; j++) dot += weights[j] * dweights[j];
-    for (int64_t j = 0; j < n; j++) {
-        dlogits[j] = weights[j] * (dweights[j] - dot);
-        u->da += dlogits[j] * u->products[j];
+    /* Where a query does not see a key its weight is zero, and so all that follows from it. */
+    EVERY(t, Q) {
+        vec *w = weights + t * u->pairs, *g = dweights + t * u->pairs, *products = u->products + t * u->pairs, dot = {};
+        for (int64_t n = 0; n < b.count; n++) dot += w[n] * g[n];
+        for (int64_t n = 0; n < b.count; n++) {
+            g[n] = w[n] * (g[n] - dot);
+            u->da += g[n] * products[n];
+        }
     }
 
-    memset(dq, 0, p->qk * sizeof(vec));
-    gather(dlogits, u->k, u->key, n, p->qk, dq);
-    for (int64_t c = 0; c < p->qk; c++) {
+    memset(dq, 0, Q * p->qk * sizeof(vec));
+    gather(Q, dlogits, u->k, u->key, b.count, p->qk, u->pairs, dq);
+    for (int64_t c = 0; c < Q * p->qk; c++) {
         dq[c] *= u->a;
-        scaled[c] = u->a * q[c];
+        u->scaled[c] = u->a * q[c];
     }
-    scatter(dlogits, scaled, u->dk, u->key, n, p->qk);
-    scatter(weights, dcontent, u->dv, u->key, n, p->v);
-    marginals(p, r, dlogits, summed);
-    for (int64_t o = r.top; o < r.bottom; o++) u->db += summed[o] * u->by_offset[o];
-    for (int64_t s = p->rows + r.left; s < p->rows + r.right; s++) u->db += summed[s] * u->by_offset[s];
-    across(p, r, summed, p->qk, p->qk_rows, p->query_table, u->b, dq);
-    outer(p, r, q, summed, p->qk, p->qk_rows, u->b, u->dquery_table);
+    scatter(Q, dlogits, u->scaled, u->dk, u->key, b.count, p->qk, u->pairs);
+    scatter(Q, weights, dcontent, u->dv, u->key, b.count, p->v, u->pairs);
+    marginals(Q, p, &b, dlogits, u->pairs, summed);
+    EVERY(t, Q) {
+        const vec *g = summed + t * u->offsets, *logits = u->by_offset + t * u->offsets;
+        Range r = b.own[t];
+        for (int64_t o = r.top; o < r.bottom; o++) u->db += g[o] * logits[o];
+        for (int64_t s = p->rows + r.left; s < p->rows + r.right; s++) u->db += g[s] * logits[s];
+    }
+    across(Q, p, b.all, summed, p->qk, p->qk_rows, p->query_table, u->b, dq);
+    outer(Q, p, b.all, q, summed, p->qk, p->qk_rows, u->b, u->dquery_table);
     if (!p->sensitive) return;
-    int64_t j = 0;
-    for (int64_t o = r.top; o < r.bottom; o++)
-        for (int64_t s = r.left; s < r.right; s++, j++) {
-            vec *key = u->dkey_logits + u->key[j] * u->offsets;
-            key[o] += dlogits[j];
-            key[p->rows + s] += dlogits[j];
-        }
+    EVERY(t, Q) {
+        int64_t many = b.own[t].right - b.own[t].left;
+        PAIRS(t, {
+            vec *key = u->dkey_logits + u->key[n - t * u->pairs] * u->offsets;
+            if (p->rows > 1) key[o] += dlogits[n];
+            key[p->rows + b.own[t].right - (end - n)] += dlogits[n];
+        })
+    }
 }
 
 /* Sum and sum of squares of row[o] + column[s] over all offsets in r. */
@@ -554,39 +628,102 @@ static inline void add_moments_back(const Problem *p, Range r, const vec *produc
         out[s] = height * dsum + 2 * dsquare * (height * products[s] + row);
 }
 
-static void observe(Unit *u, int64_t y, int64_t x, int64_t i) {
+TOGETHER void observe(const int Q, Unit *u, int64_t y, int64_t x, int64_t i) {
     const Problem *p = u->p;
-    Range r = from_query(p, y, x);
-    int64_t n = list_keys(u, r, y, x);
+    Block b = open_block(Q, u, y, x);
     const vec *q = u->q + i * p->qk;
-    vec sum = {}, square = {};
-    dots(q, u->k, u->key, n, p->qk, u->products);
-    for (int64_t j = 0; j < n; j++) {
-        sum += u->products[j];
-        square += u->products[j] * u->products[j];
+    dots(Q, q, u->k, u->key, b.count, p->qk, u->pairs, u->products);
+    along(Q, p, b.all, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
+    EVERY(t, Q) {
+        int64_t many = b.own[t].right - b.own[t].left;
+        vec sum = {}, square = {};
+        PAIRS(t, {
+            sum += u->products[n];
+            square += u->products[n] * u->products[n];
+        })
+        u->line[0] += sum;
+        u->line[1] += square;
+        add_moments(p, b.own[t], u->by_offset + t * u->offsets, u->line + 2, u->line + 3);
     }
-    u->line[0] += sum;
-    u->line[1] += square;
-    along(p, r, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
-    add_moments(p, r, u->by_offset, u->line + 2, u->line + 3);
 }
 
-static void observe_back(Unit *u, int64_t y, int64_t x, int64_t i) {
+TOGETHER void observe_back(const int Q, Unit *u, int64_t y, int64_t x, int64_t i) {
     const Problem *p = u->p;
-    Range r = from_query(p, y, x);
-    int64_t n = list_keys(u, r, y, x);
+    Block b = open_block(Q, u, y, x);
     const vec *q = u->q + i * p->qk;
     vec *dq = u->dq + i * p->qk;
-    dots(q, u->k, u->key, n, p->qk, u->products);
-    for (int64_t j = 0; j < n; j++) u->products[j] = u->moments[0] + 2 * u->moments[1] * u->products[j];
-    memset(dq, 0, p->qk * sizeof(vec));
-    gather(u->products, u->k, u->key, n, p->qk, dq);
-    scatter(u->products, q, u->dk, u->key, n, p->qk);
-    along(p, r, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
-    add_moments_back(p, r, u->by_offset, u->moments[2], u->moments[3], u->other);
-    across(p, r, u->other, p->qk, p->qk_rows, p->query_table, splat(1), dq);
-    outer(p, r, q, u->other, p->qk, p->qk_rows, splat(1), u->dquery_table);
+    dots(Q, q, u->k, u->key, b.count, p->qk, u->pairs, u->products);
+    EVERY(t, Q) if (Q > 1) memset(u->weights + t * u->pairs, 0, b.count * sizeof(vec));
+    EVERY(t, Q) {
+        int64_t many = b.own[t].right - b.own[t].left;
+        PAIRS(t, u->weights[n] = u->moments[0] + 2 * u->moments[1] * u->products[n];)
+    }
+    memset(dq, 0, Q * p->qk * sizeof(vec));
+    gather(Q, u->weights, u->k, u->key, b.count, p->qk, u->pairs, dq);
+    scatter(Q, u->weights, q, u->dk, u->key, b.count, p->qk, u->pairs);
+    along(Q, p, b.all, q, p->qk, p->qk_rows, p->query_table, u->by_offset);
+    memset(u->other, 0, Q * u->offsets * sizeof(vec));
+    EVERY(t, Q) {
+        vec *by_offset = u->by_offset + t * u->offsets, *g = u->other + t * u->offsets;
+        add_moments_back(p, b.own[t], by_offset, u->moments[2], u->moments[3], g);
+    }
+    across(Q, p, b.all, u->other, p->qk, p->qk_rows, p->query_table, splat(1), dq);
+    outer(Q, p, b.all, q, u->other, p->qk, p->qk_rows, splat(1), u->dquery_table);
 }
+
+TOGETHER void queries(const int Q, Unit *u, int64_t y, int64_t x, int64_t i) {
+    if (u->task == ATTEND) attend(Q, u, y, x, i);
+    if (u->task == ATTEND_BACK) attend_back(Q, u, y, x, i);
+    if (u->task == OBSERVE) observe(Q, u, y, x, i);
+    if (u->task == OBSERVE_BACK) observe_back(Q, u, y, x, i);
+}
+
+/* ---------------------------------------------------------------- keys, from place i of the ring on */
+
+/* What keys say to the positions of their queries. */
+TOGETHER void say(const int Q, Unit *u, int64_t y, int64_t x, int64_t i) {
+    const Problem *p = u->p;
+    Range all = to_key(p, y, x);
+    EVERY(t, Q) all = joined(all, to_key(p, y, x + t));
+    vec *logits = u->key_logits + i * u->offsets;
+    along(Q, p, all, u->k + i * p->qk, p->qk, p->qk_rows, p->key_table, logits);
+    EVERY(t, Q) if (u->task == OBSERVE)
+        add_moments(p, to_key(p, y, x + t), logits + t * u->offsets, u->line + 4, u->line + 5);
+}
+
+TOGETHER void say_back(const int Q, Unit *u, int64_t y, int64_t x, int64_t i) {
+    const Problem *p = u->p;
+    Range all = to_key(p, y, x);
+    vec *k = u->k + i * p->qk, *g = u->dkey_logits + i * u->offsets;
+    EVERY(t, Q) {
+        Range r = to_key(p, y, x + t);
+        const vec *logits = u->key_logits + (i + t) * u->offsets;
+        vec *own = g + t * u->offsets;
+        all = joined(all, r);
+        if (u->task == OBSERVE_BACK)
+            add_moments_back(p, r, logits, u->moments[4], u->moments[5], own);
+        else {
+            for (int64_t o = r.top; o < r.bottom; o++) u->dc += own[o] * logits[o];
+            for (int64_t s = p->rows + r.left; s < p->rows + r.right; s++) u->dc += own[s] * logits[s];
+        }
+    }
+    across(Q, p, all, g, p->qk, p->qk_rows, p->key_table, u->c, u->dk + i * p->qk);
+    outer(Q, p, all, k, g, p->qk, p->qk_rows, u->c, u->dkey_table);
+}
+
+/* FUNCTION on all of a row, as many at once as may be; place is where the first is. */
+#define ROW(FUNCTION, most, y, place)                                       \
+    for (int64_t x = 0, left = p->width; left; x = p->width - left)         \
+        if (left >= 4 && (most) >= 4) {                                     \
+            FUNCTION(4, u, y, x, (place) + x);                              \
+            left -= 4;                                                      \
+        } else if (left >= 2) {                                             \
+            FUNCTION(2, u, y, x, (place) + x);                              \
+            left -= 2;                                                      \
+        } else {                                                            \
+            FUNCTION(1, u, y, x, (place) + x);                              \
+            left -= 1;                                                      \
+        }
 
 /* ---------------------------------------------------------------- a sweep over the maps of a unit */
 
@@ -601,33 +738,15 @@ static void enter_keys(Unit *u, int64_t first, int64_t last) {
         memset(u->dv + begin * p->v, 0, count * p->v * sizeof(vec));
         memset(u->dkey_logits + begin * u->offsets, 0, count * u->offsets * sizeof(vec));
     }
-    if (!p->sensitive) return;
-    for (int64_t i = 0; i < count; i++) {
-        Range r = to_key(p, first + i / p->width, i % p->width);
-        vec *logits = u->key_logits + (begin + i) * u->offsets;
-        along(p, r, u->k + (begin + i) * p->qk, p->qk, p->qk_rows, p->key_table, logits);
-        if (u->task == OBSERVE) add_moments(p, r, logits, u->line + 4, u->line + 5);
-    }
+    for (int64_t y = first; y < last && p->sensitive; y++) ROW(say, MOST, y, slot(u, y, 0))
 }
 
 /* Rows of keys have been seen by all their queries. */
 static void leave_keys(Unit *u, int64_t first, int64_t last) {
     const Problem *p = u->p;
     if (u->task == ATTEND || u->task == OBSERVE) return;
-    int64_t begin = slot(u, first, 0), count = (last - first) * p->width;
-    for (int64_t i = 0; i < count && p->sensitive; i++) {
-        Range r = to_key(p, first + i / p->width, i % p->width);
-        const vec *logits = u->key_logits + (begin + i) * u->offsets, *k = u->k + (begin + i) * p->qk;
-        vec *g = u->dkey_logits + (begin + i) * u->offsets, *dk = u->dk + (begin + i) * p->qk;
-        if (u->task == OBSERVE_BACK)
-            add_moments_back(p, r, logits, u->moments[4], u->moments[5], g);
-        else {
-            for (int64_t o = r.top; o < r.bottom; o++) u->dc += g[o] * logits[o];
-            for (int64_t s = p->rows + r.left; s < p->rows + r.right; s++) u->dc += g[s] * logits[s];
-        }
-        across(p, r, g, p->qk, p->qk_rows, p->key_table, u->c, dk);
-        outer(p, r, k, g, p->qk, p->qk_rows, u->c, u->dkey_table);
-    }
+    int64_t begin = slot(u, first, 0);
+    for (int64_t y = first; y < last && p->sensitive; y++) ROW(say_back, MOST, y, slot(u, y, 0))
     store(u, &p->dk, p->qk, first, last, u->dk + begin * p->qk);
     if (u->task == ATTEND_BACK) store(u, &p->dvalue, p->v, first, last, u->dv + begin * p->v);
 }
@@ -650,13 +769,7 @@ static void sweep(Unit *u) {
             if (p->sensitive) load(u, &p->placed, p->v, top, bottom, u->placed);
             keep(u, top, bottom, 1);
         }
-        for (int64_t y = top, i = 0; y < bottom; y++)
-            for (int64_t x = 0; x < p->width; x++, i++) {
-                if (task == ATTEND) attend(u, y, x, i);
-                if (task == ATTEND_BACK) attend_back(u, y, x, i);
-                if (task == OBSERVE) observe(u, y, x, i);
-                if (task == OBSERVE_BACK) observe_back(u, y, x, i);
-            }
+        for (int64_t y = top; y < bottom; y++) ROW(queries, u->together, y, (y - top) * p->width)
         if (task == ATTEND) {
             store(u, &p->content, p->v, top, bottom, u->content);
             if (p->sensitive) store(u, &p->placed, p->v, top, bottom, u->placed);
