@@ -338,12 +338,29 @@ def test_blocks_of_any_shape_give_the_same(shape: tuple[int, int], monkeypatch: 
     assert_same(gradients(module, x, nn.Module.__call__), expected)
 
 
-@pytest.mark.parametrize("lines", ["rows", "columns"])
+# In float32 a vector has 8 or 16 lanes, each a map: 16 columns are adjacent, 14 are in two runs, 6 in more; rows and
+# whole maps are turned a square of 8 or 16 positions at a time, the last of which reaches back over the one before.
+UNITS = {
+    **{
+        f"{lines} {size}": (lines, size)
+        for lines in ("rows", "columns")
+        for size in ((8, 16), (5, 14), (16, 6), (3, 17))
+    },
+    **{f"local {size}": ("local", size) for size in ((7, 7), (5, 9), (2, 3), (18, 17))},
+}
+
+
 @pytest.mark.parametrize("batch", [1, 4, 5])
-def test_kernel_in_units_that_are_adjacent_in_memory_or_not(lines: str, batch: int, monkeypatch: pytest.MonkeyPatch):
-    # 16 columns of float32 are adjacent lanes; 5 x 2 x 8 lines leave the last vector half empty
-    module = ready(LineAttention(AxialAttention(8, 2, (8, 16)).outputs, 2, 2, 2, 16, lines), train=True).float()
-    x = images(batch, 8, 8, 16).float()
+@pytest.mark.parametrize(("lines", "size"), UNITS.values(), ids=UNITS)
+def test_kernel_in_units_that_are_adjacent_in_memory_or_not(
+    lines: str, size: tuple[int, int], batch: int, monkeypatch: pytest.MonkeyPatch
+):
+    built = (
+        LocalAttention(8, 4, 7, terms="position_sensitive")
+        if lines == "local"
+        else LineAttention(AxialAttention(8, 2, size).outputs, 2, 2, 2, max(size), lines)
+    )
+    module, x = ready(built, train=True).float(), images(batch, 8, *size).float()
     found = {}
     for path in ("kernel", "tensors"):
         take(path, monkeypatch)

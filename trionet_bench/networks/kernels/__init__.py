@@ -36,7 +36,8 @@ def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
     if compiler is None:
         return None
     try:
-        library = ctypes.CDLL(str(_compiled(compiler, (*FLAGS, f"-DREAL={C_TYPES[dtype]}"))))
+        number = (f"-DREAL={C_TYPES[dtype]}", f"-DBYTES={dtype.itemsize}")
+        library = ctypes.CDLL(str(_compiled(compiler, (*FLAGS, *number))))
     except (OSError, subprocess.CalledProcessError) as error:
         detail = error.stderr.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else error
         logging.getLogger(__name__).warning("attention runs without its C kernels, slower: %s", detail)

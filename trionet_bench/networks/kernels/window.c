@@ -22,6 +22,7 @@
 
 #ifndef REAL
 #define REAL float
+#define BYTES 4
 #endif
 /* As wide as the processor's registers: wider vectors are split, spill, and cost twice the time. */
 #ifdef __AVX512F__
@@ -85,6 +86,47 @@ static inline vec exponential(vec x) {
     s = s * r * r + r + 1.0f;
     ivec e = __builtin_convertvector(n, ivec);
     return (vec)(fvec)((ivec)s + (e << 23));
+}
+
+/* Turns LANES vectors, rows of a square, into its columns: in every step S, elements S apart change places across
+   vectors S apart. */
+#define LANE(F, k, S) F(k, S), F(k + 1, S), F(k + 2, S), F(k + 3, S)
+#if VECTOR / BYTES == 4
+#define ALL_LANES(F, S) LANE(F, 0, S)
+#elif VECTOR / BYTES == 8
+#define ALL_LANES(F, S) LANE(F, 0, S), LANE(F, 4, S)
+#else
+#define ALL_LANES(F, S) LANE(F, 0, S), LANE(F, 4, S), LANE(F, 8, S), LANE(F, 12, S)
+#endif
+#define LOW(k, S) ((k) & (S) ? VECTOR / BYTES + (k) - (S) : (k))
+#define HIGH(k, S) ((k) & (S) ? VECTOR / BYTES + (k) : (k) + (S))
+#if BYTES == 4
+typedef int32_t Places __attribute__((vector_size(VECTOR)));
+#else
+typedef int64_t Places __attribute__((vector_size(VECTOR)));
+#endif
+#ifdef __clang__
+#define SHUFFLE(a, b, F, S) __builtin_shufflevector(a, b, ALL_LANES(F, S))
+#else
+#define SHUFFLE(a, b, F, S) __builtin_shuffle(a, b, (Places){ALL_LANES(F, S)})
+#endif
+#define EXCHANGE(S)                               \
+    for (int64_t i = 0; i < LANES; i++)           \
+        if (!(i & (S))) {                         \
+            vec a = x[i], b = x[i + (S)];         \
+            x[i] = SHUFFLE(a, b, LOW, S);         \
+            x[i + (S)] = SHUFFLE(a, b, HIGH, S);  \
+        }
+
+static inline void transpose(vec *x) {
+    EXCHANGE(1)
+    EXCHANGE(2)
+#if VECTOR / BYTES > 4
+    EXCHANGE(4)
+#endif
+#if VECTOR / BYTES > 8
+    EXCHANGE(8)
+#endif
 }
 
 /* Neighbours in a row, queries or keys, are worked on together, up to four of them: what one reads serves all. How many
@@ -321,7 +363,8 @@ typedef struct {
     const Problem *p;
     int task;
     int64_t first, lanes;           /* map of lane 0; lanes in use: the last unit may be short */
-    int64_t start[64];              /* of each lane's map, in the tensor at hand */
+    int64_t image[64], head[64], inner[64]; /* of each lane's map */
+    int64_t start[64];                      /* where it begins, in the tensor at hand */
     int64_t strip, ring;            /* rows that are copied at once; rows of keys that are held */
     int64_t offsets;                /* rows + columns */
     int64_t together, pairs;        /* queries that are worked on at once; keys that these may see */
@@ -355,13 +398,13 @@ static int open_unit(Unit *u, const Problem *p, int task) {
     u->strip = p->width < LANES ? (LANES + p->width - 1) / p->width : 1;
     int64_t seen = p->rows + 3 * u->strip; /* above and below the strip, in whole strips */
     u->ring = ((seen < p->height ? seen : p->height) + u->strip - 1) / u->strip * u->strip;
-    u->together = p->columns >= 2 * p->width - 1 ? MOST : 2; /* windows that differ waste what they do not share */
+    u->together = p->columns >= p->width ? MOST : 2; /* windows that differ waste what they do not share */
     u->pairs = (p->rows < p->height ? p->rows : p->height) *
                (p->columns + MOST - 1 < p->width ? p->columns + MOST - 1 : p->width);
     int64_t strip = u->strip * p->width, ring = u->ring * p->width;
     int64_t size = strip * (2 * p->qk + 2 * p->v + 2) + ring * 2 * (p->qk + p->v + u->offsets) +
                    MOST * (3 * u->pairs + 2 * u->offsets + p->qk) + u->pairs + 2 * u->query_size + u->value_size;
-    u->next = u->memory = aligned_alloc(64, size * sizeof(vec));
+    u->next = u->memory = aligned_alloc(64, (size * sizeof(vec) + 63) / 64 * 64);
     if (!u->memory) return 1;
     u->q = reserve(u, strip * p->qk);
     u->dq = reserve(u, strip * p->qk);
@@ -388,18 +431,26 @@ static int open_unit(Unit *u, const Problem *p, int task) {
 }
 
 static void locate(Unit *u, const Maps *m) {
-    const Problem *p = u->p;
-    for (int64_t l = 0; l < u->lanes; l++) {
-        int64_t map = u->first + l, inner = map % p->inner, head = map / p->inner % p->heads;
-        u->start[l] = map / p->inner / p->heads * m->batch + head * m->head + inner * p->inner_stride;
-    }
+    for (int64_t l = 0; l < u->lanes; l++)
+        u->start[l] = u->image[l] * m->batch + u->head[l] * m->head + u->inner[l] * u->p->inner_stride;
 }
 
-static int adjacent(const Unit *u) {
-    if (u->lanes < LANES) return 0;
-    for (int64_t l = 1; l < LANES; l++)
-        if (u->start[l] != u->start[0] + l) return 0;
-    return 1;
+/* How many lanes from `first` on lie side by side. */
+static int64_t side_by_side(const Unit *u, int64_t first) {
+    int64_t l = first + 1;
+    while (l < u->lanes && u->start[l] == u->start[first] + l - first) l++;
+    return l - first;
+}
+
+/* Whether lanes by positions can be copied a square of them at a time. The last square reaches back over the one before
+   where it would not be whole. */
+static int in_squares(const Unit *u, int64_t count) {
+    return u->lanes == LANES && u->p->step == 1 && count >= LANES;
+}
+
+static int64_t next_square(int64_t i, int64_t count) {
+    int64_t next = i + LANES;
+    return next < count && next + LANES > count ? count - LANES : next;
 }
 
 /* Rows from first to before last in: (position, channel) vectors. */
@@ -407,22 +458,40 @@ static void load(Unit *u, const Maps *m, int64_t channels, int64_t first, int64_
     const Problem *p = u->p;
     int64_t begin = first * p->width, count = (last - first) * p->width;
     locate(u, m);
-    if (adjacent(u)) {
+    int64_t run = side_by_side(u, 0), rest = run < u->lanes ? side_by_side(u, run) : 0;
+    if (run + rest == LANES) {
+        /* Of two runs the second lies behind the first: what is read beyond them is still in the tensor. */
         const REAL *from = m->data + u->start[0] + begin * p->step;
+        int64_t away = rest ? u->start[run] - run - u->start[0] : 0;
+        Places behind;
+        for (int64_t l = 0; l < LANES; l++) behind[l] = l < run ? 0 : -1;
         for (int64_t i = 0; i < count; i++)
-            for (int64_t c = 0; c < channels; c++)
-                memcpy(out + i * channels + c, from + c * p->plane + i * p->step, sizeof(vec));
+            for (int64_t c = 0; c < channels; c++) {
+                const REAL *place = from + c * p->plane + i * p->step;
+                Places one, other;
+                memcpy(&one, place, sizeof(vec));
+                memcpy(&other, place + away, sizeof(vec));
+                one = (one & ~behind) | (other & behind);
+                memcpy(out + i * channels + c, &one, sizeof(vec));
+            }
         return;
     }
     if (u->lanes < LANES) memset(out, 0, count * channels * sizeof(vec));
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t i = 0; i < count; i += 16) {
-            int64_t end = i + 16 < count ? i + 16 : count;
-            for (int64_t l = 0; l < u->lanes; l++) {
-                const REAL *from = m->data + u->start[l] + c * p->plane + begin * p->step;
-                REAL *to = (REAL *)(out + c) + l;
-                for (int64_t j = i; j < end; j++) to[j * channels * LANES] = from[j * p->step];
+    if (in_squares(u, count)) {
+        for (int64_t i = 0; i < count; i = next_square(i, count))
+            for (int64_t c = 0; c < channels; c++) {
+                vec x[LANES];
+                for (int64_t l = 0; l < LANES; l++)
+                    memcpy(x + l, m->data + u->start[l] + c * p->plane + begin + i, sizeof(vec));
+                transpose(x);
+                for (int64_t j = 0; j < LANES; j++) out[(i + j) * channels + c] = x[j];
             }
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t l = 0; l < u->lanes; l++) {
+            const REAL *from = m->data + u->start[l] + c * p->plane + begin * p->step;
+            for (int64_t i = 0; i < count; i++) out[i * channels + c][l] = from[i * p->step];
         }
 }
 
@@ -431,21 +500,28 @@ static void store(Unit *u, const Maps *m, int64_t channels, int64_t first, int64
     const Problem *p = u->p;
     int64_t begin = first * p->width, count = (last - first) * p->width;
     locate(u, m);
-    if (adjacent(u)) {
+    if (side_by_side(u, 0) == LANES) {
         REAL *to = m->data + u->start[0] + begin * p->step;
         for (int64_t i = 0; i < count; i++)
             for (int64_t c = 0; c < channels; c++)
                 memcpy(to + c * p->plane + i * p->step, in + i * channels + c, sizeof(vec));
         return;
     }
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t i = 0; i < count; i += 16) {
-            int64_t end = i + 16 < count ? i + 16 : count;
-            for (int64_t l = 0; l < u->lanes; l++) {
-                REAL *to = m->data + u->start[l] + c * p->plane + begin * p->step;
-                const REAL *from = (const REAL *)(in + c) + l;
-                for (int64_t j = i; j < end; j++) to[j * p->step] = from[j * channels * LANES];
+    if (in_squares(u, count)) {
+        for (int64_t i = 0; i < count; i = next_square(i, count))
+            for (int64_t c = 0; c < channels; c++) {
+                vec x[LANES];
+                for (int64_t j = 0; j < LANES; j++) x[j] = in[(i + j) * channels + c];
+                transpose(x);
+                for (int64_t l = 0; l < LANES; l++)
+                    memcpy(m->data + u->start[l] + c * p->plane + begin + i, x + l, sizeof(vec));
             }
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t l = 0; l < u->lanes; l++) {
+            REAL *to = m->data + u->start[l] + c * p->plane + begin * p->step;
+            for (int64_t i = 0; i < count; i++) to[i * p->step] = in[i * channels + c][l];
         }
 }
 
@@ -791,11 +867,17 @@ static void run_unit(Unit *u, int64_t unit) {
     u->first = unit * LANES;
     int64_t others = p->batch * p->heads * p->inner - u->first;
     u->lanes = others < LANES ? others : LANES;
+    for (int64_t l = 0; l < u->lanes; l++) {
+        int64_t map = u->first + l;
+        u->inner[l] = map % p->inner;
+        u->head[l] = map / p->inner % p->heads;
+        u->image[l] = map / p->inner / p->heads;
+    }
     u->a = u->b = u->c = splat(1);
     u->da = u->db = u->dc = (vec){};
     memset(u->moments, 0, sizeof u->moments);
     for (int64_t l = 0; l < u->lanes && p->scale; l++) {
-        const REAL *scale = p->scale + (u->first + l) / p->inner % p->heads * 3;
+        const REAL *scale = p->scale + u->head[l] * 3;
         u->a[l] = scale[0];
         u->b[l] = scale[1];
         u->c[l] = scale[2];
