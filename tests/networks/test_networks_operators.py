@@ -368,8 +368,13 @@ def test_kernel_in_units_that_are_adjacent_in_memory_or_not(
     assert_same(found["kernel"], {name: value.double() for name, value in found["tensors"].items()}, 1e-3)
 
 
-def test_kernel_results_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("own", [True, False], ids=["threads of ours", "threads of torch"])
+def test_kernel_results_do_not_depend_on_the_number_of_threads(own: bool, monkeypatch: pytest.MonkeyPatch):
     take("kernel", monkeypatch)
+    if own:
+        monkeypatch.setattr(kernels, "_shares_threads", lambda: False)
+    elif not kernels._shares_threads():
+        pytest.skip("torch has threads that a C compiler cannot use here")
     module, x = ready(LocalAttention(16, 4, 7, terms="position_sensitive"), train=True).float(), images(9, 16, 6, 6)
     threads = torch.get_num_threads()
     found = []

@@ -1,5 +1,6 @@
 """The loops in C: compiled by the machine's own C compiler at first use, kept in the user's cache, called without the
-GIL from as many threads as torch has.
+GIL on as many threads as torch has: torch's own where they can be had, since these go on turning for a while after an
+operation and would take the cores from others.
 
 Where there is no compiler everything works without them, on tensor operations. ``TRIONET_BENCH_KERNELS=off`` does
 without them anywhere.
@@ -12,8 +13,9 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -36,17 +38,32 @@ def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
     if compiler is None:
         return None
     try:
-        number = (f"-DREAL={C_TYPES[dtype]}", f"-DBYTES={dtype.itemsize}")
-        library = ctypes.CDLL(str(_compiled(compiler, (*FLAGS, *number))))
+        flags = [*FLAGS, f"-DREAL={C_TYPES[dtype]}", f"-DBYTES={dtype.itemsize}"]
+        flags += ["-fopenmp"] if _shares_threads() else []
+        library = ctypes.CDLL(str(_compiled(compiler, flags)))
     except (OSError, subprocess.CalledProcessError) as error:
         detail = error.stderr.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else error
         logging.getLogger(__name__).warning("attention runs without its C kernels, slower: %s", detail)
         return None
     library.run_groups.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64]
+    if _shares_threads():
+        library.run_all.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
     return library
 
 
-def _compiled(compiler: str, flags: tuple[str, ...]) -> Path:
+@cache
+def _shares_threads() -> bool:
+    """Whether torch has loaded the OpenMP runtime that the C compiler links, so that both have the same threads."""
+    if sys.platform != "linux":
+        return False
+    try:
+        ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+    except OSError:
+        return False
+    return True
+
+
+def _compiled(compiler: str, flags: Sequence[str]) -> Path:
     """The shared library of this source, compiler and processor; compiled if it is not kept yet."""
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
     machine = f"{platform.machine()} {platform.processor()}"
@@ -81,6 +98,8 @@ def run(dtype: torch.dtype, problem: ctypes.Structure, task: int, groups: int) -
     call: Callable[[int, int], int] = lambda first, last: library.run_groups(address, task, first, last)  # noqa: E731
     if threads == 1:
         failed = call(0, groups)
+    elif _shares_threads():
+        failed = library.run_all(address, task, threads)
     else:
         bounds = [groups * i // threads for i in range(threads + 1)]
         failed = max(_pool(os.getpid(), threads).map(call, bounds[:-1], bounds[1:]))

@@ -19,6 +19,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #ifndef REAL
 #define REAL float
@@ -918,3 +921,16 @@ int run_groups(const Problem *p, int64_t task, int64_t first, int64_t last) {
     free(u->memory);
     return 0;
 }
+
+#ifdef _OPENMP
+/* All groups, on so many threads. */
+int run_all(const Problem *p, int64_t task, int64_t threads) {
+    int failed = 0;
+#pragma omp parallel num_threads((int)threads) reduction(| : failed)
+    {
+        int64_t own = omp_get_thread_num(), all = omp_get_num_threads();
+        failed |= run_groups(p, task, p->groups * own / all, p->groups * (own + 1) / all);
+    }
+    return failed;
+}
+#endif
