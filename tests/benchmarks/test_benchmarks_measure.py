@@ -9,6 +9,7 @@ import pytest
 from trionet_bench.benchmarks import everything
 from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all
 from trionet_bench.benchmarks.measure import Setting, at_least, at_most, compared, line_of, target_line
+from trionet_bench.benchmarks.page import _shown, _table
 
 ENVIRONMENT = {"device_name": "A CPU, 3.0 GHz", "cores": 2, "torch": "2"}
 
@@ -45,7 +46,7 @@ def test_all_go_on_after_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(everything, "measure_one", measure_one)
     whole, file, page = measure_all(
-        Setting(), lambda bench: lambda *_: None, tmp_path / "results", tmp_path / "reports"
+        Setting(), lambda bench: lambda *_: None, tmp_path / "results", tmp_path / "reports", "bench <all>"
     )
     assert failed(whole) == {"training": "ArithmeticError: 2 is <not> 3"}
     assert file == tmp_path / "results" / "benchmarks" / "a-cpu-3-0-ghz-2-cores.json"
@@ -53,6 +54,17 @@ def test_all_go_on_after_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(stored["benches"]) == list(BENCHES)
     assert stored["benches"]["cost"]["cases"][0]["ratio"] == 0.5
     text = page.read_text()
+    assert stored["command"] in text.replace("&lt;", "<").replace("&gt;", ">") and stored["code"]["version"]
     assert "cost &amp; more" in text and "2 is &lt;not&gt; 3" in text
     assert text.count("<strong>missed</strong>") == len(BENCHES) - 1
     assert "<svg" in text and "src=" not in text and "http:" not in text.replace("http://www.w3.org", "")
+
+
+def test_a_table_says_once_what_all_cases_have_in_common():
+    row = {"dtype": "float32", "device": "cpu", "peak_memory_bytes": 2_500_000, "heads": 8}
+    times = [compared({"case": case, **row}, [1.0], "it", [2.0]) for case in "ab"]
+    note, headings, rows = _table({"cases": times, "environment": {"threads": 2}})
+    assert note == "cpu, float32, 2 threads"
+    assert headings == ["Case", "Ours (ms)", "Reference", "Reference (ms)", "Ours over reference", "Peak memory (MB)"]
+    assert rows == [[case, 1.0, "it", 2.0, 0.5, 2.5] for case in "ab"]
+    assert [_shown(value) for value in (1234.5, 0.012345, 1234, "it")] == ["1,234", "0.0123", "1,234", "it"]

@@ -27,6 +27,8 @@ def test_busy_is_processor_time_over_time_and_cores():
     run.points = [(0.0, 0.0, 0), (1.0, 1.0, 2), (2.0, 2.8, 2), (3.0, 4.6, 2), (4.0, 5.6, 1)]
     assert run.busy(2, at_once=2) == [pytest.approx(3.6 / 2 / 2)]
     assert run.busy(2, at_once=0) == [pytest.approx(5.6 / 4 / 2)]
+    run.points.append((5.0, 0.2, 0))  # the workers, and who waited for them, are gone
+    assert run.busy(2, at_once=0) == [pytest.approx(5.6 / 5 / 2)]
     assert _Run().busy(2, at_once=2) == []
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from trionet_bench.benchmarks.measure import Document, Setting, Tell
 from trionet_bench.records.store import write_atomically, write_json
+from trionet_bench.suite.provenance import code_state
 
 BENCHES = {
     "operators": "Operators, forward and backward",
@@ -28,13 +29,15 @@ def measure_one(bench: str, setting: Setting, tell: Tell, **options: Any) -> Doc
     return found
 
 
-def measure_all(setting: Setting, tell_of: TellOf, results: Path, reports: Path) -> tuple[Document, Path, Path]:
-    """Every benchmark; returns the document, its file and its page.
+def measure_all(
+    setting: Setting, tell_of: TellOf, results: Path, reports: Path, command: str
+) -> tuple[Document, Path, Path]:
+    """Every benchmark; returns the document, its file and its page. The document names code and ``command``.
 
     Both are written after each benchmark, so that what was measured is kept whatever happens. A benchmark that fails
     has an ``error`` in place of its cases, and the others go on.
     """
-    whole: Document = {"schema": 1, "benches": {}}
+    whole: Document = {"schema": 1, "command": command, "code": code_state().model_dump(), "benches": {}}
     name = ""
     for bench in BENCHES:
         try:

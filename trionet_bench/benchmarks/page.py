@@ -13,6 +13,19 @@ from trionet_bench.reporting.text import DASH
 
 _FACTS = ("case", "device", "dtype")  # shown first; the others that are plain follow
 _TIMES = ("median_ms", "reference", "reference_ms", "ratio")
+_HEADINGS = {
+    "dtype": "Number format",
+    "median_ms": "Ours (ms)",
+    "reference_ms": "Reference (ms)",
+    "ratio": "Ours over reference",
+    "error": "Difference from float64",
+    "peak_memory_bytes": "Peak memory (MB)",
+    "reference_peak_memory_bytes": "Reference's (MB)",
+    "ratio_to_conv3": "Time over conv 3x3",
+    "first_ms": "First of all (ms)",
+    "per_second": "Architectures a second",
+    "cell_s": "Whole cell (s)",
+}
 _LEFT_OUT = {
     *("samples_ms", "reference_samples_ms", "forward_backward_ms", "ratio_to_reference", "operator", "window"),
     *("channels", "heads", "size", "batch", "terms", "kind", "network", "space", "source", "recipe", "resolution"),
@@ -24,6 +37,8 @@ def page(whole: Document, titles: Mapping[str, str]) -> str:
     benches = whole["benches"]
     targets = [{**target, "bench": bench} for bench, found in benches.items() for target in found["targets"]]
     return page_environment().get_template("benchmarks.html.j2").render(
+        command=whole["command"],
+        code=whole["code"],
         made=next((found["environment"] for found in benches.values() if "environment" in found), {}),
         targets=targets,
         met=sum(target["met"] for target in targets),
@@ -33,18 +48,35 @@ def page(whole: Document, titles: Mapping[str, str]) -> str:
     )
 
 
-def _table(found: Document) -> tuple[list[str], list[list[Any]]]:
-    """Headings and rows: what tells the cases apart, then the times, then whatever else is one value."""
-    keys = dict.fromkeys(key for row in found["cases"] for key in row if key not in _LEFT_OUT)
-    first = [key for key in (*_FACTS, *_TIMES) if key in keys]
-    columns = [*first, *(key for key in keys if key not in first)]
-    return columns, [[row.get(column) for column in columns] for row in found["cases"]]
+def _table(found: Document) -> tuple[str, list[str], list[list[Any]]]:
+    """What all cases have in common, headings and rows: what tells the cases apart, then the times, then whatever else
+    is one value.
+    """
+    cases = found["cases"]
+    keys = dict.fromkeys(key for row in cases for key in row if key not in _LEFT_OUT)
+    common = [key for key in _FACTS if key in keys and len({row.get(key) for row in cases}) == 1 < len(cases)]
+    first = [key for key in (*_FACTS, *_TIMES) if key in keys and key not in common]
+    columns = [*first, *(key for key in keys if key not in first and key not in common)]
+    threads = found.get("environment", {}).get("threads")
+    note = [*(str(cases[0][key]) for key in common), *([f"{threads} threads"] if threads else [])]
+    rows = [[_in_unit(column, row.get(column)) for column in columns] for row in cases]
+    return ", ".join(note), [_heading(column) for column in columns], rows
+
+
+def _heading(column: str) -> str:
+    return _HEADINGS.get(column, column.removesuffix("_bytes").replace("_", " ").capitalize())
+
+
+def _in_unit(column: str, value: Any) -> Any:
+    return value / 1e6 if column.endswith("_bytes") and value is not None else value
 
 
 def _shown(value: Any) -> str:
     if value is None:
         return DASH
-    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def picture(targets: list[dict[str, Any]]) -> str:

@@ -115,11 +115,15 @@ class _Run:
         self.seconds = 0.0
 
     def busy(self, cores: int, at_once: int) -> list[float]:
-        """Processor time over time and cores while at least so many workers were there; empty where unknown."""
+        """Processor time over time and cores while at least so many workers were there; empty where unknown.
+
+        What processes spent is not seen any more when they have ended and nobody is left who waited for them.
+        """
         there = [point for point in self.points if point[2] >= at_once]
         if len(there) < 2 or there[-1][0] - there[0][0] < 10 * _TICK:
             return []
-        return [(there[-1][1] - there[0][1]) / (there[-1][0] - there[0][0]) / cores]
+        spent = max(point[1] for point in there) - there[0][1]
+        return [spent / (there[-1][0] - there[0][0]) / cores]
 
 
 def _run_program(suite: str, results: Path, jobs: str) -> _Run:

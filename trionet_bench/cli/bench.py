@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -116,9 +117,11 @@ def everything(ctx: click.Context, setting: Any, results: Path, reports: Path, a
     """All of these, into one file under RESULTS/benchmarks and one page under REPORTS/benchmarks."""
     from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all
     from trionet_bench.progress import Progress
+    from trionet_bench.suite.provenance import command_line
 
     with Progress() as progress:
-        whole, file, page = measure_all(setting, lambda bench: _told(progress, bench), results, reports)
+        command = command_line(sys.argv[1:])
+        whole, file, page = measure_all(setting, lambda bench: _told(progress, bench), results, reports, command)
     if as_json:
         click.echo(json.dumps(whole, indent=2))
     else:
