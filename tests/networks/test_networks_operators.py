@@ -368,6 +368,31 @@ def test_kernel_in_units_that_are_adjacent_in_memory_or_not(
     assert_same(found["kernel"], {name: value.double() for name, value in found["tensors"].items()}, 1e-3)
 
 
+@pytest.fixture
+def built_anew() -> Iterator[None]:
+    """What a test changes of how kernels are built holds for it alone."""
+    kernels._library.cache_clear()
+    yield
+    kernels._library.cache_clear()
+
+
+@pytest.mark.usefixtures("built_anew")
+@pytest.mark.parametrize("width", [16, 32, 64])
+def test_kernels_for_processors_with_other_vectors(width: int, monkeypatch: pytest.MonkeyPatch):
+    if not kernels.available(torch.float32):
+        pytest.skip("no C compiler here")
+    x = images(8, 16, 9, 14)
+    module = ready(LocalAttention(16, 4, 5, terms="position_sensitive"), train=True)
+    axial = ready(AxialAttention(16, 4, (9, 14)), train=True)
+    expected = [gradients(built, x, nn.Module.__call__) for built in (module, axial)]
+    monkeypatch.setattr(kernels, "FLAGS", (*kernels.FLAGS, f"-DVECTOR={width}", "-Wno-psabi"))
+    kernels._library.cache_clear()
+    found = [gradients(built.float(), x.float(), nn.Module.__call__) for built in (module, axial)]
+    for values, wanted in zip(found, expected, strict=True):
+        assert_same({name: value.double() for name, value in values.items()}, wanted, 1e-3)
+
+
+@pytest.mark.usefixtures("built_anew")
 @pytest.mark.parametrize("own", [True, False], ids=["threads of ours", "threads of torch"])
 def test_kernel_results_do_not_depend_on_the_number_of_threads(own: bool, monkeypatch: pytest.MonkeyPatch):
     take("kernel", monkeypatch)

@@ -28,10 +28,12 @@
 #define BYTES 4
 #endif
 /* As wide as the processor's registers: wider vectors are split, spill, and cost twice the time. */
+#ifndef VECTOR
 #ifdef __AVX512F__
 #define VECTOR 64
 #else
 #define VECTOR 32
+#endif
 #endif
 #define LANES ((int64_t)(VECTOR / sizeof(REAL)))
 typedef REAL vec __attribute__((vector_size(VECTOR)));
