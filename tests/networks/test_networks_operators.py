@@ -478,3 +478,22 @@ def test_a_failing_compiler_is_reported_and_done_without(
     assert "without its C kernels" in caplog.text
     assert "no-such-flag" in caplog.text
     assert not list(tmp_path.glob("**/*.so"))
+
+
+@pytest.mark.usefixtures("built_anew")
+def test_a_compiler_without_openmp_still_makes_kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler here")
+    refusing = tmp_path / "refusing"
+    refusing.write_text(f'#!/bin/sh\ncase "$*" in *-fopenmp*) exit 1;; esac\nexec {compiler} "$@"\n')
+    refusing.chmod(0o755)
+    monkeypatch.setenv("CC", str(refusing))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(kernels, "_shares_threads", lambda: True)
+    take("kernel", monkeypatch)
+    assert not hasattr(kernels._library(torch.float64), "run_all")
+    module, x = ready(LocalAttention(8, 2, 3), train=True), images(8, 8, 5, 4)
+    found = gradients(module, x, nn.Module.__call__)
+    take("tensors", monkeypatch)
+    assert_same(found, gradients(module, x, nn.Module.__call__))

@@ -16,11 +16,14 @@ from trionet_bench.records import claims as claims_module
 from trionet_bench.records import store
 from trionet_bench.records.claims import Claims
 from trionet_bench.records.layout import cell_folder, format_budget, parse_budget, phase_folder
-from trionet_bench.records.record import Record
+from trionet_bench.records.record import Record, RecordHead
 from trionet_bench.records.store import (
+    canonical,
     digest,
+    digest_of_parts,
     file_digest,
     iter_records,
+    read_head,
     read_record,
     write_atomically,
     write_record,
@@ -53,6 +56,7 @@ def test_digest_is_sha256_of_canonical_json():
     expected = hashlib.sha256(b'{"a":[1,2],"b":0.5}').hexdigest()
     assert digest({"b": 0.5, "a": (1, 2)}) == expected
     assert digest({"a": [1, 2], "b": 0.5}) == expected
+    assert digest_of_parts({"b": canonical(0.5), "a": canonical((1, 2))}) == expected
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, {1, 2}, Path("x")])
@@ -125,6 +129,25 @@ def test_torn_and_newer_records_are_named(tmp_path: Path):
     path.write_text(json.dumps(json.loads(whole) | {"schema": 2}))
     with pytest.raises(StoreError, match="schema 2, this program reads up to 1"):
         read_record(tmp_path)
+    with pytest.raises(StoreError, match="schema 2, this program reads up to 1"):
+        read_head(tmp_path)
+
+
+def test_a_head_is_read_without_the_rest(tmp_path: Path):
+    path = tmp_path / "record.json"
+    assert read_head(tmp_path) is None
+    write_record(tmp_path, record(metrics={"test_top1": 0.5}))
+    head = read_head(tmp_path)
+    assert head == RecordHead.model_validate(record(metrics={"test_top1": 0.5}).model_dump(by_alias=True))
+    assert type(head) is RecordHead and head.metrics == {"test_top1": 0.5}
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | {"budget": "much"}))
+    assert read_head(tmp_path) == head
+    with pytest.raises(StoreError, match="is not a record: budget: "):
+        read_record(tmp_path)
+    path.write_text(json.dumps(whole | {"status": "well"}))
+    with pytest.raises(StoreError, match="is not a record: status: "):
+        read_head(tmp_path)
 
 
 def test_iter_records_walks_suites_and_passes_over_phases(tmp_path: Path):

@@ -50,7 +50,7 @@ def measure(setting: Setting, tell: Tell) -> Document:
         for space in studies:
             with opened(STUDIES[space], "trionet", str(device)) as bench:
                 supernet = Supernet(bench.cell.space, bench.build, MultiHeadSharing(), 0).to(device)
-                samples = setting.count(8 if space == studies[0] else 3)
+                samples = setting.count(12 if space == studies[0] else 7)
                 for case in (_step(bench, supernet, samples), _score(bench, supernet, samples)):
                     rows.append({**case, "space": space, "device": str(device), "case": f"{case['kind']}, {space}"})
                     tell(len(rows), 2 * len(studies), line_of(rows[-1]))

@@ -57,7 +57,7 @@ def measure(setting: Setting, tell: Tell) -> Document:
     total = len(formats) + len(chosen)
     with threads(setting.threads) as used:
         for form in formats:
-            rows.append(_resnet50(form, device, batch, setting.count(20 if fast else 4)))
+            rows.append(_resnet50(form, device, batch, setting.count(20 if fast else 12)))
             tell(len(rows), total, line_of(rows[-1]))
         for done, (space, operator) in enumerate(chosen, start=len(formats) + 1):
             rows.extend(

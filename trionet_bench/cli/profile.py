@@ -40,8 +40,8 @@ def profile(
     """Parameters and MACs of a named network or an architecture file.
 
     NETWORK is a name such as resnet50, local_resnet26 or axial_resnet50_s, or the path of an architecture.json.
-    One MAC is one multiply-accumulate; many papers print MACs as FLOPs. What is printed is the closed form; --json, and
-    that of an architecture file, is also counted operator by operator, which takes two seconds more.
+    One MAC is one multiply-accumulate; many papers print MACs as FLOPs. What is printed is the closed form. For --json,
+    and for an architecture file, it is also counted operator by operator, which takes two seconds more.
     """
     given = {name: value for name, value in timing.items() if value is not None}
     if given and not latency:

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -37,18 +37,22 @@ def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         return None
-    try:
-        flags = [*FLAGS, f"-DREAL={C_TYPES[dtype]}", f"-DBYTES={dtype.itemsize}"]
-        flags += ["-fopenmp"] if _shares_threads() else []
-        library = ctypes.CDLL(str(_compiled(compiler, flags)))
-    except (OSError, subprocess.CalledProcessError) as error:
-        detail = error.stderr.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else error
-        logging.getLogger(__name__).warning("attention runs without its C kernels, slower: %s", detail)
-        return None
-    library.run_groups.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64]
-    if _shares_threads():
-        library.run_all.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
-    return library
+    flags = (*FLAGS, f"-DREAL={C_TYPES[dtype]}", f"-DBYTES={dtype.itemsize}")
+    fault: object = None
+    for more in (("-fopenmp",), ()) if _shares_threads() else ((),):  # not every compiler has OpenMP
+        try:
+            library = ctypes.CDLL(str(_compiled(compiler, (*flags, *more))))
+        except OSError as error:
+            fault = error
+        except subprocess.CalledProcessError as error:
+            fault = error.stderr.decode(errors="replace")
+        else:
+            library.run_groups.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64]
+            if more:
+                library.run_all.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
+            return library
+    logging.getLogger(__name__).warning("attention runs without its C kernels, slower: %s", fault)
+    return None
 
 
 @cache
@@ -63,7 +67,7 @@ def _shares_threads() -> bool:
     return True
 
 
-def _compiled(compiler: str, flags: Sequence[str]) -> Path:
+def _compiled(compiler: str, flags: tuple[str, ...]) -> Path:
     """The shared library of this source, compiler and processor; compiled if it is not kept yet."""
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
     machine = f"{platform.machine()} {platform.processor()}"
@@ -98,7 +102,7 @@ def run(dtype: torch.dtype, problem: ctypes.Structure, task: int, groups: int) -
     call: Callable[[int, int], int] = lambda first, last: library.run_groups(address, task, first, last)  # noqa: E731
     if threads == 1:
         failed = call(0, groups)
-    elif _shares_threads():
+    elif hasattr(library, "run_all"):
         failed = library.run_all(address, task, threads)
     else:
         bounds = [groups * i // threads for i in range(threads + 1)]
