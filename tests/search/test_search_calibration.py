@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.attention import SimilarityNorm, term_moments
 from trionet_bench.networks.elastic import Supernet
+from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.resnet import ResNet
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.search.calibration import ChildScorer, recalibrate
@@ -24,7 +25,7 @@ class Small(nn.Module):
         super().__init__()
         self.first = nn.BatchNorm2d(2)
         self.second = nn.BatchNorm1d(2, momentum=0.3)
-        self.third = SimilarityNorm(2, 1)
+        self.third = initialise(SimilarityNorm(2, 1), 0)
         self.dropout = nn.Dropout(0.5)
         self.scale = nn.Parameter(torch.tensor([2.0, 3.0]))
         self.register_buffer("count", torch.zeros(1))
