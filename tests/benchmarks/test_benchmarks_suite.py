@@ -9,8 +9,8 @@ from trionet_bench.benchmarks.finished import write_finished
 from trionet_bench.benchmarks.start import program
 from trionet_bench.benchmarks.study import write_suite
 from trionet_bench.benchmarks.suite import _Run, _tree, targets
-from trionet_bench.suite.plan import make_plan
-from trionet_bench.suite.spec import load_suite
+from trionet_bench.execution.plan import make_plan
+from trionet_bench.suite.specification import load_suite
 
 
 def test_a_finished_suite_is_finished(tmp_path: Path):

@@ -149,7 +149,7 @@ def test_shell_completion_knows_the_shipped_suites():
 
 
 def test_doctor_finds_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    from trionet_bench.suite import health
+    from trionet_bench.integrity import doctor as health
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(health.NEEDED, "surely_not_installed", "surely-not-installed")

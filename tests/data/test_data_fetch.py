@@ -8,7 +8,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from trionet_bench.data.fetch import fetch
+from trionet_bench.data.sources.fetch import fetch
 from trionet_bench.errors import DataError, UsageError
 
 
@@ -28,7 +28,7 @@ def test_a_fetched_set_stands_in_the_data_root_and_opens(tmp_path: Path, monkeyp
     monkeypatch.setattr("torchvision.datasets.MNIST", write_mnist)
     assert fetch("torchvision:MNIST?subset=1", tmp_path).counts == {"train": 20, "test": 20}
     assert [entry.name for entry in tmp_path.iterdir()] == ["MNIST"]
-    monkeypatch.setattr("torchvision.datasets.MNIST", None)                  # there already: nothing is downloaded
+    monkeypatch.setattr("torchvision.datasets.MNIST", None)  # there already: nothing is downloaded
     assert fetch("torchvision:MNIST?subset=1", tmp_path).counts == {"train": 20, "test": 20}
 
 
@@ -47,7 +47,7 @@ def test_a_snapshot_is_asked_for_at_its_revision(monkeypatch: pytest.MonkeyPatch
     asked = []
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *args, **named: asked.append((args, named)))
-    with pytest.raises(DataError, match="not in the Hugging Face cache"):    # the stand-in downloads nothing
+    with pytest.raises(DataError, match="not in the Hugging Face cache"):  # the stand-in downloads nothing
         fetch("hf:someone/colours@v1", tmp_path)
     assert asked == [(("someone/colours",), {"repo_type": "dataset", "revision": "v1"})]
 

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from trionet_bench.data.imagenet import unpack
-from trionet_bench.data.source import open_source
+from trionet_bench.data.sources.base import open_source
+from trionet_bench.data.sources.imagenet import unpack
 from trionet_bench.errors import DataError
 
 SYNSETS = ("n01440764", "n02012849", "n03126707")
 NAMES = {"n01440764": "tench, Tinca tinca", "n02012849": "crane", "n03126707": "crane"}
-VAL = ("n03126707", "n01440764", "n02012849", "n03126707")       # of ILSVRC2012_val_00000001.JPEG and so on
+VAL = ("n03126707", "n01440764", "n02012849", "n03126707")  # of ILSVRC2012_val_00000001.JPEG and so on
 
 
 def jpeg(shade: int) -> bytes:

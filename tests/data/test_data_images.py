@@ -24,16 +24,16 @@ def stored(image: Image.Image, kind: str, **options: object) -> Image.Image:
         (stored(Image.new("1", SIZE, 1), "PNG"), 255),
         (stored(Image.new("L", SIZE, 90), "PNG"), 90),
         (stored(Image.new("LA", SIZE, (90, 255)), "PNG"), 90),
-        (stored(Image.new("LA", SIZE, (90, 0)), "PNG"), 255),                               # the page is white
+        (stored(Image.new("LA", SIZE, (90, 0)), "PNG"), 255),  # the page is white
         (stored(Image.new("P", SIZE, 1), "PNG"), None),
-        (stored(Image.fromarray(np.full((4, 6), 40 * 256 + 7, np.uint16)), "PNG"), 40),     # high byte of 16 bits
+        (stored(Image.fromarray(np.full((4, 6), 40 * 256 + 7, np.uint16)), "PNG"), 40),  # high byte of 16 bits
         (stored(Image.fromarray(np.full((4, 6), 40 * 256 + 7, np.uint16)), "TIFF"), 40),
         (Image.new("I", SIZE, 70000), 255),
         (stored(Image.new("F", SIZE, 0.5), "TIFF"), 127),
         (stored(Image.new("F", SIZE, 200.0), "TIFF"), 200),
         (stored(Image.new("RGB", SIZE, (60, 60, 60)), "PNG"), 60),
         (stored(Image.new("RGBA", SIZE, (60, 60, 60, 0)), "PNG"), 255),
-        (stored(Image.new("CMYK", SIZE, (0, 0, 0, 155)), "TIFF"), 100),                     # 255 - 155
+        (stored(Image.new("CMYK", SIZE, (0, 0, 0, 155)), "TIFF"), 100),  # 255 - 155
         (stored(Image.new("YCbCr", SIZE, (80, 128, 128)), "JPEG"), 80),
     ],
     ids=lambda value: value.mode if isinstance(value, Image.Image) else "",
@@ -55,9 +55,9 @@ def test_a_palette_keeps_its_colours_and_its_transparent_entry_turns_white():
 
 def test_a_photograph_taken_sideways_is_turned_upright():
     image = Image.new("RGB", (32, 16), "black")
-    image.paste("white", (0, 0, 16, 16))                         # the left half is white
+    image.paste("white", (0, 0, 16, 16))  # the left half is white
     exif = Image.Exif()
-    exif[0x0112] = 6                                             # "rotate by 90 degrees clockwise to view"
+    exif[0x0112] = 6  # "rotate by 90 degrees clockwise to view"
     upright = plain(stored(image, "JPEG", exif=exif), 1)
     assert upright.size == (16, 32)
     assert (upright.getpixel((8, 4)), upright.getpixel((8, 28))) == (255, 0)

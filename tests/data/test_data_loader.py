@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from trionet_bench.data import loader
-from trionet_bench.data.loader import ImageData, ImageSet, eval_batches, load_images, train_batches
-from trionet_bench.data.memory import MemoryImages
-from trionet_bench.data.source import open_source
-from trionet_bench.data.splits import make_splits
-from trionet_bench.data.transforms import in_groups, torchvision_seed
-from trionet_bench.data.view import evaluation_transforms
+from trionet_bench.data.pipeline import loader
+from trionet_bench.data.pipeline.loader import ImageData, ImageSet, eval_batches, load_images, train_batches
+from trionet_bench.data.pipeline.memory import MemoryImages
+from trionet_bench.data.pipeline.splits import make_splits
+from trionet_bench.data.pipeline.transforms import in_groups, torchvision_seed
+from trionet_bench.data.pipeline.view import evaluation_transforms
+from trionet_bench.data.sources.base import open_source
 from trionet_bench.errors import DataError
 from trionet_bench.training.recipe import Augment
 
@@ -77,7 +77,7 @@ def test_a_step_depends_on_seed_and_epoch_not_on_what_ran_before(digits: ImageDa
     torch.manual_seed(99)
     state = torch.get_rng_state()
     assert all(torch.equal(a, b) for a, b in zip(first, steps(0, 1), strict=True))
-    assert torch.equal(torch.get_rng_state(), state)            # the network's own randomness is left alone
+    assert torch.equal(torch.get_rng_state(), state)  # the network's own randomness is left alone
     assert not torch.equal(first[0], steps(1, 1)[0])
     assert not torch.equal(first[0], steps(0, 2)[0])
 
@@ -112,10 +112,10 @@ def test_an_erased_rectangle_takes_the_mean_colour_in_some_images():
     for image in batch[batch.amax(dim=(1, 2, 3)) > 0, 0]:
         erased = image == 0
         rows, columns = erased.any(1).sum(), erased.any(0).sum()
-        assert erased.sum() == rows * columns                     # a rectangle
+        assert erased.sum() == rows * columns  # a rectangle
         shares.append(erased.float().mean().item())
     assert 0.4 < np.mean([share > 0 for share in shares]) < 0.6
-    assert max(shares) < 0.36                                    # a third, and rounding to pixels
+    assert max(shares) < 0.36  # a third, and rounding to pixels
 
 
 def test_images_of_a_batch_are_recoloured_differently_each_with_every_operation():
@@ -125,26 +125,26 @@ def test_images_of_a_batch_are_recoloured_differently_each_with_every_operation(
     for seed in range(20):
         with torchvision_seed(seed):
             views = in_groups(images, v2.RandAugment(1, 9))
-        assert len(views.flatten(1).unique(dim=0)) > 2                           # eight groups of eight
+        assert len(views.flatten(1).unique(dim=0)) > 2  # eight groups of eight
         seen.add(bytes(views[0].numpy()))
-    assert len(seen) > 5                                                         # of the first image, over the steps
+    assert len(seen) > 5  # of the first image, over the steps
 
 
 def test_a_padded_crop_shifts_by_up_to_an_eighth_and_leaves_black():
     images = numbered(250)
-    images.data.pixels.images[:] = torch.arange(8, dtype=torch.uint8) + 1        # columns 1 to 8; shifts of -1, 0, 1
+    images.data.pixels.images[:] = torch.arange(8, dtype=torch.uint8) + 1  # columns 1 to 8; shifts of -1, 0, 1
     batch, _ = next(train_batches(images, Augment(crop="pad", flip=False), 8, batch=250, seed=0).epoch(0))
     rows = {tuple(image[0, 4].int().tolist()) for image in batch}
     assert rows == {(1, 2, 3, 4, 5, 6, 7, 8), (0, 1, 2, 3, 4, 5, 6, 7), (2, 3, 4, 5, 6, 7, 8, 0)}
-    assert {int(image[0, 0].max()) for image in batch} == {0, 7, 8}              # the top row may be black
+    assert {int(image[0, 0].max()) for image in batch} == {0, 7, 8}  # the top row may be black
 
 
 def test_a_resized_crop_shows_a_part_of_the_least_area_or_more():
     images = numbered(250, side=32)
-    images.data.pixels.images[:] = torch.arange(0, 256, 8, dtype=torch.uint8)    # brightness grows by 8 a column
+    images.data.pixels.images[:] = torch.arange(0, 256, 8, dtype=torch.uint8)  # brightness grows by 8 a column
     batch, _ = next(train_batches(images, Augment(min_area=0.25, flip=False), 32, batch=250, seed=0).epoch(0))
-    widths = (batch[:, 0, 0, -1] - batch[:, 0, 0, 0]) / 8 / 31                   # share of the width that is seen
-    assert widths.min() >= (0.25 * 3 / 4) ** 0.5 - 0.03                          # the narrowest crop of a quarter
+    widths = (batch[:, 0, 0, -1] - batch[:, 0, 0, 0]) / 8 / 31  # share of the width that is seen
+    assert widths.min() >= (0.25 * 3 / 4) ** 0.5 - 0.03  # the narrowest crop of a quarter
     assert widths.max() > 0.95
     assert (batch.diff(dim=3) >= 0).all()
 
@@ -152,7 +152,7 @@ def test_a_resized_crop_shows_a_part_of_the_least_area_or_more():
 def test_flips_happen_only_where_a_mirrored_image_means_the_same():
     def leftmost(flip_safe: bool) -> set[float]:
         images = numbered(8, flip_safe=flip_safe)
-        images.data.pixels.images[:] = torch.arange(8, dtype=torch.uint8)               # columns 0 to 7
+        images.data.pixels.images[:] = torch.arange(8, dtype=torch.uint8)  # columns 0 to 7
         batch, _ = next(train_batches(images, Augment(crop="none"), 8, batch=8, seed=0).epoch(0))
         return set(batch[:, 0, 0, 0].tolist())
 
@@ -174,12 +174,12 @@ def test_every_image_is_evaluated_once_whatever_the_number_of_processes():
 def test_batches_asked_for_again_are_kept_where_they_fit(monkeypatch: pytest.MonkeyPatch):
     fitting, large = (eval_batches(numbered(6), 4) for _ in range(2))
     first = [images.clone() for images, *_ in fitting]
-    assert fitting._ready is None                                                   # once is the usual case
+    assert fitting._ready is None  # once is the usual case
     again, third = [images for images, *_ in fitting], [images for images, *_ in fitting]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert [images.data_ptr() for images in again] == [images.data_ptr() for images in third]
     values = sum(images.numel() for images in first)
-    monkeypatch.setattr("trionet_bench.data.batches.KEPT_BYTES", 4 * values - 1)
+    monkeypatch.setattr("trionet_bench.data.pipeline.batches.KEPT_BYTES", 4 * values - 1)
     assert list(map(len, map(list, (large, large)))) == [2, 2]
     assert large._ready is None
 

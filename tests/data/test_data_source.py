@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trionet_bench.data.source import open_source, parse_uri
+from trionet_bench.data.sources.base import open_source, parse_uri
 from trionet_bench.errors import DataError, UsageError
 
 
@@ -71,8 +71,8 @@ def test_digits_equal_those_of_scikit_learn_scaled_to_bytes():
 def test_opening_and_splitting_imports_neither_torch_nor_scikit_learn():
     code = (
         "import sys\n"
-        "from trionet_bench.data.source import open_source\n"
-        "from trionet_bench.data.splits import make_splits\n"
+        "from trionet_bench.data.sources.base import open_source\n"
+        "from trionet_bench.data.pipeline.splits import make_splits\n"
         "make_splits(open_source('sklearn:digits'), 0)\n"
         "print({'torch', 'sklearn'} & set(sys.modules))\n"
     )

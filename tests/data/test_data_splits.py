@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trionet_bench.data.arrays import ArrayReader
-from trionet_bench.data.source import Index, open_source
-from trionet_bench.data.splits import NAMES, Splits, make_splits, stratified
+from trionet_bench.data.pipeline.splits import NAMES, Splits, make_splits, stratified
+from trionet_bench.data.sources.arrays import ArrayReader
+from trionet_bench.data.sources.base import Index, open_source
 from trionet_bench.errors import DataError, StoreError
 
 
@@ -19,7 +19,7 @@ def index_with(**labels: list[int]) -> Index:
 def test_every_train_image_is_in_exactly_one_split():
     index = open_source("sklearn:digits")
     splits = make_splits(index, seed=3)
-    assert splits.counts == {"train": 1149, "search_val": 144, "val": 144, "test": 360}      # a tenth of 1437, twice
+    assert splits.counts == {"train": 1149, "search_val": 144, "val": 144, "test": 360}  # a tenth of 1437, twice
     of_train = np.concatenate([splits[name].indices for name in NAMES if splits[name].part == "train"])
     assert np.array_equal(np.sort(of_train), np.arange(1437))
     for name in ("search_val", "val"):

@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from trionet_bench.data import loader
-from trionet_bench.data.check import check
-from trionet_bench.data.loader import ImageData, eval_batches, load_images, train_batches
-from trionet_bench.data.source import Index, open_source
-from trionet_bench.data.splits import make_splits
+from trionet_bench.data.pipeline import loader
+from trionet_bench.data.pipeline.check import check
+from trionet_bench.data.pipeline.loader import ImageData, eval_batches, load_images, train_batches
+from trionet_bench.data.pipeline.splits import make_splits
+from trionet_bench.data.sources.base import Index, open_source
 from trionet_bench.errors import DataError
 from trionet_bench.training.recipe import Augment
 
@@ -68,8 +68,8 @@ def test_processes_share_out_a_streamed_batch(photos: Index):
 
 @pytest.mark.usefixtures("streamed")
 def test_a_streamed_image_is_the_middle_of_its_short_side(photos: Index):
-    data = load_images(photos, make_splits(photos, 0), 14)          # 14 of 16 pixels are shown
-    with photos.read("val", 0) as image:                            # 20 x 40 pixels
+    data = load_images(photos, make_splits(photos, 0), 14)  # 14 of 16 pixels are shown
+    with photos.read("val", 0) as image:  # 20 x 40 pixels
         whole = np.asarray(image.crop((10, 0, 30, 20)).resize((16, 16), Image.Resampling.BILINEAR))
     assert np.array_equal(data.part("test").images[0].permute(1, 2, 0).numpy(), whole[1:15, 1:15])
 
@@ -92,7 +92,7 @@ def test_the_cache_holds_what_decoding_gives_and_is_read_instead(photos: Index, 
     (stored,) = cache.glob("*.npy")
     np.save(stored, np.zeros_like(np.load(stored)))
     assert load_images(photos, splits, 16, cache_dir=cache).part("train").images.max() == 0
-    assert load_images(photos, splits, 8, cache_dir=cache).part("train").images.max() > 0       # has a file of its own
+    assert load_images(photos, splits, 8, cache_dir=cache).part("train").images.max() > 0  # has a file of its own
 
 
 def test_check_names_each_broken_file_and_remembers_the_answer(tmp_path: Path):
@@ -105,7 +105,7 @@ def test_check_names_each_broken_file_and_remembers_the_answer(tmp_path: Path):
     index = open_source(f"folder:{tmp_path / 'set'}")
     broken = check(index, cache_dir=tmp_path)
     assert [(entry.part, entry.item) for entry in broken] == [("train", "train/a/1.png"), ("val", "val/a/2.png")]
-    Image.new("RGB", (9, 9)).save(tmp_path / "set" / "val" / "a" / "2.png")       # mended
+    Image.new("RGB", (9, 9)).save(tmp_path / "set" / "val" / "a" / "2.png")  # mended
     assert check(index, cache_dir=tmp_path) == broken
     assert check(index, workers=1) == broken[:1]
 

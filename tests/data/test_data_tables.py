@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trionet_bench.data.source import open_source
-from trionet_bench.data.synthetic import matches, textures
+from trionet_bench.data.sources.base import open_source
+from trionet_bench.data.sources.synthetic import matches, textures
 from trionet_bench.errors import DataError, UsageError
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0)}
@@ -107,19 +107,19 @@ def test_generated_sets_are_the_same_for_the_same_seed_and_balanced():
 
 def test_a_match_is_two_equal_marks_far_apart_and_not_brighter_than_others():
     labels = np.array([0, 1] * 200)
-    images = matches(labels, 32, np.random.default_rng(0)) > 100          # where there is ink
+    images = matches(labels, 32, np.random.default_rng(0)) > 100  # where there is ink
     for image, label in zip(images, labels, strict=True):
         left, right = (half[np.ix_(half.any(1), half.any(0))] for half in (image[:, :16], image[:, 16:]))
         assert np.array_equal(left, right) == bool(label)
     columns = images.any(axis=(0, 1)).nonzero()[0]
-    assert set(columns) <= {*range(4, 12), *range(20, 28)}                # at least eight empty columns in between
+    assert set(columns) <= {*range(4, 12), *range(20, 28)}  # at least eight empty columns in between
     assert columns.min() == 4
     assert set(images.sum(axis=(1, 2))) == {2 * 10}
 
 
 def test_a_texture_varies_across_its_grating_and_not_along_it():
-    images = textures(np.array([0, 1, 2, 3]), 32, np.random.default_rng(0))[:, :8, :8]      # one patch: one phase
-    steps = {0: (1, 0), 1: (1, -1), 2: (0, 1), 3: (1, 1)}                 # (down, right) along the stripes
+    images = textures(np.array([0, 1, 2, 3]), 32, np.random.default_rng(0))[:, :8, :8]  # one patch: one phase
+    steps = {0: (1, 0), 1: (1, -1), 2: (0, 1), 3: (1, 1)}  # (down, right) along the stripes
     for label, (down, right) in steps.items():
         image = images[label]
         along = np.abs(image[1:-1, 1:-1] - np.roll(image, (down, right), (0, 1))[1:-1, 1:-1]).max()

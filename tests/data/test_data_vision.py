@@ -16,11 +16,11 @@ import torchvision
 from PIL import Image
 from scipy.io import savemat
 
-from trionet_bench.data.catalogue import named_sets
-from trionet_bench.data.memory import decode
-from trionet_bench.data.source import open_source
-from trionet_bench.data.vision import READERS
-from trionet_bench.data.vision_files import IMAGENETTE_NAMES
+from trionet_bench.data.pipeline.memory import decode
+from trionet_bench.data.sources.base import open_source
+from trionet_bench.data.sources.catalogue import named_sets
+from trionet_bench.data.sources.vision import READERS
+from trionet_bench.data.sources.vision_files import IMAGENETTE_NAMES
 from trionet_bench.errors import DataError, UsageError
 
 RANDOM = np.random.default_rng(0)
@@ -218,7 +218,7 @@ def test_every_named_set_has_a_miniature_and_facts():
 
 @pytest.mark.parametrize("name", MINIATURES)
 def test_labels_and_pixels_equal_those_of_torchvision(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for module in ("cifar", "svhn", "stl10", "flowers102"):              # miniatures have not the published checksums
+    for module in ("cifar", "svhn", "stl10", "flowers102"):  # miniatures have not the published checksums
         monkeypatch.setattr(f"torchvision.datasets.{module}.check_integrity", lambda *args: True)
     MINIATURES[name](tmp_path)
     index = open_source(f"torchvision:{name}?subset=1", data_root=tmp_path)
@@ -277,11 +277,11 @@ def test_caltech_trains_on_thirty_images_of_each_class(tmp_path: Path):
 
 
 def test_packed_idx_files_are_read_in_place(tmp_path: Path):
-    write_idx(tmp_path / "fashion_mnist", "FashionMNIST", packed=True)           # in a folder of its own name
+    write_idx(tmp_path / "fashion_mnist", "FashionMNIST", packed=True)  # in a folder of its own name
     before = sorted(tmp_path.rglob("*"))
     index = open_source("torchvision:FashionMNIST?subset=1", data_root=tmp_path)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")                               # torch warns of arrays that it cannot write to
+        warnings.simplefilter("error")  # torch warns of arrays that it cannot write to
         assert decode(index, 14, None)[0].shape == (17, 1, 14, 14)
     assert index.arrays("train").shape == (12, 28, 28, 1)
     assert index.classes[9] == "Ankle boot"
@@ -304,4 +304,4 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path):
 
 def test_signs_and_digits_are_not_flip_safe():
     unsafe = {name for name, facts in named_sets().items() if not facts.flip_safe}
-    assert unsafe == {"SVHN", "MNIST", "GTSRB", "digits", "texture"}           # of a texture the direction is the class
+    assert unsafe == {"SVHN", "MNIST", "GTSRB", "digits", "texture"}  # of a texture the direction is the class

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from trionet_bench.networks import kernels
+from trionet_bench.benchmarks.references import EinsumAxial, UnfoldedLocal
+from trionet_bench.networks.attention import kernels
 from trionet_bench.networks.cost import count_again, counted_macs
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.named import profile_network
 from trionet_bench.networks.operators.axial import AxialAttention
 from trionet_bench.networks.operators.conv import Convolution
 from trionet_bench.networks.operators.local import LocalAttention
-from trionet_bench.networks.references import EinsumAxial, UnfoldedLocal
 
 # Multiply-accumulates of an image of H x W pixels, written out. C = 16 channels, 4 heads.
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from tiny import TINY
 from torch import Tensor, nn
 
-from trionet_bench.networks.attention import SimilarityNorm, term_moments
+from trionet_bench.networks.attention.layers import SimilarityNorm, term_moments
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.resnet import ResNet

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trionet_bench.data.source import Index, open_source
-from trionet_bench.suite.plan import as_chosen, cell_names, make_cell
-from trionet_bench.suite.spec import load_suite, shipped_suites
+from trionet_bench.data.sources.base import Index, open_source
+from trionet_bench.execution.plan import as_chosen, cell_names, make_cell
+from trionet_bench.suite.specification import load_suite, shipped_suites
 from trionet_bench.systems import load_system
 
 CLASSES = {"imagenet": 1000, "cifar100": 100, "cifar10": 10, "digits": 10}

@@ -14,14 +14,14 @@ import torch
 from carried import finish, record
 from tiny import RECIPE, TINY, cell, index
 
-from trionet_bench.data.loader import ImageData
+from trionet_bench.data.pipeline.loader import ImageData
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.named import read_card
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.networks.skeletons import architecture_macs, build_network
 from trionet_bench.systems import load_system, retraining
 from trionet_bench.systems.cell import Cell, Workplace
-from trionet_bench.systems.searching import child_scorer
+from trionet_bench.systems.search_phase import child_scorer
 from trionet_bench.training.checkpoint import load_weights
 from trionet_bench.training.history import read_history
 

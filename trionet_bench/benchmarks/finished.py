@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from trionet_bench import __version__
+from trionet_bench.execution.jobs import cell_job
+from trionet_bench.execution.plan import Plan, PlannedPhase, make_plan
+from trionet_bench.execution.scheduler import Orders, make_task
+from trionet_bench.execution.worker import failed_record, utc_now
 from trionet_bench.records.layout import RECORD
 from trionet_bench.records.phase import PhaseRecord, content_of, write_phase
 from trionet_bench.records.record import Code, Environment, Failure, Record
 from trionet_bench.records.store import write_json
-from trionet_bench.suite.jobs import cell_job
-from trionet_bench.suite.plan import Plan, PlannedPhase, make_plan
-from trionet_bench.suite.runner import Orders, make_task
-from trionet_bench.suite.spec import load_suite
-from trionet_bench.suite.task import failed_record, utc_now
+from trionet_bench.suite.specification import load_suite
 
 CODE = Code(version=__version__, commit=None, dirty=None)
 ENVIRONMENT = Environment(

@@ -28,12 +28,12 @@ from trionet_bench.benchmarks.measure import (
     document,
     line_of,
 )
+from trionet_bench.benchmarks.references import DenseLocal, EinsumAxial, ShiftedLocal, UnfoldedLocal
+from trionet_bench.execution.executors.local import worker_context
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators.axial import AxialAttention
 from trionet_bench.networks.operators.conv import Convolution
 from trionet_bench.networks.operators.local import LocalAttention
-from trionet_bench.networks.references import DenseLocal, EinsumAxial, ShiftedLocal, UnfoldedLocal
-from trionet_bench.suite.local import worker_context
 from trionet_bench.timing import in_turns, threads
 from trionet_bench.training.device import resolve_device
 

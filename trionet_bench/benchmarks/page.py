@@ -36,15 +36,19 @@ def page(whole: Document, titles: Mapping[str, str]) -> str:
     """The HTML page of a document of ``everything.measure_all``, in one file."""
     benches = whole["benches"]
     targets = [{**target, "bench": bench} for bench, found in benches.items() for target in found["targets"]]
-    return page_environment().get_template("benchmarks.html.j2").render(
-        command=whole["command"],
-        code=whole["code"],
-        made=next((found["environment"] for found in benches.values() if "environment" in found), {}),
-        targets=targets,
-        met=sum(target["met"] for target in targets),
-        picture=picture(targets),
-        tables=[(bench, titles[bench], *_table(found), found.get("error")) for bench, found in benches.items()],
-        shown=_shown,
+    return (
+        page_environment()
+        .get_template("benchmarks.html.j2")
+        .render(
+            command=whole["command"],
+            code=whole["code"],
+            made=next((found["environment"] for found in benches.values() if "environment" in found), {}),
+            targets=targets,
+            met=sum(target["met"] for target in targets),
+            picture=picture(targets),
+            tables=[(bench, titles[bench], *_table(found), found.get("error")) for bench, found in benches.items()],
+            shown=_shown,
+        )
     )
 
 

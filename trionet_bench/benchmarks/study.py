@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from trionet_bench.suite.plan import make_plan
-from trionet_bench.suite.spec import load_suite
+from trionet_bench.execution.plan import make_plan
+from trionet_bench.suite.specification import load_suite
 from trionet_bench.systems.cell import Cell, Workplace
 from trionet_bench.systems.retraining import Bench
 

@@ -30,13 +30,13 @@ from trionet_bench.benchmarks.measure import (
     line_of,
 )
 from trionet_bench.benchmarks.study import write_suite
+from trionet_bench.execution.executors.local import LocalExecutor, available_cores
+from trionet_bench.execution.jobs import cell_job
+from trionet_bench.execution.plan import make_plan
+from trionet_bench.execution.scheduler import Orders, Watcher, make_task, run_plan
+from trionet_bench.execution.worker import Desk, Outcome
 from trionet_bench.records.store import iter_records
-from trionet_bench.suite.jobs import cell_job
-from trionet_bench.suite.local import LocalExecutor, available_cores
-from trionet_bench.suite.plan import make_plan
-from trionet_bench.suite.runner import Orders, Watcher, make_task, run_plan
-from trionet_bench.suite.spec import load_suite
-from trionet_bench.suite.task import Desk, Outcome
+from trionet_bench.suite.specification import load_suite
 from trionet_bench.systems import load_system
 from trionet_bench.systems.cell import Workplace
 from trionet_bench.timing import threads

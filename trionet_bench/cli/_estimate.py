@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from trionet_bench.execution.estimate import Estimate
 from trionet_bench.progress import duration
-from trionet_bench.suite.estimate import Estimate
 
 _UNITS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 

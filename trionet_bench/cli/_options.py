@@ -17,7 +17,7 @@ class SuiteName(click.ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Shipped suites, and files."""
-        from trionet_bench.suite.spec import shipped_suites  # parsing libraries load here, not for --help
+        from trionet_bench.suite.specification import shipped_suites  # parsing libraries load here, not for --help
 
         names = [CompletionItem(name) for name in shipped_suites() if name.startswith(incomplete)]
         return [*names, CompletionItem(incomplete, type="file")]

@@ -14,9 +14,9 @@ import click
 from trionet_bench.cli._options import data_root_option, json_option, only_option, reports_option, results_option
 
 if TYPE_CHECKING:
-    from trionet_bench.suite.local import Executor
-    from trionet_bench.suite.plan import Plan, PlannedCell
-    from trionet_bench.suite.spec import Suite
+    from trionet_bench.execution.executors.local import Executor
+    from trionet_bench.execution.plan import Plan, PlannedCell
+    from trionet_bench.suite.specification import Suite
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -108,8 +108,8 @@ def run_options(command: Command) -> Command:
 def run_suite(suite: "Suite", options: RunOptions) -> int:
     """Carry out what is missing of a suite, write its report, print how it stands; returns the exit code."""
     from trionet_bench.cli._showing import counted, failures, headline, outcome_json
-    from trionet_bench.suite.plan import make_plan, parse_only
-    from trionet_bench.suite.runner import declare, open_cells
+    from trionet_bench.execution.plan import make_plan, parse_only
+    from trionet_bench.execution.scheduler import declare, open_cells
 
     select = parse_only(options.only, suite) if options.only else None
     plan = make_plan(suite, options.results, options.data_root, select)
@@ -138,10 +138,10 @@ def run_suite(suite: "Suite", options: RunOptions) -> int:
 
 def _run(plan: "Plan", cells: "list[PlannedCell]", options: RunOptions) -> "Plan":
     from trionet_bench.cli._watching import ProgressWatcher
+    from trionet_bench.execution.plan import check_cells
+    from trionet_bench.execution.scheduler import Orders, open_phases, run_plan
+    from trionet_bench.integrity.provenance import code_state, command_line
     from trionet_bench.progress import Progress
-    from trionet_bench.suite.plan import check_cells
-    from trionet_bench.suite.provenance import code_state, command_line
-    from trionet_bench.suite.runner import Orders, open_phases, run_plan
 
     check_cells(cells)
     orders = Orders(code_state(), command_line(sys.argv[1:]), options.retry_failed, options.force, _cache())
@@ -153,10 +153,10 @@ def _run(plan: "Plan", cells: "list[PlannedCell]", options: RunOptions) -> "Plan
 
 def _executor(options: RunOptions) -> "Executor":
     if options.executor == "ray":
-        from trionet_bench.suite.cluster import RayExecutor
+        from trionet_bench.execution.executors.ray import RayExecutor
 
         return RayExecutor(options.jobs, options.device, options.devices)
-    from trionet_bench.suite.local import LocalExecutor, plan_desks
+    from trionet_bench.execution.executors.local import LocalExecutor, plan_desks
 
     return LocalExecutor(plan_desks(options.jobs, options.device, options.devices))
 
@@ -165,10 +165,10 @@ def _print_dry(plan: "Plan", cells: "list[PlannedCell]", options: RunOptions) ->
     """What a run would do, and what that comes to."""
     from trionet_bench.cli._estimate import estimate_lines
     from trionet_bench.cli._showing import headline, outcome_json
-    from trionet_bench.suite.estimate import estimate
-    from trionet_bench.suite.jobs import Estimates, cell_job, phase_job
-    from trionet_bench.suite.local import plan_desks
-    from trionet_bench.suite.runner import open_phases
+    from trionet_bench.execution.estimate import estimate
+    from trionet_bench.execution.executors.local import plan_desks
+    from trionet_bench.execution.jobs import Estimates, cell_job, phase_job
+    from trionet_bench.execution.scheduler import open_phases
 
     jobs = [*map(phase_job, open_phases(plan, cells)), *map(cell_job, cells)]
     desks = plan_desks(options.jobs, options.device, options.devices)

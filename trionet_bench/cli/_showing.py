@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from trionet_bench.execution.plan import Plan, PlannedCell
 from trionet_bench.records.layout import format_budget
-from trionet_bench.suite.plan import Plan, PlannedCell
 
 
 def counted(number: int, noun: str) -> str:

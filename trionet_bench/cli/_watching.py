@@ -3,9 +3,9 @@
 import time
 from collections.abc import Mapping
 
+from trionet_bench.execution.scheduler import Watcher
+from trionet_bench.execution.worker import Outcome
 from trionet_bench.progress import Progress, duration
-from trionet_bench.suite.runner import Watcher
-from trionet_bench.suite.task import Outcome
 
 _SIGN_OF_LIFE = 60.0  # seconds between lines on what is under way, where there is no terminal to draw on
 

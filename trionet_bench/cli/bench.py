@@ -116,8 +116,8 @@ def start(setting: Any, as_json: bool) -> None:
 def everything(ctx: click.Context, setting: Any, results: Path, reports: Path, as_json: bool) -> None:
     """All of these, into one file under RESULTS/benchmarks and one page under REPORTS/benchmarks."""
     from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all
+    from trionet_bench.integrity.provenance import command_line
     from trionet_bench.progress import Progress
-    from trionet_bench.suite.provenance import command_line
 
     with Progress() as progress:
         command = command_line(sys.argv[1:])

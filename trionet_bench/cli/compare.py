@@ -31,8 +31,8 @@ def compare(ctx: click.Context, data: str, options: RunOptions, **wishes: Any) -
     DATA is a folder of images in class folders, a folder of Parquet files, a .csv or .npz file, or a source such as
     torchvision:Flowers102. Resolution, space, budget and epochs are picked from the data; the reasons are printed.
     """
-    from trionet_bench.suite.proposal import Wishes, propose
-    from trionet_bench.suite.spec import load_suite
+    from trionet_bench.suite.autosuite import Wishes, propose
+    from trionet_bench.suite.specification import load_suite
 
     models = tuple(name.strip() for name in wishes.pop("models").split(",") if name.strip())
     quick = wishes.pop("quick")

@@ -10,7 +10,7 @@ import click
 from trionet_bench.cli._options import data_root_option, json_option
 
 if TYPE_CHECKING:
-    from trionet_bench.data.catalogue import NamedSet
+    from trionet_bench.data.sources.catalogue import NamedSet
 
 MISSING = 4
 
@@ -30,7 +30,7 @@ def list_sets(name: str | None, data_root: Path, as_json: bool) -> None:
     A source need not be named here: folder:PATH, imagenet:PATH, csv:PATH, npz:PATH, hf:PATH and hf:NAME@REVISION take
     any images.
     """
-    from trionet_bench.data.catalogue import named_set, named_sets
+    from trionet_bench.data.sources.catalogue import named_set, named_sets
 
     sets = [named_set(name)] if name else list(named_sets().values())
     if as_json:
@@ -52,8 +52,8 @@ def list_sets(name: str | None, data_root: Path, as_json: bool) -> None:
 @json_option
 def check(source: str, data_root: Path, workers: int | None, as_json: bool) -> None:
     """Open SOURCE, a URI or a known name, and decode every image of it. Exit code 4 if any is broken."""
-    from trionet_bench.data.catalogue import source_uri
-    from trionet_bench.data.check import inspect
+    from trionet_bench.data.pipeline.check import inspect
+    from trionet_bench.data.sources.catalogue import source_uri
 
     found = inspect(source_uri(source), data_root, workers)
     facts = found.facts()
@@ -68,7 +68,7 @@ def check(source: str, data_root: Path, workers: int | None, as_json: bool) -> N
 @json_option
 def fetch(name: str, data_root: Path, as_json: bool) -> None:
     """Download NAME into the data root: a known name, hf:NAME@REVISION, or imagenet:PATH to unpack its archives."""
-    from trionet_bench.data.fetch import fetch as fetch_set
+    from trionet_bench.data.sources.fetch import fetch as fetch_set
 
     index = fetch_set(name, data_root)
     if as_json:

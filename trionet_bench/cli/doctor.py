@@ -22,7 +22,7 @@ def doctor(ctx: click.Context, results: Path, reports: Path, data_root: Path, as
 
     Exit code 1 where something keeps the program from working.
     """
-    from trionet_bench.suite.health import examine  # looks at torch, which --help must not load
+    from trionet_bench.integrity.doctor import examine  # looks at torch, which --help must not load
 
     findings = examine(results, reports, data_root)
     if as_json:

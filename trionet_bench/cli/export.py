@@ -43,7 +43,7 @@ def export(
     from trionet_bench.records.store import find_cell
     from trionet_bench.systems.exporting import SUFFIXES, sample  # torch loads here, not for --help
     from trionet_bench.systems.exporting import export as write
-    from trionet_bench.systems.found import load_found
+    from trionet_bench.systems.trained import load_found
 
     folder = find_cell(cell, results)
     found = load_found(folder)

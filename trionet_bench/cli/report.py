@@ -59,7 +59,7 @@ def _suite_name(target: str) -> str:
     """What a suite file calls itself; anything else as it is."""
     if not Path(target).is_file():
         return target
-    from trionet_bench.suite.spec import load_suite
+    from trionet_bench.suite.specification import load_suite
 
     return load_suite(target).name
 
@@ -72,7 +72,7 @@ def image_reader(
     def read(source: str, positions: Sequence[int], labels: Sequence[int]) -> "list[np.ndarray] | None":
         import numpy as np
 
-        from trionet_bench.data.source import open_source
+        from trionet_bench.data.sources.base import open_source
         from trionet_bench.errors import BenchError
 
         try:

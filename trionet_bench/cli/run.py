@@ -15,6 +15,6 @@ def run(ctx: click.Context, suite: str, options: RunOptions) -> None:
 
     What is finished is never run again; a run that was interrupted goes on where it stood. Nothing is downloaded.
     """
-    from trionet_bench.suite.spec import load_suite  # parsing libraries load here, not for --help
+    from trionet_bench.suite.specification import load_suite  # parsing libraries load here, not for --help
 
     ctx.exit(run_suite(load_suite(suite), options))

@@ -21,12 +21,12 @@ def search() -> None:
 
 
 def _step(name: str, suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
+    from trionet_bench.execution.executors.inline import carry_out_step  # torch loads here, not for --help
+    from trionet_bench.execution.plan import check_cells, make_plan, parse_only
+    from trionet_bench.execution.scheduler import Orders
+    from trionet_bench.integrity.provenance import code_state, command_line
     from trionet_bench.progress import Progress
-    from trionet_bench.suite.alone import carry_out_step  # torch loads here, not for --help
-    from trionet_bench.suite.plan import check_cells, make_plan, parse_only
-    from trionet_bench.suite.provenance import code_state, command_line
-    from trionet_bench.suite.runner import Orders
-    from trionet_bench.suite.spec import load_suite
+    from trionet_bench.suite.specification import load_suite
 
     loaded = load_suite(suite)
     plan = make_plan(loaded, results.resolve(), data_root, parse_only(only, loaded) if only else None)

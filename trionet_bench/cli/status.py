@@ -17,8 +17,8 @@ from trionet_bench.cli._options import data_root_option, json_option, only_optio
 def status(suite: str, results: Path, data_root: Path, only: str | None, as_json: bool) -> None:
     """Which cells are complete, failed, missing, or stale (made by an earlier form of the suite or of its data)."""
     from trionet_bench.cli._showing import failures, grid, headline, outcome_json
-    from trionet_bench.suite.plan import make_plan, parse_only
-    from trionet_bench.suite.spec import load_suite
+    from trionet_bench.execution.plan import make_plan, parse_only
+    from trionet_bench.suite.specification import load_suite
 
     checked = load_suite(suite)
     plan = make_plan(checked, results, data_root, parse_only(only, checked) if only else None)

@@ -18,7 +18,7 @@ def suite() -> None:
 @json_option
 def list_suites(as_json: bool) -> None:
     """The suites that can be run by name, with what each answers."""
-    from trionet_bench.suite.spec import load_suite, shipped_suites
+    from trionet_bench.suite.specification import load_suite, shipped_suites
 
     rows = [{"name": name, **_facts(load_suite(path))} for name, path in shipped_suites().items()]
     if as_json:
@@ -34,7 +34,7 @@ def list_suites(as_json: bool) -> None:
 @json_option
 def show(suite: str, as_json: bool) -> None:
     """The text of a suite; with --json, what it resolves to."""
-    from trionet_bench.suite.spec import load_suite
+    from trionet_bench.suite.specification import load_suite
 
     checked = load_suite(suite)
     click.echo(json.dumps({"schema": 1, **_resolved(checked)}) if as_json else checked.document.text.rstrip())
@@ -49,8 +49,8 @@ def validate(suite: str, data_root: Path, as_json: bool) -> None:
 
     Exit code 2 for a fault in the suite, 4 for missing data. Nothing is trained.
     """
-    from trionet_bench.suite.plan import check_cells, make_plan
-    from trionet_bench.suite.spec import load_suite
+    from trionet_bench.execution.plan import check_cells, make_plan
+    from trionet_bench.suite.specification import load_suite
 
     checked = load_suite(suite)
     plan = make_plan(checked, Path("results"), data_root)
@@ -72,7 +72,7 @@ def schema() -> None:
 
 
 def _facts(checked: Any) -> dict[str, Any]:
-    from trionet_bench.suite.plan import cell_names
+    from trionet_bench.execution.plan import cell_names
 
     return {
         "title": checked.title,

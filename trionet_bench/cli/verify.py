@@ -19,7 +19,7 @@ def verify(ctx: click.Context, results: Path, as_json: bool) -> None:
     RESULTS is a folder of suites, one suite's folder, or any folder in it. Exit code 1 where there is a fault.
     """
     from trionet_bench.cli._showing import counted
-    from trionet_bench.suite import verify as library  # numpy loads here, not for --help
+    from trionet_bench.integrity import verify as library  # numpy loads here, not for --help
 
     verdict = library.verify(results.resolve())
     if as_json:

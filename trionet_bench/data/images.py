@@ -32,7 +32,7 @@ def square(image: Image.Image, side: int, channels: int) -> np.ndarray:
 
 def planes(image: Image.Image) -> np.ndarray:
     """uint8 (C, H, W) of an L or RGB image."""
-    pixels = np.array(image)                                     # (H, W) or (H, W, 3)
+    pixels = np.array(image)  # (H, W) or (H, W, 3)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 

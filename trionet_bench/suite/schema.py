@@ -3,7 +3,7 @@
 from typing import Any
 
 from trionet_bench.spaces.presets import SPACES
-from trionet_bench.suite.spec import SuiteFile
+from trionet_bench.suite.specification import SuiteFile
 from trionet_bench.systems import load_system, system_names
 from trionet_bench.training.recipe import Recipe, list_recipes
 

@@ -12,11 +12,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from trionet_bench.data.source import open_source
+from trionet_bench.data.sources.base import open_source
 from trionet_bench.errors import BenchError, StoreError, UsageError
 from trionet_bench.records.layout import ARCHITECTURE
 from trionet_bench.records.store import read_record
-from trionet_bench.systems.found import FoundNetwork
+from trionet_bench.systems.trained import FoundNetwork
 
 Format = Literal["onnx", "torch"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2"}

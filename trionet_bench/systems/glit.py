@@ -34,7 +34,7 @@ from trionet_bench.training.recipe import Recipe, SearchRecipe
 if TYPE_CHECKING:
     from trionet_bench.networks.elastic import Naming
     from trionet_bench.systems.retraining import Bench
-    from trionet_bench.systems.searching import Found
+    from trionet_bench.systems.search_phase import Found
 
 SPACE_KIND = GLiTSpace.kind
 FIRST, CHOICE, SECOND, JOINT = "distribution-supernet", "distribution", "detail-supernet", "joint-supernet"
@@ -113,7 +113,7 @@ def phase_work(phase: Phase, cell: Cell) -> list[Work]:
 def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """Train one of the supernets, or choose the distribution."""
     from trionet_bench.systems.retraining import Bench
-    from trionet_bench.systems.searching import train_phase
+    from trionet_bench.systems.search_phase import train_phase
 
     bench = Bench.open(cell, workplace)
     space = _at_width(cell)
@@ -137,7 +137,7 @@ def run_search(cell: Cell, workplace: Workplace) -> dict[str, Any]:
 def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """The last search, then training of what it found, from scratch and from its inherited weights."""
     from trionet_bench.systems.retraining import Bench, drop_checkpoints, retrain_and_describe
-    from trionet_bench.systems.searching import add_inherited
+    from trionet_bench.systems.search_phase import add_inherited
 
     bench = Bench.open(cell, workplace)
     if _options(cell).levels == "none":
@@ -162,7 +162,7 @@ def _choose_distribution(bench: "Bench", space: GLiTSpace) -> dict[str, Any]:
     """Search the first level, train its best alone, and take the most accurate; ties go to the better in the search."""
     from trionet_bench.networks.layers import initialise
     from trionet_bench.systems.retraining import drop_checkpoints
-    from trionet_bench.systems.searching import letters
+    from trionet_bench.systems.search_phase import letters
 
     cell = bench.cell
     began = time.monotonic()
@@ -199,7 +199,7 @@ def _last_search(bench: "Bench") -> tuple["Found", dict[str, Any]]:
 
 def _search(bench: "Bench", space: GLiTSpace, supernet: str, settings: SearchRecipe) -> tuple["Found", dict[str, Any]]:
     """One search in the supernet that a phase left, and what a record says of it."""
-    from trionet_bench.systems.searching import search, search_fields, trained
+    from trionet_bench.systems.search_phase import search, search_fields, trained
 
     cell = bench.cell
     sampler, cost = _sampler(cell, space), cost_in(cell, space)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trionet_bench.data.batches import EvalBatches, TrainBatches, eval_batches, train_batches
-from trionet_bench.data.loader import ImageData, ImageSet, load_images
+from trionet_bench.data.pipeline.batches import EvalBatches, TrainBatches, eval_batches, train_batches
+from trionet_bench.data.pipeline.loader import ImageData, ImageSet, load_images
 from trionet_bench.networks.cost import count_again, profile
 from trionet_bench.networks.latency import measure_latency
 from trionet_bench.networks.layers import initialise

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trionet_bench.networks.elastic import Naming
     from trionet_bench.search.calibration import ChildScorer
     from trionet_bench.systems.retraining import Bench
-    from trionet_bench.systems.searching import Found
+    from trionet_bench.systems.search_phase import Found
 
 
 SUPERNET = "supernet"  # the phase
@@ -89,7 +89,7 @@ def phase_work(phase: Phase, cell: Cell) -> list[Work]:
 def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """Train the supernet; leaves its weights and ``history.jsonl``."""
     from trionet_bench.systems.retraining import Bench
-    from trionet_bench.systems.searching import train_phase
+    from trionet_bench.systems.search_phase import train_phase
 
     bench = Bench.open(cell, workplace)
     return train_phase(bench, _supernet(bench), make_sampler(cell), _recipe(cell))
@@ -108,7 +108,7 @@ def run_search(cell: Cell, workplace: Workplace) -> dict[str, Any]:
 def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
     """Search in the trained supernet, then train the found network from scratch and from its inherited weights."""
     from trionet_bench.systems.retraining import Bench, drop_checkpoints, retrain_and_describe
-    from trionet_bench.systems.searching import add_inherited
+    from trionet_bench.systems.search_phase import add_inherited
 
     bench = Bench.open(cell, workplace)
     began = time.monotonic()
@@ -124,7 +124,7 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
 
 def _search(bench: "Bench") -> tuple["Found", dict[str, Any]]:
     """Search under the cell's budget; with the record's ``search``."""
-    from trionet_bench.systems.searching import search, search_fields
+    from trionet_bench.systems.search_phase import search, search_fields
 
     cell, options = bench.cell, bench.cell.options
     assert isinstance(options, Options)
@@ -140,7 +140,7 @@ def _search(bench: "Bench") -> tuple["Found", dict[str, Any]]:
 
 def open_supernet(bench: "Bench") -> "ChildScorer":
     """The trained supernet among the cell's inputs, as the scorer of its children."""
-    from trionet_bench.systems.searching import trained
+    from trionet_bench.systems.search_phase import trained
 
     return trained(bench, _supernet(bench), SUPERNET)
 

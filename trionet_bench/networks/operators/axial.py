@@ -10,7 +10,7 @@ halves like a strided convolution does.
 import torch
 from torch import Tensor, nn
 
-from trionet_bench.networks.attention import (
+from trionet_bench.networks.attention.layers import (
     HeadProjection,
     RetrievalNorm,
     SimilarityNorm,
@@ -20,11 +20,11 @@ from trionet_bench.networks.attention import (
     scaled_sum,
     term_moments,
 )
+from trionet_bench.networks.attention.window import Window, attend, observe
 from trionet_bench.networks.layers import Specified, Weight
 from trionet_bench.networks.sharing import Axis, centred, dims
 from trionet_bench.networks.sharing import channels as plain
 from trionet_bench.networks.sharing import heads as head_axis
-from trionet_bench.networks.window_attention import Window, attend, observe
 from trionet_bench.spaces.resnet import Block
 
 

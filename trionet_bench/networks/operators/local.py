@@ -11,7 +11,7 @@ masked: neither paper says, our choice.
 import torch
 from torch import Tensor, nn
 
-from trionet_bench.networks.attention import (
+from trionet_bench.networks.attention.layers import (
     HeadProjection,
     RetrievalNorm,
     SimilarityNorm,
@@ -21,12 +21,12 @@ from trionet_bench.networks.attention import (
     scaled_sum,
     term_moments,
 )
+from trionet_bench.networks.attention.unfolded import inside_windows, other_end, retrieval, similarity
+from trionet_bench.networks.attention.window import Window, attend, observe
 from trionet_bench.networks.layers import BatchNorm, Specified, Weight
 from trionet_bench.networks.sharing import centred, dims
 from trionet_bench.networks.sharing import channels as plain
 from trionet_bench.networks.sharing import heads as head_axis
-from trionet_bench.networks.window_attention import Window, attend, observe
-from trionet_bench.networks.windows import inside_windows, other_end, retrieval, similarity
 from trionet_bench.spaces.resnet import Block
 
 

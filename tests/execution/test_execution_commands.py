@@ -1,0 +1,257 @@
+"""run, status, suite and verify, on suites of the fake system."""
+
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from trionet_bench.cli.main import main
+from trionet_bench.execution import estimate
+from trionet_bench.execution.executors import local
+from trionet_bench.integrity.verify import recomputed_key, verify
+from trionet_bench.records.record import Record
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch, _fake_system: None, tmp_path: Path) -> None:
+    """Workers that know the fake system and need no torch; everything in a folder of its own."""
+    for name, module in import_module("stand_ins").MODULES.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(local, "worker_context", lambda: multiprocessing.get_context("fork"))
+    monkeypatch.chdir(tmp_path)
+
+
+def bench(*arguments: object) -> Result:
+    options = ["--device", "cpu", "--no-report"] if arguments[0] == "run" else []
+    return CliRunner().invoke(main, [*map(str, arguments), *options])
+
+
+def answer(*arguments: object) -> Any:
+    return json.loads(bench(*arguments, "--json").stdout)
+
+
+def test_run_then_run_again_then_status(suite_file: Write):
+    path = suite_file({"a": {}, "b": {"shared": True}})
+    first = answer("run", path)
+    assert (first["ran"], first["counts"]) == (4, {"complete": 4, "failed": 0, "missing": 0, "stale": 0})
+    assert {cell["state"] for cell in first["cells"]} == {"complete"}
+    assert all(0 <= cell["metrics"]["test_top1"] <= 1 for cell in first["cells"])
+    began = time.monotonic()
+    assert answer("run", path)["ran"] == 0
+    assert time.monotonic() - began < 3
+    stands = answer("status", path)
+    assert stands["cells"] == first["cells"]
+    assert [phase["done"] for phase in stands["phases"]] == [True, True]
+    text = bench("status", path).stdout
+    assert text.splitlines()[0] == "fakes: 4 of 4 cells complete"
+    assert text.splitlines()[2].split() == ["digits", "4M", "a", "complete", "complete"]
+
+
+def test_dry_run_says_what_it_would_do_and_does_nothing(
+    suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(estimate, "measure_pace", lambda cell, desk: estimate.Pace(1e-9, 3e-9, 0.01))
+    path = suite_file({"a": {}, "b": {"shared": True}})
+    result = bench("run", path, "--dry-run")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[:7] == [
+        "fakes: 0 of 4 cells complete, 4 missing",
+        "would run digits b fakenet s0",
+        "would run digits b fakenet s1",
+        "would run digits a 4M s0",
+        "would run digits b 4M s0",
+        "would run digits a 4M s1",
+        "would run digits b 4M s1",
+    ]
+    assert lines[7].startswith("system fake does not say")
+    assert lines[-1].startswith("decoded images")
+    assert not (tmp_path / "results").exists()
+    bench("run", path, "--only", "model=a")
+    assert len(answer("run", path, "--dry-run")["would_run"]) == 4
+
+
+def test_only(suite_file: Write):
+    path = suite_file({"a": {}, "b": {}})
+    assert answer("run", path, "--only", "model=a,seed=1")["ran"] == 1
+    assert answer("status", path)["counts"]["complete"] == 1
+    assert bench("run", path, "--only", "modle=a").exit_code == 2
+    assert bench("run", path, "--only", "model=z").exit_code == 2
+
+
+def test_a_failing_cell_is_3_and_the_others_complete(suite_file: Write):
+    path = suite_file({"a": {}, "b": {"fault": "raise"}})
+    result = bench("run", path)
+    assert result.exit_code == 3
+    assert "failed: digits b 4M s0: ValueError: the loss is not finite" in result.stdout
+    assert "digits a 4M s0: done in" in result.stderr
+    assert answer("status", path)["counts"] == {"complete": 2, "failed": 2, "missing": 0, "stale": 0}
+    again = bench("run", path)
+    assert (again.exit_code, again.stderr) == (3, "")
+
+
+def test_missing_data_are_4_and_the_others_complete(suite_file: Write):
+    datasets = {"digits": {"source": "sklearn:digits"}, "cars": {"source": "folder:cars"}}
+    path = suite_file({"a": {}}, datasets=datasets)
+    result = bench("run", path)
+    assert result.exit_code == 4
+    assert "2 cells of data set cars cannot be run" in result.stderr
+    assert answer("status", path)["counts"] == {"complete": 2, "failed": 0, "missing": 2, "stale": 0}
+    assert bench("run", path, "--only", "dataset=!cars").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sedes": [0]}, 'unknown key "sedes"'),
+        ({"models": {"a": {"system": "fak"}}}, 'unknown system "fak"'),
+        ({"datasets": {"d": {"source": "sklearn:faces"}}}, "digits"),
+        ({"datasets": {"d": {"source": "nowhere:x"}}}, "nowhere"),
+        ({"budgets": ["tiny"]}, '"tiny" is not a budget'),
+        ({"models": {"a": {"system": "fake", "fault": "impossible"}}}, "No architecture of fake fits"),
+    ],
+)
+def test_wrong_suites_are_2_before_anything_runs(suite_file: Write, tmp_path: Path, changes: Any, message: str):
+    path = suite_file(**changes)
+    result = bench("run", path)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+    assert bench("suite", "validate", path).exit_code == 2
+
+
+def test_options_from_the_environment(suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRIONET_BENCH_RESULTS", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("TRIONET_BENCH_RUN_ONLY", "seed=1")
+    assert answer("run", suite_file({"a": {}}))["ran"] == 1
+    assert (tmp_path / "elsewhere/fakes/digits/a/4M-s1/record.json").exists()
+
+
+def test_the_report_is_written_once_and_named(suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    written: list[Path] = []
+
+    def write(folders: list[Path], out: Path) -> Path:
+        written.append(out)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "index.html").write_text("")
+        return out / "index.html"
+
+    page = ModuleType("page")
+    page.write_report = write  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "trionet_bench.reporting.page", page)
+    path = suite_file({"a": {}}, seeds=[0])
+    for _ in range(2):
+        result = CliRunner().invoke(main, ["run", str(path), "--device", "cpu"])
+        assert result.stdout.splitlines()[-1] == "Report: reports/fakes/index.html"
+    assert written == [Path("reports/fakes")]
+    CliRunner().invoke(main, ["run", str(path), "--device", "cpu", "--force"])
+    assert len(written) == 2
+
+
+def test_a_suite_that_asks_for_less_is_reported_so(suite_file: Write, monkeypatch: pytest.MonkeyPatch):
+    written = []
+
+    def write(folders: list[Path], out: Path) -> Path:
+        (out / "index.html").parent.mkdir(parents=True, exist_ok=True)
+        (out / "index.html").write_text("page")
+        written.append(json.loads((folders[0] / "suite.json").read_text())["expected"])
+        return out / "index.html"
+
+    page = ModuleType("page")
+    page.write_report = write  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "trionet_bench.reporting.page", page)
+    for seeds in ([0, 1], [0], [0]):
+        path = suite_file({"a": {}}, seeds=seeds)
+        assert CliRunner().invoke(main, ["run", str(path), "--device", "cpu"]).exit_code == 0
+    assert [len(expected) for expected in written] == [2, 1]
+
+
+def test_suite_commands(suite_file: Write):
+    path = suite_file({"a": {}})
+    assert bench("suite", "validate", path).stdout == f"{path} is a valid suite of 2 cells.\n"
+    assert bench("suite", "show", path).stdout == path.read_text()
+    assert answer("suite", "show", path)["models"]["a"]["recipe"]["name"] == "quick"
+    assert "quickstart" in [suite["name"] for suite in answer("suite", "list")["suites"]]
+    assert json.loads(bench("suite", "schema").stdout)["properties"]["schema"]["const"] == 1
+    missing = suite_file({"a": {}}, datasets={"d": {"source": "folder:none"}})
+    assert bench("suite", "validate", missing).exit_code == 4
+
+
+def test_verify_finds_nothing_in_what_was_just_made(suite_file: Write):
+    bench("run", suite_file({"a": {}, "b": {"shared": True}, "c": {"fault": "raise"}}))
+    verdict = answer("verify", "results")
+    assert (verdict["records"], verdict["phases"], verdict["files"], verdict["faults"]) == (6, 2, 8, [])
+    assert bench("verify", "results").stdout == "6 records and 2 shared phases verified: no fault\n"
+
+
+def test_verify_knows_of_a_part_of_train(suite_file: Write):
+    bench("run", suite_file({"a": {}}, datasets={"d": {"source": "sklearn:digits", "train_images": 400}}, seeds=[0]))
+    assert answer("verify", "results")["faults"] == []
+    record = Path("results/fakes/d/a/4M-s0/record.json")
+    assert json.loads(record.read_text())["data"]["train_images"] == 400
+    _edit(record, lambda r: r["data"].update(train_images=500))
+    (fault,) = answer("verify", "results")["faults"]
+    assert fault["message"] == "its key does not follow from its contents"
+
+
+def _edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r["recipe"].update(epochs=99), "its key does not follow from its contents"),
+        (lambda r: r["options"].update(label="x"), "its key does not follow from its contents"),
+        (lambda r: r.update(seed=1), "it is the record of digits/b/4M-s1"),
+        (lambda r: r["artifacts"].update({"architecture.json": "0" * 64}), "is not the file that was written"),
+        (lambda r: r["artifacts"].update({"model.safetensors": "0" * 64}), "model.safetensors is missing"),
+        (lambda r: r["counts"].update(evaluated=359), "359 of 360 test images were evaluated"),
+        (lambda r: r["metrics"].update(test_top1=0.5), "test_top1 is 0.5, but by predictions.npz"),
+        (lambda r: r.update(macs=3_900_001), "adds up to 3900000, not to 3900001 MACs"),
+        (lambda r: r["inputs"]["fakenet"].update(content="0" * 64), "its phase fakenet has been made anew"),
+        (lambda r: r.update(schema=9), "record schema 9"),
+    ],
+)
+def test_verify_names_each_fault(suite_file: Write, change: Callable[[dict[str, Any]], None], message: str):
+    bench("run", suite_file({"b": {"shared": True}}, seeds=[0]))
+    _edit(Path("results/fakes/digits/b/4M-s0/record.json"), change)
+    result = bench("verify", "results")
+    assert result.exit_code == 1
+    assert "fakes/digits/b/4M-s0/record.json: " in result.stdout
+    assert message in result.stdout
+
+
+def test_verify_looks_into_phases_and_files(suite_file: Write):
+    bench("run", suite_file({"b": {"shared": True}}, seeds=[0]))
+    (phase,) = Path("results/fakes/phases").iterdir()
+    (phase / "weights.safetensors").write_bytes(b"other weights")
+    predictions = Path("results/fakes/digits/b/4M-s0/predictions.npz")
+    with np.load(predictions) as stored:
+        shorter = {name: array[:-1] for name, array in stored.items()}
+    np.savez_compressed(predictions, **shorter)
+    faults = {(fault.path, fault.message) for fault in verify(Path("results")).faults}
+    name = phase.relative_to("results")
+    assert (f"{name}/phase.json", "weights.safetensors is not the file that was written") in faults
+    assert ("fakes/digits/b/4M-s0/record.json", "predictions.npz has 359 images, not 360") in faults
+
+
+def test_a_key_can_be_recomputed_from_its_record(suite_file: Write):
+    models = {"a": {"recipe": {"epochs": 3}, "space": {"windows": [3]}, "nested": {"depth": 4}}}
+    bench("run", suite_file(models, seeds=[0]))
+    record = Record.model_validate_json(Path("results/fakes/digits/a/4M-s0/record.json").read_bytes())
+    assert recomputed_key(record) == record.key

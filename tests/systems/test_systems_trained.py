@@ -1,0 +1,199 @@
+"""The found network in other hands: loaded from its folder, and exported."""
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from tiny import RECIPE, cell, index
+
+import trionet_bench
+from trionet_bench.cli.main import main
+from trionet_bench.errors import StoreError, UsageError
+from trionet_bench.networks.layers import initialise
+from trionet_bench.networks.skeletons import build_network
+from trionet_bench.spaces.resnet import Block, ResNetArchitecture, Stage
+from trionet_bench.systems import exporting, load_system
+from trionet_bench.systems.cell import Workplace
+from trionet_bench.systems.exporting import Sample, export
+from trionet_bench.systems.trained import FoundNetwork
+
+OPERATORS = ("conv", "local", "axial")
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stand-alone cells, a folder for each operator."""
+    root = tmp_path_factory.mktemp("results") / "tests" / "thirds"
+    for operator in OPERATORS:
+        folder = root / operator / "120K-s0"
+        folder.mkdir(parents=True)
+        of = cell("standalone", operator=operator)
+        load_system("standalone").run_cell(of, Workplace(folder))
+        (folder / "record.json").write_text("{}")
+    return root
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    heavy = "{'torch', 'numpy', 'click'} & set(sys.modules)"
+    script = f"import sys, trionet_bench; assert trionet_bench.load; assert not {heavy}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_loaded_network_predicts_what_the_cell_predicted_bit_for_bit(cells: Path, operator: str):
+    model = trionet_bench.load(cells / operator / "120K-s0")
+    assert (model.training, model.network.training, model.classes) == (False, False, ("left", "middle", "right"))
+    images = index()
+    seen = torch.stack([model.transforms(images.read("test", position)) for position in range(15)])
+    with torch.no_grad():
+        confidence, predictions = model(seen).softmax(1).max(1)
+    with np.load(cells / operator / "120K-s0" / "predictions.npz") as stored:
+        assert np.array_equal(stored["predictions"], predictions.numpy())
+        assert np.array_equal(stored["confidence"], confidence.numpy().astype(np.float16))
+
+
+@pytest.mark.parametrize("name", ["", "record.json", "architecture.json", "model.safetensors"])
+def test_a_cell_is_named_by_its_folder_or_a_file_in_it(cells: Path, name: str):
+    assert trionet_bench.load(str(cells / "conv" / "120K-s0" / name)).card["resolution"] == 8
+
+
+def test_images_are_classified(cells: Path, tmp_path: Path):
+    model = trionet_bench.load(cells / "conv" / "120K-s0")
+    image = index().read("test", 1)
+    guesses = model.classify(image)
+    with np.load(cells / "conv" / "120K-s0" / "predictions.npz") as stored:
+        assert guesses[0].name == model.classes[stored["predictions"][1]]
+        assert guesses[0].probability == pytest.approx(float(stored["confidence"][1]), abs=1e-3)
+    assert sum(guess.probability for guess in guesses) == pytest.approx(1)
+    assert [guess.probability for guess in guesses] == sorted((g.probability for g in guesses), reverse=True)
+    image.save(tmp_path / "image.png")
+    assert model.classify(tmp_path / "image.png", most=1) == guesses[:1]
+    # any size and mode is brought to what the network takes
+    assert model.transforms(Image.new("RGBA", (30, 20))).shape == (1, 8, 8)
+
+
+def test_what_cannot_be_loaded_is_told(cells: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match="nowhere is no folder"):
+        trionet_bench.load("nowhere")
+    with pytest.raises(UsageError, match=r"has no architecture\.json"):
+        trionet_bench.load(tmp_path)
+    source = cells / "conv" / "120K-s0"
+    card = json.loads((source / "architecture.json").read_text())
+    (tmp_path / "model.safetensors").write_bytes((source / "model.safetensors").read_bytes())
+    (tmp_path / "architecture.json").write_text(json.dumps({key: card[key] for key in card if key != "view"}))
+    with pytest.raises(UsageError, match="does not say view"):
+        trionet_bench.load(tmp_path)
+    (tmp_path / "architecture.json").write_text(json.dumps({**card, "classes": ["left", "right"]}))
+    with pytest.raises(UsageError, match=r"model.safetensors does not fit architecture.json beside it"):
+        trionet_bench.load(tmp_path)
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(UsageError, match="cannot be read as an image"):
+        trionet_bench.load(source).classify(tmp_path / "text.png")
+
+
+def test_a_cell_is_timed_where_its_recipe_asks(tmp_path: Path):
+    asked = RECIPE.model_copy(update={"latency": True, "epochs": 1})
+    assert asked.key_fields() == RECIPE.model_copy(update={"epochs": 1}).key_fields()
+    of = cell("standalone", operator="conv")
+    timed = load_system("standalone").run_cell(type(of)(**{**vars(of), "recipe": asked}), Workplace(tmp_path))
+    assert 0 < timed["timings"]["latency_s"] < 1
+
+
+def mixed() -> FoundNetwork:
+    """A network of every operator, with odd sizes under a stride, and statistics as after training."""
+    blocks = (
+        Block("conv", 0.5, kernel=3),
+        Block("local", 0.5, window=3, heads=2, qk=1.0, v=1.0),
+        Block("axial", 0.5, heads=2, qk=0.5, v=1.0),
+    )
+    stages = (Stage(16, 1, blocks[:2]), Stage(24, 2, blocks[2:]))
+    architecture = ResNetArchitecture("conv3-pool", 8, "position_sensitive", stages)
+    network = initialise(build_network(architecture, 4, 3, 18), 0)
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in [*network.named_buffers(), *network.named_parameters()]:
+        if "norm" in name and tensor.is_floating_point():
+            tensor.data.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
+    card = {
+        "classes": list("abcd"),
+        "channels": 3,
+        "resolution": 18,
+        "view": "whole",
+        "mean": [0.5] * 3,
+        "std": [0.2] * 3,
+    }
+    return FoundNetwork(network, card)
+
+
+@pytest.mark.parametrize("form", ["onnx", "torch"])
+def test_an_exported_network_is_the_same(form: exporting.Format, tmp_path: Path):
+    if form == "onnx":
+        pytest.importorskip("onnxruntime")
+    found, path = mixed(), tmp_path / f"network{exporting.SUFFIXES[form]}"
+    images = torch.randn(5, 3, 18, 18, generator=torch.Generator().manual_seed(1))
+    done = export(found, form, path, Sample(images, "five images"))
+    assert (done.checked_on, [file.name for file in tmp_path.iterdir()]) == ("five images", [path.name])
+    with torch.no_grad():
+        expected = found(images)
+    assert expected.std() > 0.01  # there is something to agree on
+    limit = 1e-4 * max(1.0, expected.abs().max().item())  # float32 through a dozen layers
+    assert done.largest_difference <= limit
+    run = reread(form, path)
+    for batch in (1, 3, 5):
+        torch.testing.assert_close(run(images[:batch]), expected[:batch], rtol=0, atol=limit)
+
+
+def reread(form: str, path: Path):
+    """The file as another program would run it."""
+    if form == "torch":
+        extra = {"architecture.json": ""}
+        program = torch.export.load(path, extra_files=extra)
+        assert json.loads(extra["architecture.json"])["classes"] == list("abcd")
+        return program.module()
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path)
+    card = json.loads(session.get_modelmeta().custom_metadata_map["architecture.json"])
+    assert card["classes"] == list("abcd")
+    return lambda images: torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
+
+
+def test_a_file_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(
+        exporting._WRITERS, "torch", lambda program, path, card: lambda images: images.flatten(1)[:, :4]
+    )
+    with pytest.raises(StoreError, match="differs from the original"):
+        export(mixed(), "torch", tmp_path / "network.pt2", Sample(torch.ones(2, 3, 18, 18), "ones"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(exporting.NEEDED, "onnx", ("surely_not_installed",))
+    with pytest.raises(
+        UsageError, match=r"needs surely_not_installed; install with: pip install 'trionet_bench\[export\]'"
+    ):
+        export(mixed(), "onnx", tmp_path / "network.onnx", Sample(torch.ones(1, 3, 18, 18), "ones"))
+
+
+def test_the_command_writes_and_checks(cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    index().read("test", 0).save(tmp_path / "digit.png")
+    run = partial(CliRunner().invoke, main)
+    results = ["--results", str(cells.parents[1])]
+    done = run(
+        ["export", "tests:thirds/local/120K-s0", "--format", "torch", "--check", "digit.png", *results, "--json"]
+    )
+    assert done.exit_code == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert (facts["file"], facts["checked_on"]) == ("thirds-local-120K-s0.pt2", "1 given images")
+    assert (tmp_path / "thirds-local-120K-s0.pt2").is_file()
+    missing = run(["export", "tests:thirds/loca/120K-s0", *results])
+    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert 'did you mean "tests/thirds/local/120K-s0"?' in missing.stderr

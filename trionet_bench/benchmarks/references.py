@@ -1,0 +1,126 @@
+"""Attention written the simple ways, on the weights of the real operators: what ours is measured against.
+
+``unfold`` and ``einsum`` are direct transcriptions of the formulas; ``shifts`` goes through the window an offset at a
+time; ``dense`` lets every position attend over the whole map with a mask, by torch's own attention.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trionet_bench.networks.attention.layers import scaled_sum, term_moments
+from trionet_bench.networks.attention.unfolded import inside_windows
+from trionet_bench.networks.operators.axial import AxialAttention, LineAttention
+from trionet_bench.networks.operators.local import LocalAttention
+
+
+class UnfoldedLocal(LocalAttention):
+    """Keys and values copied once for every query that sees them."""
+
+    def retrieve(self, qkv: Tensor) -> Tensor:
+        height, width = qkv.shape[2:]
+        q, k, v = self.project.split(qkv)
+        q, k, v = q.flatten(3), self._windows(k), self._windows(v)  # (B, n, d, HW), (B, n, d, window^2, HW) twice
+        inside = inside_windows(height, width, self.window, qkv.device).flatten(0, 1).T  # (window^2, HW)
+        terms = [torch.einsum("bndl,bndwl->bnwl", q, k), torch.einsum("bndl,dw->bnwl", q, self.query_positions())]
+        if self.sensitive:
+            terms.append(torch.einsum("bndwl,dw->bnwl", k, self.key_positions()))
+        attention = _weights(self, terms, inside, 2, qkv).to(v.dtype)  # (B, n, window^2, HW)
+        retrieved = [torch.einsum("bnwl,bndwl->bndl", attention, v)]
+        if self.sensitive:
+            retrieved.append(torch.einsum("bnwl,dw->bndl", attention, self.value_positions()))
+        return torch.cat([t.flatten(1, 2) for t in retrieved], dim=1).unflatten(2, (height, width))
+
+    def _windows(self, x: Tensor) -> Tensor:
+        batch, heads, size, height, width = x.shape
+        unfolded = F.unfold(x.reshape(batch, heads * size, height, width), self.window, padding=self.window // 2)
+        return unfolded.view(batch, heads, size, self.window**2, height * width)
+
+
+class ShiftedLocal(LocalAttention):
+    """One offset of the window after the other, over the whole map."""
+
+    def retrieve(self, qkv: Tensor) -> Tensor:
+        height, width = qkv.shape[2:]
+        q, k, v = self.project.split(qkv)  # (B, n, d, H, W)
+        keys, values = self._shifts(k), self._shifts(v)
+        inside = inside_windows(height, width, self.window, qkv.device).permute(2, 0, 1)  # (window^2, H, W)
+        r_q = self.query_positions()  # (d, window^2)
+        terms = [
+            torch.stack([(q * key).sum(2) for key in keys], dim=2),  # (B, n, window^2, H, W)
+            torch.einsum("bndhw,do->bnohw", q, r_q),
+        ]
+        if self.sensitive:
+            r_k = self.key_positions()
+            along = [torch.einsum("bndhw,d->bnhw", key, r_k[:, o]) for o, key in enumerate(keys)]
+            terms.append(torch.stack(along, dim=2))
+        attention = _weights(self, terms, inside, 2, qkv).to(v.dtype)
+        content = torch.zeros_like(v)
+        for weight, value in zip(attention.unbind(2), values, strict=True):
+            content = content + weight[:, :, None] * value
+        retrieved = [content]
+        if self.sensitive:
+            retrieved.append(torch.einsum("bnohw,do->bndhw", attention, self.value_positions()))
+        return torch.cat([t.flatten(1, 2) for t in retrieved], dim=1)
+
+    def _shifts(self, x: Tensor) -> list[Tensor]:
+        height, width = x.shape[3:]
+        padded = F.pad(x, [self.window // 2] * 4)
+        steps = range(self.window)
+        return [padded[..., i : i + height, j : j + width] for i in steps for j in steps]
+
+
+class DenseLocal(LocalAttention):
+    """Plain terms only: all pairs of positions, those outside the window masked."""
+
+    def retrieve(self, qkv: Tensor) -> Tensor:
+        height, width = qkv.shape[2:]
+        q, k, v = (t.flatten(3).transpose(2, 3) for t in self.project.split(qkv))  # (B, n, HW, d)
+        y, x = torch.arange(height * width, device=q.device) // width, torch.arange(height * width) % width
+        reach = self.window // 2
+        down, right = y[None] - y[:, None] + reach, x[None] - x[:, None] + reach  # (HW, HW)
+        near = (down >= 0) & (down < self.window) & (right >= 0) & (right < self.window)
+        offset = (down * self.window + right).where(near, 0)
+        position = torch.matmul(q, self.query_positions())  # (B, n, HW, window^2)
+        bias = position.gather(3, offset.expand(*position.shape[:2], -1, -1)).masked_fill(~near, -torch.inf)
+        retrieved = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
+        return retrieved.transpose(2, 3).flatten(1, 2).unflatten(2, (height, width))
+
+
+class EinsumLine(LineAttention):
+    """A product for each term of the formula."""
+
+    def retrieve(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
+        q, k, v = self.project.split(qkv if self.lines == "rows" else qkv.transpose(2, 3))  # (B, n, d, lines, length)
+        length = q.shape[4]
+        index = torch.arange(length, device=q.device)
+        index = index[None, :] - index[:, None] + length - 1
+        r_q, r_k, r_v = (table[:, index] for table in tables)  # (d, i, j)
+        terms = [
+            torch.einsum("bndhi,bndhj->bnhij", q, k),
+            torch.einsum("bndhi,dij->bnhij", q, r_q),
+            torch.einsum("bndhj,dij->bnhij", k, r_k),
+        ]
+        moments = term_moments(terms) if self.similarity_norm.training else None
+        scale = self.similarity_norm(moments, q.shape[0] * q.shape[3] * length * length)
+        attention = scaled_sum(terms, scale).softmax(dim=-1).to(v.dtype)
+        content = torch.einsum("bnhij,bndhj->bndhi", attention, v)
+        placed = torch.einsum("bnhij,dij->bndhi", attention, r_v)
+        retrieved = torch.cat([content.flatten(1, 2), placed.flatten(1, 2)], dim=1)  # (B, 2 n d, lines, length)
+        return retrieved if self.lines == "rows" else retrieved.transpose(2, 3)
+
+
+class EinsumAxial(AxialAttention):
+    """Both passes by ``EinsumLine``."""
+
+    line = EinsumLine
+
+
+def _weights(module: LocalAttention, terms: list[Tensor], inside: Tensor, dim: int, qkv: Tensor) -> Tensor:
+    """Softmax over ``dim`` of the terms (B, n, ...), normalised where the module does that."""
+    if module.sensitive:
+        moments = term_moments(terms, inside) if module.similarity_norm.training else None
+        similarity = scaled_sum(terms, module.similarity_norm(moments, module.geometry.valid_pairs(qkv)))
+    else:
+        similarity = terms[0] + terms[1]
+    return similarity.masked_fill(~inside, -torch.inf).softmax(dim=dim)

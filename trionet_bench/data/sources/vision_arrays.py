@@ -1,0 +1,149 @@
+"""Reads the named sets that are arrays: CIFAR, SVHN, STL-10, MNIST. Labels at once, images when asked for."""
+
+import gzip
+import pickle
+import struct
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trionet_bench.data.sources.arrays import file_content, index_of_arrays
+from trionet_bench.data.sources.base import Index, Uri
+from trionet_bench.data.sources.catalogue import NamedSet
+from trionet_bench.errors import DataError
+
+PartFiles = Mapping[str, tuple[str, ...]]
+
+CIFAR10_FILES: PartFiles = {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "test": ("test_batch",)}
+CIFAR100_FILES: PartFiles = {"train": ("train",), "test": ("test",)}
+IDX_PREFIX = {"train": "train", "test": "t10k"}
+
+
+def cifar10(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    return _cifar(uri, root / "cifar-10-batches-py", facts, CIFAR10_FILES, ("batches.meta", "label_names", "labels"))
+
+
+def cifar100(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    return _cifar(uri, root / "cifar-100-python", facts, CIFAR100_FILES, ("meta", "fine_label_names", "fine_labels"))
+
+
+def _cifar(uri: Uri, root: Path, facts: NamedSet, files: PartFiles, keys: tuple[str, str, str]) -> Index:
+    meta, names, labels = keys
+    missing = [name for of_part in files.values() for name in of_part if not (root / name).is_file()]
+    if missing:
+        raise DataError(f"{uri.text}: {', '.join(missing)} is not in {root}. Unpack the archive again.")
+    return index_of_arrays(
+        uri,
+        facts.name,
+        classes=_unpickled(root / meta)[names],
+        labels={part: np.concatenate([_unpickled(root / name)[labels] for name in files[part]]) for part in files},
+        load=partial(_cifar_images, {part: tuple(root / name for name in files[part]) for part in files}),
+        shape=(32, 3),
+        content=[file_content(root / name) for part in files for name in files[part]],
+    )
+
+
+def _cifar_images(files: dict[str, tuple[Path, ...]], part: str) -> np.ndarray:
+    rows = np.concatenate([_unpickled(path)["data"] for path in files[part]])  # (N, 3 * 32 * 32), planes
+    return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Reads pickles of numbers, texts and arrays; anything else in a file from elsewhere could run code."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".")[0] in ("numpy", "_codecs") and name in ("_reconstruct", "ndarray", "dtype", "encode"):
+            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of images")
+
+
+def _unpickled(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        try:
+            content: dict[str, Any] = _ArraysOnly(file, encoding="latin1").load()
+        except (pickle.UnpicklingError, EOFError, ImportError) as error:
+            raise DataError(f"{path} is not a CIFAR file: {error}. Unpack the archive again.") from error
+    return content
+
+
+def svhn(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """Label 10 of the files is the digit 0."""
+    paths = {part: root / f"{part}_32x32.mat" for part in ("train", "test")}
+    return index_of_arrays(
+        uri,
+        facts.name,
+        classes="0123456789",
+        labels={part: _mat(path, "y").reshape(-1).astype(np.int64) % 10 for part, path in paths.items()},
+        load=partial(_svhn_images, paths),
+        shape=(32, 3),
+        content=[file_content(path) for path in paths.values()],
+    )
+
+
+def _svhn_images(paths: dict[str, Path], part: str) -> np.ndarray:
+    return np.ascontiguousarray(_mat(paths[part], "X").transpose(3, 0, 1, 2))  # stored as (H, W, C, N)
+
+
+def _mat(path: Path, name: str) -> np.ndarray:
+    from scipy.io import loadmat  # a tenth of a second that no other source needs
+
+    array: np.ndarray = loadmat(path, variable_names=[name])[name]
+    return array
+
+
+def stl10(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """The labelled images; the 100000 unlabelled ones are not read."""
+    folder = root / "stl10_binary"
+    names = folder / "class_names.txt"
+    parts = ("train", "test")
+    return index_of_arrays(
+        uri,
+        facts.name,
+        classes=names.read_text().split() if names.is_file() else [str(number) for number in range(1, 11)],
+        labels={part: np.fromfile(folder / f"{part}_y.bin", np.uint8).astype(np.int64) - 1 for part in parts},
+        load=partial(_stl10_images, folder),
+        shape=(96, 3),
+        content=[file_content(folder / f"{part}_X.bin") for part in parts],
+    )
+
+
+def _stl10_images(folder: Path, part: str) -> np.ndarray:
+    columns = np.memmap(folder / f"{part}_X.bin", np.uint8, mode="r").reshape(-1, 3, 96, 96)  # (N, C, W, H)
+    return columns.transpose(0, 3, 2, 1)
+
+
+def mnist(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """MNIST and Fashion-MNIST: IDX files, packed or not."""
+    raw = root / facts.name / "raw"
+    return index_of_arrays(
+        uri,
+        facts.name,
+        classes=facts.class_names or "0123456789",
+        labels={part: _idx(_idx_path(raw, part, "labels-idx1")) for part in IDX_PREFIX},
+        load=partial(_idx_images, raw),
+        shape=(28, 1),
+        content=[file_content(_idx_path(raw, part, "images-idx3")) for part in IDX_PREFIX],
+    )
+
+
+def _idx_images(raw: Path, part: str) -> np.ndarray:
+    return _idx(_idx_path(raw, part, "images-idx3"))[:, :, :, None]
+
+
+def _idx_path(raw: Path, part: str, kind: str) -> Path:
+    plain = raw / f"{IDX_PREFIX[part]}-{kind}-ubyte"
+    return plain if plain.is_file() else plain.with_name(f"{plain.name}.gz")
+
+
+def _idx(path: Path) -> np.ndarray:
+    """An IDX file: two zeros, type (8 is uint8), number of dimensions, their sizes as big-endian words, the values."""
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    dimensions = content[3]
+    shape = struct.unpack_from(f">{dimensions}I", content, 4)
+    values = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions)
+    if content[:3] != b"\0\0\x08" or len(values) != np.prod(shape):
+        raise DataError(f"{path} is not a whole IDX file: {len(values)} bytes for an array of {shape}. Get it again.")
+    return values.reshape(shape)

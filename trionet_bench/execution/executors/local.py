@@ -1,0 +1,252 @@
+"""Tasks on this machine: a process for each, so that a crash costs one cell and memory is measured for one cell.
+
+On Linux the processes are forked from a server that has imported torch but used nothing of it; elsewhere each starts
+from nothing. A worker ends when the program that started it does, however that ended.
+"""
+
+import contextlib
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Protocol
+
+from trionet_bench.errors import StoreError, UsageError
+from trionet_bench.execution.worker import Desk, Outcome, Task, carry_out
+from trionet_bench.systems import system_names
+
+PRELOAD = [
+    *("torch", "torchvision", "torch.utils.serialization", "numpy.ma", "numpy.ctypeslib", "click"),
+    *("trionet_bench.execution.worker", "trionet_bench.systems.retraining"),
+    *("trionet_bench.data.sources.catalogue", "trionet_bench.data.sources.arrays", "trionet_bench.data.sources.files"),
+]
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+_READABLE = 0.25  # seconds between two reports of progress
+_PATIENCE = 5.0  # seconds between asking a worker to stop and making it
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """A task has come so far."""
+
+    task: Task
+    done: int
+    total: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A task is over. ``outcome`` is a text where its process died before it could say anything."""
+
+    task: Task
+    outcome: Outcome | str
+
+
+Event = Advanced | Ended
+
+
+class Executor(Protocol):
+    """Where tasks are carried out."""
+
+    slots: int
+
+    def start(self, task: Task) -> None:
+        """Begin a task; only while fewer than ``slots`` are under way."""
+
+    def events(self, timeout: float) -> list[Event]:
+        """What happened, after waiting at most so many seconds for something to happen."""
+
+    def stop(self) -> None:
+        """End everything under way at once."""
+
+
+@dataclass(frozen=True)
+class _Running:
+    task: Task
+    desk: Desk
+    process: multiprocessing.process.BaseProcess
+    connection: Connection
+
+
+class LocalExecutor:
+    """One process for each task, at most as many at a time as there are desks.
+
+    Args:
+        context: how processes start, if not in the usual way.
+    """
+
+    def __init__(self, desks: Sequence[Desk], context: multiprocessing.context.BaseContext | None = None) -> None:
+        self.slots = len(desks)
+        self._free = list(desks)
+        self._running: list[_Running] = []
+        self._context: Any = context or worker_context()
+
+    def start(self, task: Task) -> None:
+        """Start a process at a free desk."""
+        desk = self._free.pop(0)
+        here, there = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_work, args=(there, task, desk))
+        with _undisturbed():  # a worker that is half started would be nobody's
+            process.start()
+            self._running.append(_Running(task, desk, process, here))
+        there.close()
+
+    def events(self, timeout: float) -> list[Event]:
+        """Messages and ends since the last call."""
+        if not self._running:
+            time.sleep(timeout)
+            return []
+        ready = wait([r.connection for r in self._running] + [r.process.sentinel for r in self._running], timeout)
+        events: list[Event] = []
+        for running in list(self._running):
+            if running.connection in ready or running.process.sentinel in ready:
+                events += self._heard(running)
+        return events
+
+    def stop(self) -> None:
+        """Ask all workers to stop, then make them."""
+        for running in self._running:
+            running.process.terminate()
+        deadline = time.monotonic() + _PATIENCE
+        for running in self._running:
+            running.process.join(max(0.0, deadline - time.monotonic()))
+            if running.process.is_alive():
+                running.process.kill()
+                running.process.join()
+        self._running.clear()
+
+    def _heard(self, running: _Running) -> list[Event]:
+        events: list[Event] = []
+        outcome: Outcome | str | StoreError | None = None
+        with contextlib.suppress(EOFError, OSError):
+            while outcome is None and running.connection.poll():
+                message = running.connection.recv()
+                if isinstance(message, tuple):
+                    events.append(Advanced(running.task, *message))
+                else:
+                    outcome = message
+        if outcome is None and running.process.is_alive():
+            return events
+        running.process.join()
+        running.connection.close()
+        self._running.remove(running)
+        self._free.insert(0, running.desk)
+        if isinstance(outcome, StoreError):
+            raise outcome
+        return [*events, Ended(running.task, outcome or _last_words(running))]
+
+
+def plan_desks(jobs: int | None, device: str, devices: int | None) -> list[Desk]:
+    """The desks for ``jobs`` cells at a time; None is one thread for each core, or one cell for each GPU.
+
+    The number of threads follows from the request and the machine alone, never from how much there is to do: a run that
+    is continued must add its floats in the same order.
+    """
+    places = _places(device)
+    if devices is not None and devices > len(places):
+        raise UsageError(f"--devices {devices}: there is only {len(places)} of device {device}.")
+    places = places[:devices]
+    cores = available_cores()
+    if jobs is None:
+        jobs = cores if places == ["cpu"] else len(places)
+    threads = max(1, cores // jobs)
+    return [Desk(places[i % len(places)], threads) for i in range(jobs)]
+
+
+def available_cores() -> int:
+    """The processor cores that this process may use, by affinity and by its control group."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
+
+
+def _places(device: str) -> list[str]:
+    """Every torch device that ``device`` means."""
+    if device == "cpu":
+        return ["cpu"]
+    import torch  # whether there is a GPU is for torch to say
+
+    from trionet_bench.training.device import resolve_device
+
+    resolved = resolve_device(device)
+    if resolved.type == "cuda" and resolved.index is None:
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return [str(resolved)]
+
+
+def worker_context() -> multiprocessing.context.BaseContext:
+    """How a process starts that has torch imported and nothing of it used."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOAD, *(f"trionet_bench.systems.{name}" for name in system_names())])
+    forkserver.ensure_running()
+    return context
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals that would interrupt wait until the end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
+
+
+def _last_words(running: _Running) -> str:
+    code = running.process.exitcode
+    if code is None or code >= 0:
+        return f"its process ended with exit code {code}; the end of its log may say why"
+    name = signal.Signals(-code).name
+    hint = ", as the system does when memory runs out: run with fewer --jobs" if name == "SIGKILL" else ""
+    return f"its process was ended by {name}{hint}"
+
+
+def _work(connection: Connection, task: Task, desk: Desk) -> None:
+    """A worker process: one task, then the end."""
+    gc.freeze()  # what was imported before stays: a collection that looked at it would copy its pages
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the runner decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        message: Outcome | StoreError = carry_out(task, desk, _Teller(connection))
+    except StoreError as error:
+        message = error
+    connection.send(message)
+    connection.close()
+
+
+class _Teller:
+    """Sends progress to the runner, but not more often than anyone could read it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.told = 0.0
+
+    def __call__(self, done: int, total: int, message: str) -> None:
+        now = time.monotonic()
+        if now - self.told >= _READABLE:
+            try:
+                self.connection.send((done, total, message))
+            except OSError:
+                os._exit(1)  # the runner is gone; a failed record would be untrue
+            self.told = now
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

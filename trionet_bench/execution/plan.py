@@ -1,0 +1,259 @@
+"""From a suite to its cells: which are done, which are open, what they hang from. No torch, so that this is quick."""
+
+import fnmatch
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from trionet_bench.data.sources.base import Index, open_source
+from trionet_bench.errors import DataError, UsageError, nearest
+from trionet_bench.records.layout import cell_folder, format_budget, phase_folder
+from trionet_bench.records.phase import finished_content
+from trionet_bench.records.record import RecordHead
+from trionet_bench.records.store import read_head
+from trionet_bench.suite.specification import Suite
+from trionet_bench.systems import load_system
+from trionet_bench.systems.cell import Cell, DataChoice, Phase
+
+State = Literal["complete", "failed", "missing", "stale"]
+STATES: tuple[State, ...] = ("complete", "failed", "missing", "stale")
+
+
+class CellName(NamedTuple):
+    """What tells a cell of a suite from the others."""
+
+    dataset: str
+    model: str
+    budget: int
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.model} {format_budget(self.budget)} s{self.seed}"
+
+
+Selection = Callable[[CellName], bool]
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell of the suite and how it stands.
+
+    Args:
+        cell: None where its data set is missing.
+        phases: what it hangs from, in order.
+        key: None as long as one of its phases is open.
+        record: the head of what lies in its folder, whatever its state.
+    """
+
+    name: CellName
+    folder: Path
+    state: State
+    cell: Cell | None
+    phases: tuple[Phase, ...]
+    key: str | None
+    record: RecordHead | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took when it was last run."""
+        if self.record is None:
+            return None
+        return (
+            datetime.fromisoformat(self.record.finished) - datetime.fromisoformat(self.record.started)
+        ).total_seconds()
+
+
+@dataclass(frozen=True)
+class PlannedPhase:
+    """A shared phase. ``cell`` is the first that needs it, ``after`` are the keys of the phases before it."""
+
+    phase: Phase
+    cell: Cell
+    folder: Path
+    after: tuple[str, ...]
+    content: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a suite, or a selection of them, as they stand in a results folder.
+
+    Args:
+        results: the folder of all suites, absolute.
+        phases: by key.
+        absent: why a data set could not be opened, by its name.
+    """
+
+    suite: Suite
+    results: Path
+    cells: tuple[PlannedCell, ...]
+    phases: Mapping[str, PlannedPhase]
+    absent: Mapping[str, DataError]
+
+    @property
+    def folder(self) -> Path:
+        """Where all results of this suite are."""
+        return self.results / self.suite.name
+
+    def counts(self) -> dict[State, int]:
+        """Number of cells in each state."""
+        return {state: sum(cell.state == state for cell in self.cells) for state in STATES}
+
+
+def make_plan(suite: Suite, results: Path, data_root: Path | None = None, select: Selection | None = None) -> Plan:
+    """How the cells of ``suite`` that ``select`` takes stand in ``results``; missing data are told in ``absent``."""
+    results = results.resolve()
+    names = [name for name in cell_names(suite) if select is None or select(name)]
+    data, absent = _open_data(suite, {name.dataset for name in names}, data_root)
+    phases: dict[str, PlannedPhase] = {}
+    cells = []
+    for name in names:
+        cell = make_cell(suite, name, data[name.dataset]) if name.dataset in data else None
+        hangs_from = tuple(load_system(cell.system).phases(cell)) if cell else ()
+        _enter_phases(phases, hangs_from, cell, results)
+        folder = cell_folder(results, suite.name, *name)
+        record = read_head(folder)
+        key, state = _standing(cell, hangs_from, phases, record)
+        cells.append(PlannedCell(name, folder, state, cell, hangs_from, key, record))
+    return Plan(suite, results, tuple(cells), phases, absent)
+
+
+def cell_names(suite: Suite) -> Iterator[CellName]:
+    """All cells, seed by seed, so that the first results already compare all models."""
+    for seed in suite.seeds:
+        for dataset in suite.datasets:
+            for budget in suite.budgets:
+                for model in suite.models:
+                    yield CellName(dataset, model, budget, seed)
+
+
+def parse_only(text: str, suite: Suite) -> Selection:
+    """The cells that ``KEY=GLOB[,KEY=GLOB]`` means: any of a key's patterns, none of those with ``!``.
+
+    UsageError for an unknown key and for a pattern that no cell of the suite matches.
+    """
+    values = {
+        "dataset": list(suite.datasets),
+        "model": list(suite.models),
+        "budget": [format_budget(budget) for budget in suite.budgets],
+        "seed": [str(seed) for seed in suite.seeds],
+    }
+    wanted: dict[str, set[str]] = {}
+    refused: dict[str, set[str]] = {}
+    for clause in text.split(","):
+        key, equals, pattern = (part.strip() for part in clause.partition("="))
+        if not equals:
+            raise UsageError(f'--only {text}: write KEY=GLOB, for example "model=conv"; "{clause}" has no "=".')
+        if key not in values:
+            raise UsageError(f'--only {text}: unknown key "{key}"; {nearest(key, list(values))}')
+        found = set(fnmatch.filter(values[key], pattern.removeprefix("!")))
+        if not found:
+            raise UsageError(f'--only {text}: no {key} is like "{pattern}"; there are {", ".join(values[key])}.')
+        (refused if pattern.startswith("!") else wanted).setdefault(key, set()).update(found)
+
+    def select(name: CellName) -> bool:
+        own = {
+            "dataset": name.dataset,
+            "model": name.model,
+            "budget": format_budget(name.budget),
+            "seed": str(name.seed),
+        }
+        return all(own[key] in found for key, found in wanted.items()) and not any(
+            own[key] in found for key, found in refused.items()
+        )
+
+    return select
+
+
+def check_cells(cells: Iterable[PlannedCell]) -> None:
+    """Lets each system look at its cells before anything runs; UsageError where one cannot be carried out.
+
+    A system says so in an optional ``check(cell)``. Seeds make no difference to it.
+    """
+    seen = set()
+    for planned in cells:
+        check = getattr(load_system(planned.cell.system), "check", None) if planned.cell else None
+        if check is not None and (what := planned.name[:3]) not in seen:
+            seen.add(what)
+            check(planned.cell)
+
+
+def stand_in_key(cell: Cell, phases: tuple[Phase, ...]) -> str:
+    """The key of a cell that failed before its phases were done: their keys stand in for their contents."""
+    return cell.key({phase.name: phase.key for phase in phases})
+
+
+def _open_data(
+    suite: Suite, names: set[str], data_root: Path | None
+) -> tuple[dict[str, DataChoice], dict[str, DataError]]:
+    data: dict[str, DataChoice] = {}
+    absent: dict[str, DataError] = {}
+    for name in sorted(names):
+        entry = suite.datasets[name]
+        try:
+            index = open_source(entry.source, data_root, suite.bases[name])
+        except DataError as error:
+            absent[name] = error
+        except UsageError as error:
+            raise suite.document.error(("datasets", name, "source"), str(error)) from None
+        else:
+            data[name] = as_chosen(suite, name, index)
+    return data, absent
+
+
+def as_chosen(suite: Suite, name: str, index: Index) -> DataChoice:
+    """An opened data set as the suite wants it used."""
+    entry = suite.datasets[name]
+    return DataChoice(name, index, entry.search_val, entry.val, entry.resolution, entry.skip_broken, entry.train_images)
+
+
+def make_cell(suite: Suite, name: CellName, data: DataChoice) -> Cell:
+    """The cell of that name on opened data."""
+    model = suite.models[name.model]
+    resolution = model.resolution(data.resolution)
+    return Cell(
+        suite=suite.name,
+        data=data,
+        model=name.model,
+        system=model.system,
+        options=model.options,
+        space=model.space_at(resolution),
+        recipe=model.recipe,
+        resolution=resolution,
+        budget=name.budget,
+        seed=name.seed,
+    )
+
+
+def _enter_phases(known: dict[str, PlannedPhase], phases: tuple[Phase, ...], cell: Cell | None, results: Path) -> None:
+    """Adds the phases that are not yet known, with their content where they are finished and so is all before them."""
+    before: dict[str, str] = {}  # name of a phase -> its key
+    for phase in phases:
+        if cell is not None and phase.key not in known:
+            folder = phase_folder(results, cell.suite, phase.name, phase.key)
+            after = tuple(key for name, key in before.items() if phase.needs is None or name in phase.needs)
+            inputs = {known[key].phase.name: known[key].content for key in after}
+            whole = {name: content for name, content in inputs.items() if content is not None}
+            content = finished_content(folder, phase.key, whole) if len(whole) == len(inputs) else None
+            known[phase.key] = PlannedPhase(phase, cell, folder, after, content)
+        before[phase.name] = phase.key
+
+
+def _standing(
+    cell: Cell | None, phases: tuple[Phase, ...], known: Mapping[str, PlannedPhase], record: RecordHead | None
+) -> tuple[str | None, State]:
+    """The cell's key where it can be told, and its state."""
+    if cell is None:
+        return None, record.status if record else "missing"
+    contents = {phase.name: known[phase.key].content for phase in phases}
+    key = cell.key({n: c for n, c in contents.items() if c is not None}) if None not in contents.values() else None
+    if record is None:
+        return key, "missing"
+    if key is None and {name: item.key for name, item in record.inputs.items()} == {p.name: p.key for p in phases}:
+        # The phases' files are gone, but the record says what came out of them.
+        key = cell.key({name: item.content for name, item in record.inputs.items()})
+    if record.key != (key or stand_in_key(cell, phases)):
+        return key, "stale"
+    return key, record.status

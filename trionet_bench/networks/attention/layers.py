@@ -1,0 +1,123 @@
+"""What local and axial attention share: how they are computed where, the projection into heads, and the norms."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trionet_bench.networks.attention import kernels
+from trionet_bench.networks.layers import BatchNorm, Convolution2d
+from trionet_bench.networks.sharing import Axis, Level, concatenated, heads, terms
+
+
+def head_size(ratio: float, channels: int, heads: int) -> int:
+    """Dimensions per head for a projection of ``ratio`` times ``channels``: even, since local positions are half row
+    and half column, and at least 2 (our choice; exact for every published network)."""
+    return max(2, 2 * int(ratio * channels / heads / 2 + 0.5))
+
+
+def pool(x: Tensor, stride: int) -> Tensor:
+    """Average pooling of size and stride ``stride``; a last odd row or column is averaged over what it has."""
+    return x if stride == 1 else F.avg_pool2d(x, stride, ceil_mode=True, count_include_pad=False)
+
+
+class HeadProjection(nn.Module):
+    """Queries, keys and values by one bias-free 1x1 convolution, normalised where ``normalised``.
+
+    Axial-DeepLab (arXiv 2003.07853) puts batch normalisation over all of q, k, v, and draws the weights with std
+    C_in^-0.5; plain local attention (arXiv 1906.05909) has no normalisation here. (B, C_in, H, W) to (B, n (2 d_qk +
+    d_v), H, W): all queries, head by head, then all keys, then all values.
+    """
+
+    def __init__(self, inputs: Axis, count: int, qk_size: int, v_size: int, normalised: bool) -> None:
+        super().__init__()
+        self.count, self.qk_size, self.v_size = count, qk_size, v_size
+        outputs = concatenated(heads(count, qk_size), heads(count, qk_size), heads(count, v_size))
+        self.qkv = Convolution2d(inputs, outputs, std=inputs.size**-0.5)
+        self.norm = BatchNorm(outputs) if normalised else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.norm(self.qkv(x))
+        return result
+
+    def split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q, k (B, n, d_qk, H, W) and v (B, n, d_v, H, W)."""
+        qk = self.count * self.qk_size
+        q, k, v = qkv.split([qk, qk, self.count * self.v_size], dim=1)
+        q, k = (t.unflatten(1, (self.count, self.qk_size)) for t in (q, k))
+        return q, k, v.unflatten(1, (self.count, self.v_size))
+
+
+class SimilarityNorm(BatchNorm):
+    """Batch normalisation of the similarity terms, one scale per head and term, before they are summed for a softmax.
+
+    What a batch norm subtracts or adds is the same for all keys of a query, so it cancels in the softmax: only the
+    scale is computed, and the terms are never written down for it. Statistics are those of batch normalisation over the
+    pairs with both ends on the map (our choice).
+    """
+
+    def __init__(self, term_count: int, heads: int) -> None:
+        super().__init__(terms(term_count, Axis(((Level("head", heads),),))))
+        self.shape = (term_count, heads)
+
+    def forward(self, moments: Tensor | None, count: int) -> Tensor:  # type: ignore[override]
+        """Scale (n, terms) from the sums and sums of squares (n, terms, 2) over ``count`` pairs; in evaluation mode
+        from the running statistics.
+        """
+        assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
+        if moments is None:
+            variance = self.running_var
+        else:
+            mean, square = (moments.double() / count).transpose(0, 1).flatten(0, 1).unbind(1)  # (terms n)
+            variance = (square - mean.square()).clamp_min(0)
+            with torch.no_grad():
+                self.num_batches_tracked.add_(1)
+                factor = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+                self.running_mean.lerp_(mean.to(self.running_mean.dtype), factor)
+                self.running_var.lerp_((variance * (count / max(count - 1, 1))).to(self.running_var.dtype), factor)
+        scale = self.weight * torch.rsqrt(variance + self.eps).to(self.weight.dtype)
+        return scale.view(self.shape).transpose(0, 1)
+
+
+class RetrievalNorm(BatchNorm):
+    """Batch normalisation of the retrieved content and position values, stacked, then their sum. (B, 2 n d_v, H, W) to
+    (B, n d_v, H, W).
+    """
+
+    def __init__(self, count: int, size: int) -> None:
+        super().__init__(terms(2, heads(count, size)))
+
+    def forward(self, stacked: Tensor) -> Tensor:
+        content, position = super().forward(stacked).chunk(2, dim=1)
+        return content + position
+
+
+def term_moments(similarities: list[Tensor], mask: Tensor | None = None) -> Tensor:
+    """What ``SimilarityNorm`` reads, of terms (B, n, ...) that are written down: (n, terms, 2)."""
+    over = [0, *range(2, similarities[0].dim())]
+    moments = []
+    for similarity in similarities:
+        values = similarity if similarity.dtype == torch.float64 else similarity.float()
+        values = values if mask is None else values * mask
+        moments.append(torch.stack([values.sum(over), values.square().sum(over)], dim=1))
+    return torch.stack(moments, dim=1)
+
+
+def scaled_sum(similarities: list[Tensor], scale: Tensor) -> Tensor:
+    """Terms (B, n, ...), each times its scale (n, terms), added up."""
+    shape = (-1, *[1] * (similarities[0].dim() - 2))
+    first, *others = scale.to(similarities[0].dtype).unbind(1)
+    total = similarities[0] * first.view(shape)
+    for similarity, factor in zip(similarities[1:], others, strict=True):
+        total = torch.addcmul(total, similarity, factor.view(shape))
+    return total
+
+
+def kernel_type(qkv: Tensor) -> torch.dtype | None:
+    """The type in which the C kernels attend here, None where tensor operations do.
+
+    On a CPU the kernels are the fastest path at every size of the spaces. They have no path to ONNX or a compiler.
+    """
+    if qkv.device.type != "cpu" or torch.compiler.is_compiling():
+        return None
+    dtype = torch.float64 if qkv.dtype == torch.float64 else torch.float32
+    return dtype if kernels.available(dtype) else None

@@ -1,0 +1,249 @@
+"""A suite for a data set that nobody wrote one for: resolution, space, budget and epochs chosen from the data, with
+reasons.
+
+All rules are our choice. The quick setting is for a first look on a CPU: it spends about ``QUICK_STEPS`` training steps
+on each network, of few images, since many such steps teach more than few of many. The full setting takes the recipe for
+small sets and as many epochs as it says.
+"""
+
+import math
+import os
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trionet_bench.data.sources.base import SCHEMES, Index, open_source
+from trionet_bench.errors import UsageError, nearest
+from trionet_bench.records.layout import format_budget
+from trionet_bench.spaces.choice import Genes, Space
+from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space, space_for
+from trionet_bench.systems import load_system
+
+QUICK_STEPS = 800
+QUICK_BATCH = 32
+QUICK_CROPS = 24  # epochs from which images are seen often enough to be worth shifting
+QUICK_SUPERNET = 1 / 2  # of the epochs
+QUICK_TRANSFORMER_LR = 0.004  # AdamW's for transformers; convolutions and ResNets with attention like 0.01 better
+QUICK_IMAGES = 6_000  # of a large set; a few epochs of them are about the quick number of steps
+QUICK_RESOLUTION = 32  # photographs of 48 or 64 pixels take longer and, in so few steps, are learnt no better
+QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 48: "conv7-pool"}  # the first stage then sees 12x12 or 16x16 positions
+MODELS: dict[str, dict[str, Any]] = {
+    "conv": {"system": "standalone", "operator": "conv"},
+    "local": {"system": "standalone", "operator": "local"},
+    "axial": {"system": "standalone", "operator": "axial"},
+    "trionet": {"system": "trionet"},
+    "random": {"system": "trionet", "search": "random"},
+    "glit": {"system": "glit", "retrain": 2},
+}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the person asked for; None leaves it to the data."""
+
+    models: tuple[str, ...] = ("conv", "local", "axial", "trionet")
+    budget: int | None = None
+    seeds: int | None = None
+    epochs: int | None = None
+    resolution: int | None = None
+    recipe: str | None = None
+    quick: bool = True
+
+    @property
+    def quick_recipe(self) -> bool:
+        """Whether the quick setting also says how to train."""
+        return self.quick and not self.recipe
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A suite file's content, and why it is as it is, a line a choice."""
+
+    name: str
+    content: dict[str, Any]
+    reasons: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The suite file, with the reasons in its head."""
+        head = "".join(f"# {reason}\n" for reason in self.reasons)
+        return head + yaml.safe_dump(self.content, sort_keys=False, default_flow_style=None, width=120)
+
+
+def as_uri(data: str) -> str:
+    """What was typed as a source: a URI as it is, a path by what lies there. UsageError for neither."""
+    scheme = data.partition(":")[0]
+    if ":" in data and scheme in SCHEMES:
+        return data
+    path = Path(data).expanduser()
+    if path.is_dir():
+        if any(path.rglob("*.parquet")) or any(path.rglob("*.arrow")):
+            return f"hf:{data}"
+        return f"imagenet:{data}" if (path / "LOC_synset_mapping.txt").exists() else f"folder:{data}"
+    if path.suffix in (".csv", ".npz") and path.is_file():
+        return f"{path.suffix[1:]}:{data}"
+    raise UsageError(
+        f"{data} is neither a folder, a .csv or .npz file, nor a source such as sklearn:digits or "
+        "torchvision:Flowers102."
+    )
+
+
+def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = None) -> Proposal:
+    """A suite that compares ``wishes.models`` on ``data``; its file will lie in ``folder``, for relative paths."""
+    for model in wishes.models:
+        if model not in MODELS:
+            raise UsageError(f'unknown model "{model}"; {nearest(model, list(MODELS))}')
+    uri = as_uri(data)
+    index = open_source(uri, data_root)
+    reasons = [
+        f"{index.uri}: {', '.join(f'{n} {part}' for part, n in index.counts.items())} images of "
+        f"{len(index.classes)} classes, {index.native_size} pixels"
+    ]
+    train_images = _train_images(index, wishes, reasons)
+    resolution = _resolution(index, wishes, reasons)
+    space = _space(resolution, wishes, reasons)
+    budget = _budget(resolve_space(space), index, resolution, wishes, reasons)
+    recipe = _recipe(train_images or index.counts["train"], wishes, reasons)
+    seeds = wishes.seeds or (2 if wishes.quick else 3)
+    reasons.append(
+        f"seeds {seeds}: "
+        + ("as asked" if wishes.seeds else "enough for an interval" if wishes.quick else "three for a claim")
+    )
+    name = "compare-" + (re.sub(r"[^A-Za-z0-9]+", "-", index.name).strip("-").lower() or "data")
+    dataset = re.sub(r"[^A-Za-z0-9_]+", "_", index.name).strip("_").lower() or "data"
+    baseline = wishes.models[0]
+    content: dict[str, Any] = {
+        "schema": 1,
+        "name": name,
+        "title": f"Which operator belongs where? {index.name}, networks under {format_budget(budget)} MACs",
+        "datasets": {
+            dataset: {
+                "source": _from_folder(uri, folder),
+                "resolution": resolution,
+                **({"train_images": train_images} if train_images else {}),
+            }
+        },
+        "space": space,
+        "recipe": recipe,
+        "budgets": [format_budget(budget)],
+        "models": {model: _entry(model, recipe, wishes, reasons) for model in wishes.models},
+        "seeds": list(range(seeds)),
+    }
+    if len(wishes.models) > 1:
+        candidates = list(wishes.models[1:])
+        content["comparisons"] = [
+            {"metric": "test_top1", "baseline": baseline, "candidates": candidates, "margin": 1.0}
+        ]
+    return Proposal(name, content, tuple(reasons))
+
+
+def _train_images(index: Index, wishes: Wishes, reasons: list[str]) -> int | None:
+    if not wishes.quick_recipe or wishes.epochs or index.counts["train"] <= 2 * QUICK_IMAGES:
+        return None
+    reasons.append(f"train_images {QUICK_IMAGES:,}: quick; a part of train, drawn by class, that is seen several times")
+    return QUICK_IMAGES
+
+
+def _resolution(index: Index, wishes: Wishes, reasons: list[str]) -> int:
+    if wishes.resolution:
+        reasons.append(f"resolution {wishes.resolution}: as asked")
+        return wishes.resolution
+    side = index.native_size
+    fitting = next((choice for choice in (16, 32, 64, 96) if side <= choice * 1.25), 224 if side >= 300 else 96)
+    if wishes.quick and fitting > QUICK_RESOLUTION:
+        reasons.append(f"resolution {QUICK_RESOLUTION}: quick; the images would be worth {fitting}")
+        return QUICK_RESOLUTION
+    reasons.append(f"resolution {fitting}: the nearest working size to the images' own")
+    return fitting
+
+
+def _space(resolution: int, wishes: Wishes, reasons: list[str]) -> str | dict[str, Any]:
+    """As the suite file says it."""
+    if wishes.quick and resolution in QUICK_STEMS:
+        stem = QUICK_STEMS[resolution]
+        reasons.append(f"space resnet-nano with stem {stem}: quick; its first stage sees few positions")
+        return RESNET_NANO.name if stem == RESNET_NANO.stem else {"base": RESNET_NANO.name, "stem": stem}
+    space = RESNET_NANO if resolution <= 40 else RESNET_TINY if resolution <= 128 else RESNET_IMAGENET
+    reasons.append(f"space {space.name}: made for images of this size")
+    return space.name
+
+
+def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons: list[str]) -> int:
+    if wishes.budget:
+        reasons.append(f"budget {format_budget(wishes.budget)}: as asked")
+        return wishes.budget
+    from trionet_bench.networks.skeletons import architecture_macs  # torch loads only where MACs must be known
+    from trionet_bench.search.evolution import cheapest
+
+    def macs(own: Space, genes: Genes) -> int:
+        return architecture_macs(own.decode(genes), len(index.classes), index.channels, resolution)
+
+    smallest = max(
+        macs(space, space.extreme(space.operators_set_to(operator), biggest=False))
+        for operator in space.choices[space.operator_positions[0]].values
+    )
+    why = "the smallest network of the dearest operator"
+    kinds: set[str] = {getattr(load_system(MODELS[name]["system"]), "SPACE_KIND", space.kind) for name in wishes.models}
+    for other in (space_for(kind, resolution) for kind in sorted(kinds - {space.kind})):
+        least = macs(other, cheapest(other, partial(macs, other)))
+        if least > smallest:
+            smallest, why = least, f"the smallest network of {other.name}"
+    factor = 2 if wishes.quick else 4
+    unit = 10 ** (int(math.log10(smallest * factor)) - 1)
+    budget = math.ceil(smallest * factor / unit) * unit
+    reasons.append(f"budget {format_budget(budget)} MACs: {factor} times {why}")
+    return budget
+
+
+def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict[str, Any]:
+    name = wishes.recipe or ("quick" if wishes.quick else "small")
+    if wishes.epochs is None and not wishes.quick_recipe:
+        reasons.append(f"recipe {name}, with its own number of epochs")
+        return name
+    from trionet_bench.training.recipe import resolve_recipe
+
+    quick = wishes.quick_recipe
+    recipe = resolve_recipe({"base": name, "batch": QUICK_BATCH} if quick else name)
+    steps = max(1, train_images // recipe.batch)
+    epochs = wishes.epochs or max(1, round(QUICK_STEPS / steps))
+    why = "as asked" if wishes.epochs else f"about {QUICK_STEPS} steps of {recipe.batch} images"
+    reasons.append(f"recipe {name}, {epochs} epochs: {why}")
+    scaled = recipe.scaled(epochs)
+    content = {
+        "base": name,
+        "epochs": epochs,
+        "warmup_epochs": round(scaled.warmup_epochs, 2),
+        "finetune_epochs": scaled.finetune_epochs,
+        "supernet": {"epochs": scaled.supernet.epochs, "warmup_epochs": round(scaled.supernet.warmup_epochs, 2)},
+    }
+    if not quick:
+        return content
+    supernet = {"epochs": math.ceil(epochs * QUICK_SUPERNET), "warmup_epochs": 0.5, "random_children": 1}
+    reasons.append(f"supernet {supernet['epochs']} epochs, one random child a step: quick; it is most of the time")
+    if epochs < QUICK_CROPS:
+        reasons.append("no random crops: in so few epochs whole images teach more")
+        content |= {"augment": {"crop": "none"}}
+    return content | {"batch": QUICK_BATCH, "supernet": supernet}
+
+
+def _entry(model: str, recipe: str | dict[str, Any], wishes: Wishes, reasons: list[str]) -> dict[str, Any]:
+    """What the suite says of a model."""
+    own = MODELS[model]
+    if own["system"] != "glit" or not isinstance(recipe, dict) or not wishes.quick_recipe:
+        return own
+    reasons.append(f"{model} with learning rate {QUICK_TRANSFORMER_LR}: transformers do not learn well at the others'")
+    return {**own, "recipe": {**recipe, "optimizer": {"lr": QUICK_TRANSFORMER_LR}}}
+
+
+def _from_folder(uri: str, folder: Path) -> str:
+    """A URI whose relative path starts from the working directory, as seen from ``folder``."""
+    scheme, _, rest = uri.partition(":")
+    path, question, query = rest.partition("?")
+    if not Path(path).expanduser().exists():
+        return uri
+    relative = os.path.relpath(Path(path).expanduser().resolve(), folder.resolve())
+    return f"{scheme}:{relative}{question}{query}"

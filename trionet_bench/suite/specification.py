@@ -1,0 +1,266 @@
+"""A suite file as typed values: every key checked, every name resolved, every fault told with file and line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+
+from trionet_bench.errors import UsageError, nearest
+from trionet_bench.records.layout import PHASES, parse_budget
+from trionet_bench.records.record import Strict
+from trionet_bench.spaces.choice import Space
+from trionet_bench.spaces.presets import resolve_space, space_for
+from trionet_bench.suite.validation import Owner, explained
+from trionet_bench.suite.yaml12 import Document, Place, read_yaml
+from trionet_bench.systems import load_system, system_names
+from trionet_bench.training.recipe import Recipe, RecipeError, resolve_recipe
+
+SUFFIXES = (".yaml", ".yml")
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # names become folders
+_JOINED = ("datasets", "models")  # what a suite that extends another adds to, entry by entry
+
+
+def _macs(value: Any) -> int:
+    try:
+        return parse_budget(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value} is listed twice")
+    return values
+
+
+Name = Annotated[str, Field(pattern=_NAME)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Budget = Annotated[int, BeforeValidator(_macs, json_schema_input_type=int | float | str)]
+Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
+
+
+class DatasetEntry(Strict):
+    """A data set of a suite: its source, and how validation images are cut from train."""
+
+    source: str = Field(description="URI, such as sklearn:digits or folder:PATH; paths are relative to the suite file.")
+    search_val: Fraction = Field(default=0.1, description="Share of train that guides the search.")
+    val: Fraction = Field(default=0.1, description="Share of train that validates, where the source has no such part.")
+    train_images: int | None = Field(default=None, gt=1, description="Use only so many of train, by class, by seed.")
+    resolution: int | None = Field(default=None, gt=0, description="Side in pixels; else the recipe's or the space's.")
+    skip_broken: bool = Field(default=False, description="Leave out images that cannot be decoded.")
+
+
+class Comparison(Strict):
+    """One declared comparison: each candidate against the baseline, paired by data set, budget and seed."""
+
+    metric: str = "test_top1"
+    baseline: str
+    candidates: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)]
+    margin: float | None = Field(default=None, ge=0, description="Non-inferiority margin in percentage points.")
+
+
+class SuiteFile(Strict):
+    """A suite: data sets x models x budgets x seeds, each of which is a cell."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    name: Name = Field(description="The folder of its results.")
+    title: str = ""
+    fidelity: Literal["full", "smoke"] = Field(default="full", description="Smoke results stay out of paper tables.")
+    extends: str | None = Field(default=None, description="A suite file or shipped suite that this one changes.")
+    datasets: dict[Name, DatasetEntry] = Field(min_length=1)
+    space: str | dict[str, Any] = Field(
+        description="A named space, or {base: NAME, dimension: [...]}. A model whose system needs another kind of "
+        "space takes the named one of that kind for the size of the images, or names its own."
+    )
+    recipe: str | dict[str, Any] = Field(description="A named recipe, {base: NAME, ...changes}, or written out.")
+    budgets: Annotated[tuple[Budget, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        description="MACs, as 4M, 1.8G or a number; each model is built or searched to fit under each."
+    )
+    models: dict[Name, dict[str, Any]] = Field(min_length=1)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
+    comparisons: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A competitor of a suite with everything that it resolved to. ``space`` is its own, or what the suite says."""
+
+    system: str
+    options: BaseModel
+    space: Space
+    recipe: Recipe
+
+    def resolution(self, of_data: int | None) -> int:
+        """Side of the images: what their data set says, else the recipe, else the space."""
+        return of_data or self.recipe.resolution or self.space.resolution
+
+    def space_at(self, resolution: int) -> Space:
+        """The space for images of this size: where the suite's is of a kind that the system does not work on, the named
+        one of its own kind for them.
+        """
+        kind = getattr(load_system(self.system), "SPACE_KIND", None)
+        return self.space if kind in (None, self.space.kind) else space_for(kind, resolution)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked suite. ``bases`` has the folder from which each data set's relative path starts."""
+
+    name: str
+    title: str
+    fidelity: Literal["full", "smoke"]
+    datasets: Mapping[str, DatasetEntry]
+    bases: Mapping[str, Path]
+    models: Mapping[str, Model]
+    budgets: tuple[int, ...]
+    seeds: tuple[int, ...]
+    comparisons: tuple[Comparison, ...]
+    document: Document
+
+
+def shipped_folder() -> Path:
+    """Where the suites lie that come with the program."""
+    return Path(__file__).parents[1] / "shipped"
+
+
+def shipped_suites() -> dict[str, Path]:
+    """The suites that can be run by name."""
+    return {path.stem: path for path in sorted(shipped_folder().glob("*.yaml"))}
+
+
+def load_suite(name: str | Path) -> Suite:
+    """The suite in a file, or the shipped suite of that name; UsageError for every fault in it."""
+    return _suite(read_document(name))
+
+
+def read_document(name: str | Path) -> Document:
+    """The suite's text and plain value, joined with the suite that it extends."""
+    document = read_yaml(find_suite(name))
+    if "extends" not in document.value:
+        return document
+    if not isinstance(document.value["extends"], str):
+        raise document.error(("extends",), "extends: give the path of a suite file or the name of a shipped suite.")
+    if "name" not in document.value:
+        raise document.error(("extends",), 'a suite that extends another needs a "name" of its own.')
+    base = read_yaml(find_suite(document.value["extends"], document.path.parent))
+    if "extends" in base.value:
+        raise document.error(("extends",), f"{base.path} extends another suite itself; one level is the limit.")
+    return document.over(base, _JOINED)
+
+
+def find_suite(name: str | Path, folder: Path = Path()) -> Path:
+    """The file that a name or path means; UsageError with the nearest shipped name where there is none."""
+    shipped = shipped_suites()
+    if str(name) in shipped:
+        return shipped[str(name)]
+    path = folder / name
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a suite file in it.")
+    if path.suffix in SUFFIXES or len(path.parts) > 1:
+        raise UsageError(f"there is no suite file {path}.")
+    raise UsageError(f'there is no suite "{name}"; {nearest(str(name), list(shipped))}')
+
+
+_ALIASES = [field.alias or name for name, field in SuiteFile.model_fields.items()]
+
+
+def _owner(place: Place) -> tuple[str, list[str]]:
+    """What a person calls the part of a suite at ``place``, and the keys that it may have."""
+    match place:
+        case ("datasets", name):
+            return f'data set "{name}"', list(DatasetEntry.model_fields)
+        case ("comparisons", int(number)):
+            return f"comparison {number + 1}", list(Comparison.model_fields)
+    return "the suite", _ALIASES
+
+
+def _suite(document: Document) -> Suite:
+    try:
+        file = SuiteFile.model_validate(document.value)
+    except ValidationError as error:
+        raise explained(error, document, (), _owner) from None
+    if PHASES in file.datasets:
+        raise document.error(("datasets", PHASES), f'a data set cannot be called "{PHASES}"; choose another name.')
+    models = {name: _model(document, file, name) for name in file.models}
+    for i, comparison in enumerate(file.comparisons):
+        _check_models(document, i, comparison, list(models))
+    return Suite(
+        name=file.name,
+        title=file.title,
+        fidelity=file.fidelity,
+        datasets=file.datasets,
+        bases={name: document.where(("datasets", name, "source"))[0].parent for name in file.datasets},
+        models=models,
+        budgets=file.budgets,
+        seeds=file.seeds,
+        comparisons=file.comparisons,
+        document=document,
+    )
+
+
+def _model(document: Document, file: SuiteFile, name: str) -> Model:
+    place: Place = ("models", name)
+    entry = dict(file.models[name])
+    if "system" not in entry:
+        raise document.error(place, f'model "{name}" has no "system"; give one of {", ".join(system_names())}.')
+    system = entry.pop("system")
+    try:
+        module = load_system(str(system))
+    except UsageError as error:
+        raise document.error((*place, "system"), f'model "{name}": {error}') from None
+    recipe = _recipe(document, file.recipe, ("recipe",))
+    if "recipe" in entry:
+        recipe = _recipe(document, _change(entry.pop("recipe"), recipe), (*place, "recipe"))
+    options_type: type[BaseModel] = module.Options
+    space = _space(document, file.space, ("space",))
+    if "space" in entry:
+        space = _space(document, _change(entry.pop("space"), file.space), (*place, "space"))
+        kind = getattr(module, "SPACE_KIND", None)
+        if kind not in (None, space.kind):
+            message = f'model "{name}": system {system} needs a {kind} space, not {space.name}.'
+            raise document.error((*place, "space"), message)
+    try:
+        options = options_type.model_validate(entry)
+    except ValidationError as error:
+        owner = Owner(f'model "{name}"', ("system", "recipe", "space"), options_type)
+        raise explained(error, document, place, owner.at) from None
+    return Model(system=system, options=options, space=space, recipe=recipe)
+
+
+def _change(override: Any, base: Any) -> Any:
+    """A model's override: a name stands for itself, a mapping without a base changes what the suite says."""
+    return {"base": base, **override} if isinstance(override, dict) else override
+
+
+def _recipe(document: Document, value: Any, place: Place) -> Recipe:
+    if not isinstance(value, str | dict):
+        raise document.error(place, "recipe: give the name of a recipe or a mapping.")
+    try:
+        return resolve_recipe(value)
+    except RecipeError as error:
+        raise document.error((*place, *error.path), str(error)) from None
+
+
+def _space(document: Document, value: Any, place: Place) -> Space:
+    if not isinstance(value, str | dict):
+        raise document.error(place, "space: give the name of a space or a mapping of its dimensions.")
+    try:
+        return resolve_space(value)
+    except UsageError as error:
+        raise document.error(place, str(error)) from None
+
+
+def _check_models(document: Document, number: int, comparison: Comparison, models: list[str]) -> None:
+    place: Place = ("comparisons", number)
+    for key, name in [("baseline", comparison.baseline), *(("candidates", name) for name in comparison.candidates)]:
+        if name not in models:
+            message = f'comparison {number + 1} names the model "{name}", which is not in the suite; '
+            raise document.error((*place, key), message + nearest(name, models))
+    if comparison.baseline in comparison.candidates:
+        message = f'comparison {number + 1} compares "{comparison.baseline}" with itself; drop it from the candidates.'
+        raise document.error(place, message)

@@ -1,0 +1,98 @@
+"""The network that a cell found and trained, ready for use: with its weights, its images and its classes."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from trionet_bench.data.pipeline.view import evaluation_transforms
+from trionet_bench.errors import UsageError
+from trionet_bench.networks.named import read_card
+from trionet_bench.networks.skeletons import build_network
+from trionet_bench.records.layout import ARCHITECTURE, WEIGHTS
+from trionet_bench.training.checkpoint import load_weights
+
+
+class Guess(NamedTuple):
+    """A class and its probability."""
+
+    name: str
+    probability: float
+
+
+class FoundNetwork(nn.Module):
+    """A trained network in evaluation mode.
+
+    Attributes:
+        network: from images (B, C, R, R) as ``transforms`` makes them to logits (B, classes).
+        transforms: from a PIL image of any size and mode to what the network gets, exactly as it was tested.
+        classes: names, in the order of the logits.
+        card: all of ``architecture.json``.
+    """
+
+    def __init__(self, network: nn.Module, card: dict[str, Any]) -> None:
+        super().__init__()
+        self.network = network
+        self.card = card
+        self.classes: tuple[str, ...] = tuple(card["classes"])
+        self.transforms: v2.Compose = evaluation_transforms(
+            card["view"], card["resolution"], card["channels"], card["mean"], card["std"]
+        )
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images)
+        return logits
+
+    def prepare(self, image: Image.Image | str | Path) -> Tensor:
+        """``transforms`` of an image or of an image file; UsageError for a file that is none."""
+        if isinstance(image, Image.Image):
+            prepared: Tensor = self.transforms(image)
+            return prepared
+        try:
+            with Image.open(image) as opened:
+                return self.prepare(opened)
+        except OSError as error:
+            raise UsageError(f"{image} cannot be read as an image: {error.strerror or error}.") from error
+
+    @torch.no_grad()
+    def classify(self, image: Image.Image | str | Path, most: int = 5) -> list[Guess]:
+        """The ``most`` probable classes of an image or image file, the best first."""
+        device = next(self.parameters()).device
+        shares = self(self.prepare(image)[None].to(device))[0].softmax(0)
+        best = shares.topk(min(most, len(self.classes)))
+        return [
+            Guess(self.classes[number], share)
+            for number, share in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+
+def load_found(path: str | Path, device: str | torch.device = "cpu") -> FoundNetwork:
+    """The network of a cell, from its folder or any file in it.
+
+    UsageError where there is no such folder, where the cell left no network, or where its files do not fit together;
+    StoreError for damaged weights.
+    """
+    folder = Path(path)
+    folder = folder.parent if folder.is_file() else folder
+    for name in (ARCHITECTURE, WEIGHTS):
+        if not (folder / name).is_file():
+            what = "is no folder" if not folder.is_dir() else f"has no {name}"
+            raise UsageError(
+                f"{folder} {what}; name the folder of a complete cell, such as results/quickstart/digits/conv/3M-s0."
+            )
+    architecture, card = read_card(folder / ARCHITECTURE)
+    if missing := [key for key in ("classes", "channels", "resolution", "view", "mean", "std") if key not in card]:
+        raise UsageError(
+            f"{folder / ARCHITECTURE} does not say {', '.join(missing)}: an earlier version wrote it. Run the cell "
+            "again, with --force."
+        )
+    network = build_network(architecture, len(card["classes"]), card["channels"], card["resolution"])
+    try:
+        network.load_state_dict(load_weights(folder / WEIGHTS))
+    except RuntimeError as error:
+        raise UsageError(f"{folder / WEIGHTS} does not fit {ARCHITECTURE} beside it: {error}") from error
+    return FoundNetwork(network, card).to(device)
