@@ -143,5 +143,5 @@ class _Nowhere:
 @cache
 def named_sets() -> dict[str, NamedSet]:
     """All named sets, by name."""
-    text = files("trionet_bench.data").joinpath("named.yaml").read_text(encoding="utf-8")
+    text = files("trionet_bench.data.sources").joinpath("named.yaml").read_text(encoding="utf-8")
     return {name: NamedSet(name=name, **facts) for name, facts in yaml.safe_load(text).items()}
