@@ -10,9 +10,9 @@ from tiny import FOUR_STAGES
 from trionet_bench.networks.elastic import Naming, Supernet, own_names
 from trionet_bench.networks.resnet import ResNet, names_by_operator
 from trionet_bench.networks.sharing import SHARINGS
-from trionet_bench.spaces.resnet import OPERATORS, ResNetArchitecture, ResNetSpace
+from trionet_bench.spaces.resnet import TRIO, ResNetArchitecture, ResNetSpace
 
-SUBSETS = [subset for size in (1, 2) for subset in combinations(OPERATORS, size)]
+SUBSETS = [subset for size in (1, 2) for subset in combinations(TRIO, size)]
 RULES = pytest.mark.parametrize("rule", SHARINGS)
 
 
@@ -52,7 +52,7 @@ def test_children_equal_their_extractions_with_1x1s_of_their_own(rule: str):
 @pytest.mark.parametrize("naming", [own_names, names_by_operator])
 def test_children_of_fewer_operators_equal_their_extractions(operators: tuple[str, ...], naming: Naming):
     net = supernet(FOUR_STAGES.with_dimensions(operators=operators), "multi-head", naming)
-    held = {name.split(".")[3] for name in net.whole if name.startswith("stages.")} & {*OPERATORS}
+    held = {name.split(".")[3] for name in net.whole if name.startswith("stages.")} & {*TRIO}
     assert held == set(operators)
     assert_children_equal_their_extractions(net)
 

@@ -179,7 +179,7 @@ def test_single_paths_are_uniform_over_candidates():
         details = [
             g
             for g, d in zip(child.genes[2:6], ("kernel", "expansion", "ratio", "mlp"), strict=True)
-            if d in SPACE._searched(units)
+            if d in SPACE.searched(units)
         ]
         counts[units, details[0] * 3 + details[1]] += 1
     # 36 candidates, 42 draws each on average; five standard deviations are 32

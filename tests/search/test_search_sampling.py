@@ -53,7 +53,7 @@ def test_training_sees_operators_in_their_shares(kind: type[Sampler]):
 
 def test_uniform_sampling_draws_every_candidate_equally_often():
     position = TINY.operator_positions[0]
-    names = [choice.name.rpartition(".")[2] for choice in TINY.choices[position : position + 7]]
+    names = [choice.field for choice in TINY.choices[position : position + 7]]
     sampler, generator = UniformSampler(TINY, seed=0), np.random.default_rng(0)
     draws = Counter()
     for _ in range(4000):
@@ -117,9 +117,9 @@ def test_sandwich_under_one_assignment_of_operators(kind: type[Sampler]):
             assert [stage.width for stage in network.stages] == widths
             for block in (block for stage in network.stages for block in stage.blocks):
                 assert block.expansion == (0.125, 0.25, 0.5)[pick]
-                assert block.kernel in (None, (3, 5)[pick])
-                assert block.window in (None, (3, 5, 7)[pick])
-                assert block.qk in (None, (0.5, 1.0)[pick])
+                assert block.options.get("kernel") in (None, (3, 5)[pick])
+                assert block.options.get("window") in (None, (3, 5, 7)[pick])
+                assert block.options.get("qk") in (None, (0.5, 1.0)[pick])
 
 
 @BOTH
@@ -138,8 +138,8 @@ def test_without_sandwich_all_are_random_and_as_many():
     pytest.fail("all children have the same depths")
 
 
-def stage_of(position: int) -> str:
-    return FOUR_STAGES.choices[position].name.partition(".blocks.")[0]
+def stage_of(position: int) -> int | None:
+    return FOUR_STAGES.choices[position].stage
 
 
 @pytest.mark.parametrize("level", ["block", "stage", "network"])

@@ -19,7 +19,6 @@ from trionet_bench.search.supernet import (
     ProbeCurves,
     SandwichStep,
     operator_draws,
-    operators_of,
     probe_points,
     probes,
     train_supernet,
@@ -161,7 +160,7 @@ def test_operator_draws_count_blocks_of_all_children():
 def test_operators_of_a_child_in_order():
     genes = FOUR_STAGES.random(np.random.default_rng(3))
     blocks = [block for stage in FOUR_STAGES.decode(genes).stages for block in stage.blocks]
-    assert operators_of(FOUR_STAGES, genes) == [block.operator for block in blocks]
+    assert FOUR_STAGES.operators_in(genes) == [block.operator for block in blocks]
 
 
 def test_probes_are_fixed():
@@ -172,7 +171,7 @@ def test_probes_are_fixed():
     other = probes(FOUR_STAGES, seed=1)
     assert [name for name in names if other[name] != fixed[name]] == names[5:]
     for operator in ("conv", "local", "axial"):
-        assert set(operators_of(FOUR_STAGES, fixed[f"all-{operator}"])) == {operator}
+        assert set(FOUR_STAGES.operators_in(fixed[f"all-{operator}"])) == {operator}
     assert [len(stage.blocks) for stage in FOUR_STAGES.decode(fixed["largest"]).stages] == [2, 2, 1, 2]
     assert [len(stage.blocks) for stage in FOUR_STAGES.decode(fixed["smallest"]).stages] == [1, 1, 1, 1]
     assert all(genes == FOUR_STAGES.canonical(genes) for genes in fixed.values())

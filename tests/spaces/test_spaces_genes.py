@@ -91,7 +91,7 @@ def test_decode_by_hand():
     )
     first, second = TINY.decode(genes).stages
     assert [block.operator for block in first.blocks] == ["conv", "local"]
-    assert (first.blocks[1].window, first.blocks[1].kernel, first.blocks[1].heads) == (5, None, 2)
+    assert first.blocks[1].options == {"window": 5, "heads": 2, "qk": 0.5, "v": 1.0}
     assert (first.width, first.stride, second.width, second.stride) == (16, 1, 32, 2)
 
 
@@ -120,12 +120,13 @@ def test_extremes_under_an_assignment():
     assert [stage.width for stage in biggest.stages] == [24, 32, 32, 48]
     assert [stage.width for stage in smallest.stages] == [16, 24, 32, 32]
     block = biggest.stages[0].blocks[0]
-    assert (block.operator, block.expansion, block.heads, block.qk, block.v) == ("axial", 0.5, 4, 1.0, 1.0)
+    assert (block.operator, block.expansion) == ("axial", 0.5)
+    assert block.options == {"heads": 4, "qk": 1.0, "v": 1.0}
 
 
 def test_middle_takes_the_middle_options():
     block = FOUR_STAGES.decode(FOUR_STAGES.middle(FOUR_STAGES.operators_set_to("local"))).stages[0].blocks[0]
-    assert (block.operator, block.expansion, block.window) == ("local", 0.25, 5)
+    assert (block.operator, block.expansion, block.options["window"]) == ("local", 0.25, 5)
 
 
 def test_random_keeps_what_is_fixed():
@@ -157,7 +158,7 @@ def test_options_are_redrawn_with_their_operator():
     # The parent's windows are 0, since convolutions have none; where a block turns local all windows must come.
     parent = RESNET_NANO.extreme(RESNET_NANO.operators_set_to("conv"), biggest=True)
     windows = [
-        block.window
+        block.options["window"]
         for seed in range(3000)
         for stage in RESNET_NANO.decode(RESNET_NANO.mutate(parent, 0.05, generator(seed))).stages
         for block in stage.blocks

@@ -130,7 +130,7 @@ def test_what_is_outside_the_space_is_refused_on_load(path: str, value: Any, mes
 def test_loading_gives_the_space_s_own_value():
     # 2.0 equals 2 and so passes; what is built from it must be a whole number
     block = changed(LOCAL, "stages.0.blocks.0.heads", 2.0)
-    assert type(FOUR_STAGES.from_dict(block).stages[0].blocks[0].heads) is int
+    assert type(FOUR_STAGES.from_dict(block).stages[0].blocks[0].options["heads"]) is int
     # the form of local attention says nothing where no block is local
     conv = RESNET_NANO.decode(RESNET_NANO.extreme(RESNET_NANO.operators_set_to("conv"), biggest=False))
     assert RESNET_NANO.local_terms == ("position_sensitive",)

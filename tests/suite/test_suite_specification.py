@@ -55,7 +55,7 @@ def test_a_model_changes_the_recipe_and_space_of_its_suite(tmp_path: Path):
     models = load_suite(write(tmp_path, TEXT)).models
     assert (models["one"].recipe.epochs, models["two"].recipe.epochs) == (QUICK.epochs, 7)
     assert models["one"].recipe.batch == models["two"].recipe.batch
-    assert (models["one"].space.windows, models["two"].space.windows) == ((3, 5, 7), (3,))  # type: ignore[attr-defined]
+    assert tuple(models[name].space.dimensions["windows"] for name in ("one", "two")) == ((3, 5, 7), (3,))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from tiny import cell
 
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.skeletons import architecture_macs
-from trionet_bench.search.supernet import operators_of
 from trionet_bench.spaces.glit import GLiTArchitecture, GLiTSpace
 from trionet_bench.spaces.presets import RESNET_NANO
 from trionet_bench.systems import load_system
@@ -82,7 +81,7 @@ def test_two_levels(finished: tuple[dict[str, Any], Path]):
     assert {child.operators for child in search.evaluated if child.level == 2} == {winner}
     assert result.architecture is not None
     found = TINY_GLIT.from_dict(result.architecture)
-    assert "".join(option[0] for option in operators_of(TINY_GLIT, TINY_GLIT.encode(found))) == winner
+    assert TINY_GLIT.codes(TINY_GLIT.encode(found)) == winner
     assert architecture_macs(found, 3, 1, 8) == result.macs
     assert {probe.probe for probe in search.probes if probe.level == 1} >= {"all-global", "all-locality"}
     assert sorted(result.metrics) == [

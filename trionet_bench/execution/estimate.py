@@ -179,7 +179,7 @@ def measure_pace(cell: Cell, desk: Desk) -> Pace:
 def _typical(cell: Cell) -> Iterator[tuple[int, ...]]:
     """A middle-sized network of each operator."""
     space = cell.space
-    for operator in space.choices[space.operator_positions[0]].values:
+    for operator in space.operator_options(space.operator_positions[0]):
         yield space.middle(space.operators_set_to(operator))
 
 

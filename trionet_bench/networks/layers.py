@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from trionet_bench.networks.sharing import Axis, centred, channels, fixed
 from trionet_bench.randomness import derived_seed
 
+VIT_STD = 0.02  # of the initial weights of ViT's linear maps and embeddings
+
 
 @dataclass(frozen=True)
 class Weight:

@@ -7,7 +7,6 @@ operator's name. The last normalisation of a block starts at zero, as in the rel
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import cache
 from itertools import chain
 from typing import Any, cast
@@ -18,8 +17,10 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.cost import Cost
 from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, collect_specs, drop_path, strided
-from trionet_bench.networks.operators import SpatialOperator, build_operator
+from trionet_bench.networks.operators.base import SpatialOperator, build_operator
 from trionet_bench.networks.sharing import channels
+from trionet_bench.records.record import Placement
+from trionet_bench.spaces.operators import OPERATORS
 from trionet_bench.spaces.resnet import Block, ResNetArchitecture
 
 
@@ -121,7 +122,7 @@ class ResNet(nn.Module):
         whole maps, and win nothing or lose up to a tenth.
         """
         blocks = chain.from_iterable(self.blocks)
-        return device.type == "cpu" and all(block.operator_name == "conv" for block in blocks)
+        return device.type == "cpu" and all(OPERATORS.get(block.operator_name).channels_last for block in blocks)
 
     def costs(self, height: int, width: int) -> Iterator[Cost]:
         """Closed-form MACs of every part for one image of this size."""
@@ -147,7 +148,11 @@ class ResNet(nn.Module):
                 size = strided(size, stage.stride if b == 0 else 1)
                 mid = mid_width(block, stage.width)
                 shape = {"resolution": size, "width": stage.width, "mid_width": mid}
-                entries.append({"stage": s, "block": b, **shape, **asdict(block)})
+                entry = {"stage": s, "block": b, "operator": block.operator, **shape, "expansion": block.expansion}
+                others: dict[str, float] = {}
+                for name, value in block.options.items():
+                    (entry if name in Placement.model_fields else others)[name] = value
+                entries.append(entry | {"options": others} if others else entry)
         return entries
 
     @staticmethod
@@ -189,7 +194,7 @@ def _block_macs(block: Block, inputs: int, width: int, stride: int, size: int, l
 @cache
 def _operator_macs_and_outputs(block: Block, mid: int, stride: int, size: int, local_terms: str) -> tuple[int, int]:
     with torch.device("meta"):
-        operator = cast(SpatialOperator, build_operator(block, mid, stride, (size, size), local_terms))
+        operator = build_operator(block, mid, stride, (size, size), local_terms)
     return operator.macs(size, size), operator.outputs.size
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.cost import Cost
 from trionet_bench.networks.layers import (
+    VIT_STD,
     LayerNorm,
     Linear,
     Specified,
@@ -31,8 +32,7 @@ from trionet_bench.networks.operators.global_attention import GlobalAttention
 from trionet_bench.networks.operators.locality import Locality
 from trionet_bench.networks.sharing import channels, fixed
 from trionet_bench.spaces.glit import GLiTArchitecture, GLiTBlock
-
-STD = 0.02
+from trionet_bench.spaces.operators import GLOBAL, LOCALITY
 
 
 class Division(nn.Module):
@@ -44,12 +44,9 @@ class Division(nn.Module):
         attending = width * block.attending // groups
         self.sizes = [attending, width - attending]
         if attending:
-            assert block.ratio is not None
-            size = int(width // heads * block.ratio)
-            self.attention = GlobalAttention(attending, heads * block.attending // groups, size, STD)
+            self.attention = cast(GlobalAttention, GLOBAL.build(block, attending, width, heads))
         if width - attending:
-            assert block.expansion is not None and block.kernel is not None
-            self.locality = Locality(width - attending, block.expansion, block.kernel)
+            self.locality = cast(Locality, LOCALITY.build(block, width - attending, width, heads))
 
     def forward(self, x: Tensor) -> Tensor:
         if 0 in self.sizes:
@@ -61,14 +58,14 @@ class Division(nn.Module):
         """By operator."""
         costs = {}
         if self.sizes[0]:
-            costs["global"] = self.attention.macs(tokens)
+            costs[GLOBAL.name] = self.attention.macs(tokens)
         if self.sizes[1]:
-            costs["locality"] = self.locality.macs(tokens)
+            costs[LOCALITY.name] = self.locality.macs(tokens)
         return costs
 
     def options(self, operator: str) -> dict[str, Any]:
         """What a record says of one of the operators."""
-        if operator == "global":
+        if operator == GLOBAL.name:
             attention, width = self.attention, self.sizes[0]
             ratio = attention.count * attention.size / width
             return {"mid_width": attention.count * attention.size, "heads": attention.count, "qk": ratio, "v": ratio}
@@ -86,8 +83,8 @@ class TransformerBlock(nn.Module):
         self.norm = LayerNorm(axis)
         self.division = Division(block, width, heads, groups)
         self.mlp_norm = LayerNorm(axis)
-        self.widen = Linear(axis, inner, STD)
-        self.narrow = Linear(inner, axis, STD)
+        self.widen = Linear(axis, inner, VIT_STD)
+        self.narrow = Linear(inner, axis, VIT_STD)
         self.drop_path = 0.0  # probability that an image skips a branch in training
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,8 +113,8 @@ class VisionTransformer(Specified):
         self.architecture, self.side = architecture, strided(resolution, architecture.patch)
         axis = channels(architecture.width)
         self.declare(
-            class_token=Weight((axis,), std=STD),
-            positions=Weight((fixed(self.side**2 + 1), axis), std=STD, decays=False),
+            class_token=Weight((axis,), std=VIT_STD),
+            positions=Weight((fixed(self.side**2 + 1), axis), std=VIT_STD, decays=False),
         )
         pixels = input_channels * architecture.patch**2
         self.embed = Linear(fixed(pixels), axis, std=(3 * pixels) ** -0.5)
@@ -126,7 +123,7 @@ class VisionTransformer(Specified):
             for block in architecture.blocks
         )
         self.norm = LayerNorm(axis)
-        self.classifier = Linear(axis, fixed(classes), STD)
+        self.classifier = Linear(axis, fixed(classes), VIT_STD)
 
     @property
     def transformer_blocks(self) -> list[TransformerBlock]:
@@ -170,7 +167,7 @@ class VisionTransformer(Specified):
         """One entry for each operator of each block; ``resolution`` there is the side of the grid of patches."""
         entries = []
         for b, block in enumerate(self.transformer_blocks):
-            shares = zip(("global", "locality"), block.division.sizes, strict=True)
+            shares = zip((GLOBAL.name, LOCALITY.name), block.division.sizes, strict=True)
             for operator, entering in shares:
                 if entering:
                     entries.append(

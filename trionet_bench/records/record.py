@@ -39,6 +39,7 @@ class Placement(Strict):
     qk: float | None = None
     v: float | None = None
     mlp: float | None = Field(default=None, description="Width of the feed-forward part over the block's.")
+    options: dict[str, float] = Field(default_factory=dict, description="Of the operator, where it has others.")
 
 
 class OperatorPrior(Strict):
@@ -65,7 +66,7 @@ class Evaluated(Strict):
 
     macs: int
     fitness: float
-    operators: str = Field(description="One letter per block, in order; first letter of the operator's name.")
+    operators: str = Field(description="One code per block, in order.")
     level: int = 1
 
 
@@ -114,7 +115,7 @@ class Ranked(Strict):
     architecture: dict[str, Any]
     macs: int
     params: int
-    operators: str = Field(description="One letter per block, in order; first letter of the operator's name.")
+    operators: str = Field(description="One code per block, in order.")
     val_top1: float
     inherited_val_top1: float
     inherited_val_top1_not_recalibrated: float

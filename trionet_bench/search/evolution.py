@@ -250,7 +250,7 @@ def legal_prior(
         genes = search.random_child()
         for stage, block, position in space.blocks(genes):
             at_block = sums.setdefault((stage, block), dict.fromkeys(space.operators, 0.0))
-            for operator, share in space.parts(space.choices[position].values[genes[position]]).items():
+            for operator, share in space.parts(space.operator_options(position)[genes[position]]).items():
                 at_block[operator] += share
     for (stage, block), operators in sorted(sums.items()):
         for operator, total in operators.items():

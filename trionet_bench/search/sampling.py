@@ -77,11 +77,12 @@ class HierarchicalSampler(Sampler):
 
     def operators(self, generator: np.random.Generator) -> dict[int, int]:
         """Uniform over the operators, one draw per group of blocks."""
-        drawn: dict[str, int] = {}
+        drawn: dict[tuple[int | None, ...], int] = {}
         fixed = {}
         for position in self.space.operator_positions:
             choice = self.space.choices[position]
-            group = {"block": choice.name, "stage": choice.name.partition(".blocks.")[0], "network": ""}[self.level]
+            groups = {"block": (choice.stage, choice.block), "stage": (choice.stage,), "network": ()}
+            group = groups[self.level]
             if group not in drawn:
                 drawn[group] = int(generator.integers(len(choice.values)))
             fixed[position] = drawn[group]
@@ -116,7 +117,7 @@ class SinglePathSampler(UniformSampler):
     """One child a step, as Single Path One-Shot NAS trains (Guo et al. 2020, arXiv 1904.00420) and GLiT after it."""
 
     def draw(self, step: int) -> list[Child]:
-        """Every candidate of a block comes alike often."""
+        """Every candidate of a block has equal probability."""
         return [Child(self.random(derived_generator(self.seed, "children", step)), "random")]
 
 

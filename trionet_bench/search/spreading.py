@@ -24,7 +24,7 @@ def spread(space: Space, cost: Cost, budget: int, count: int, seed: int = 0) -> 
     networks are the first of more.
     """
     low = cost(cheapest(space, cost))
-    operators = space.choices[space.operator_positions[0]].values
+    operators = space.operator_options(space.operator_positions[0])
     dearest = max(cost(space.extreme(space.operators_set_to(operator), biggest=True)) for operator in operators)
     width = math.log(max(min(budget, dearest), low) / low)
     found: dict[Genes, None] = {}

@@ -60,13 +60,8 @@ def operator_draws(sampler: Sampler, steps: int) -> dict[str, int]:
     space = sampler.space
     for step in range(steps):
         for child in sampler.draw(step):
-            counts.update(part for option in operators_of(space, child.genes) for part in space.parts(option))
+            counts.update(part for option in space.operators_in(child.genes) for part in space.parts(option))
     return dict(sorted(counts.items()))
-
-
-def operators_of(space: Space, genes: Genes) -> list[str]:
-    """The option of the operator gene of every block that exists, in order."""
-    return [space.choices[position].values[genes[position]] for _, _, position in space.blocks(genes)]
 
 
 def probes(space: Space, seed: int, random_children: int = 3) -> dict[str, Genes]:
@@ -75,7 +70,7 @@ def probes(space: Space, seed: int, random_children: int = 3) -> dict[str, Genes
     The smallest and largest by options under the first operator, for every operator a middle-sized network of it alone
     where all blocks may have it, and some random ones that depend on the seed only.
     """
-    options = [space.choices[position].values for position in space.operator_positions]
+    options = [space.operator_options(position) for position in space.operator_positions]
     everywhere = [option for option in options[0] if all(option in own for own in options)]
     first = space.operators_set_to(everywhere[0]) if everywhere else {}
     named = {"smallest": space.extreme(first, biggest=False), "largest": space.extreme(first, biggest=True)}

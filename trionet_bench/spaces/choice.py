@@ -7,16 +7,20 @@ a search remembers.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trionet_bench.errors import UsageError
+from trionet_bench.spaces.operators import OPERATORS
 
 Genes = tuple[int, ...]
+Value = str | float  # of a choice
+Cost = Callable[[Genes], int]  # MACs of the network that genes stand for
 
 
 class Architecture(Protocol):
@@ -32,14 +36,23 @@ class Choice:
     """One decision of a space.
 
     Args:
-        name: where it is, for people: ``stages.1.blocks.0.window``.
-        values: the options, ordered from cheapest to dearest wherever there is such an order.
+        field: what is decided: ``window``.
+        values: the options, ordered from cheapest to most expensive wherever there is such an order.
         group: ``operator`` for what a block computes, ``shape`` for depth and width, ``detail`` for everything else.
+        stage, block: where; None for what belongs to no stage (in a space of one stage, to all), or to no block.
     """
 
-    name: str
-    values: tuple[Any, ...]
-    group: str
+    field: str
+    values: tuple[Value, ...]
+    group: Literal["operator", "shape", "detail"]
+    stage: int | None = None
+    block: int | None = None
+
+    @property
+    def name(self) -> str:
+        """For people: ``stages.1.blocks.0.window``."""
+        places = (("stages", self.stage), ("blocks", self.block))
+        return "".join(f"{of}.{number}." for of, number in places if number is not None) + self.field
 
 
 class Space(ABC):
@@ -55,7 +68,7 @@ class Space(ABC):
     @property
     @abstractmethod
     def operators(self) -> tuple[str, ...]:
-        """Names of what may stand in its blocks."""
+        """Names of the operators that its blocks may hold."""
 
     @cached_property
     @abstractmethod
@@ -71,7 +84,7 @@ class Space(ABC):
         """The architecture that the genes stand for."""
 
     @abstractmethod
-    def encode(self, architecture: Any) -> Genes:
+    def encode(self, architecture: Architecture) -> Genes:
         """The canonical genes of an architecture; UsageError naming the first value that the space does not hold."""
 
     @abstractmethod
@@ -84,7 +97,7 @@ class Space(ABC):
 
     @abstractmethod
     def with_dimensions(self, **dimensions: Any) -> Self:
-        """A copy with other dimensions; UsageError for one that does not exist."""
+        """A copy with other dimensions, in the types of ``to_dict``; UsageError for one that does not exist."""
 
     @abstractmethod
     def cover(self) -> Iterator[Architecture]:
@@ -96,11 +109,27 @@ class Space(ABC):
 
     @abstractmethod
     def candidates(self, operator_position: int) -> tuple[int, ...]:
-        """For each operator of a block, how many combinations of its own options there are."""
+        """For each option of a block's operator gene, how many combinations of its details there are."""
 
     def parts(self, operator: str) -> Mapping[str, float]:
         """What a block with this option of its operator gene is made of: the share of each spatial operator."""
         return {operator: 1.0}
+
+    def code(self, operator: str) -> str:
+        """The character that stands for a block with this option of its operator gene."""
+        return OPERATORS.get(operator).code
+
+    def operators_in(self, genes: Genes) -> list[str]:
+        """The option of the operator gene of every block that exists, in order."""
+        return [str(self.choices[position].values[genes[position]]) for _, _, position in self.blocks(genes)]
+
+    def codes(self, genes: Genes) -> str:
+        """The operators of a network, one character a block, in order."""
+        return "".join(map(self.code, self.operators_in(genes)))
+
+    def operator_options(self, position: int) -> tuple[str, ...]:
+        """The options of the operator gene at ``position``."""
+        return tuple(map(str, self.choices[position].values))
 
     @cached_property
     def operator_positions(self) -> tuple[int, ...]:
@@ -108,7 +137,7 @@ class Space(ABC):
         return tuple(i for i, choice in enumerate(self.choices) if choice.group == "operator")
 
     @cached_property
-    def gene_counts(self) -> np.ndarray:
+    def gene_counts(self) -> NDArray[np.int64]:
         """Number of options of each gene."""
         return np.array([len(choice.values) for choice in self.choices])
 
@@ -117,13 +146,14 @@ class Space(ABC):
         """Gene tuples in the space; networks may be fewer, since some genes have no effect under others."""
         return math.prod(len(choice.values) for choice in self.choices)
 
-    def option(self, position: int, value: Any) -> int:
-        """The number of ``value`` among the options of a gene; UsageError naming those there are."""
+    def option(self, position: int, value: object) -> int:
+        """The index of ``value`` among the options of a gene; UsageError naming those there are."""
         choice = self.choices[position]
-        if value not in choice.values:
-            allowed = ", ".join(str(v) for v in choice.values)
-            raise UsageError(f"{choice.name} is {value}, which {self.name} does not hold; allowed are {allowed}.")
-        return choice.values.index(value)
+        for number, known in enumerate(choice.values):
+            if known == value:
+                return number
+        allowed = ", ".join(str(known) for known in choice.values)
+        raise UsageError(f"{choice.name} is {value}, which {self.name} does not hold; allowed are {allowed}.")
 
     def random(self, generator: np.random.Generator, fixed: Mapping[int, int] | None = None) -> Genes:
         """Canonical genes drawn uniformly, apart from those held ``fixed`` (gene index -> option)."""
@@ -160,7 +190,7 @@ class Space(ABC):
         return self.canonical(tuple(int(g) for g in child))
 
     def crossover(self, first: Genes, second: Genes, generator: np.random.Generator) -> Genes:
-        """Each block from either parent as a whole, each other gene from either parent (our choice)."""
+        """Each block as one from either parent, each other gene from either parent (our choice)."""
         take_first = generator.random(len(first)) < 0.5
         for position in self.operator_positions:
             for dependent in self.dependents(position):
@@ -169,4 +199,4 @@ class Space(ABC):
 
     @abstractmethod
     def dependents(self, operator_position: int) -> Iterable[int]:
-        """The genes whose meaning hangs from the operator at ``operator_position``."""
+        """The genes whose meaning depends on the operator at ``operator_position``."""

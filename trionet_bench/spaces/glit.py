@@ -9,6 +9,7 @@ and all of the nano space, is our choice.
 """
 
 import math
+import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -16,10 +17,12 @@ from itertools import product
 from typing import Any, ClassVar, Literal
 
 from trionet_bench.errors import UsageError, nearest
-from trionet_bench.spaces.choice import Choice, Genes, Space
+from trionet_bench.spaces.choice import Architecture, Choice, Genes, Space
+from trionet_bench.spaces.operators import GLOBAL, LOCALITY, OperatorSpec
 from trionet_bench.spaces.plain import as_lists, as_tuples, read_entries, read_fields
 
 DETAILS = ("kernel", "expansion", "ratio", "mlp")
+_DIGITS = string.digits + string.ascii_uppercase  # operators have small letters
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class GLiTBlock:
 
 @dataclass(frozen=True)
 class GLiTArchitecture:
-    """A whole transformer but for its classes and input size.
+    """A transformer without its number of classes and its input size.
 
     Args:
         patch: side of an image patch in pixels.
@@ -57,7 +60,7 @@ class GLiTArchitecture:
         return value
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> "GLiTArchitecture":
+    def from_dict(cls, value: object) -> "GLiTArchitecture":
         """The inverse of ``to_dict``; UsageError where a key is unknown or missing. Values are for a space to check."""
         read = read_fields(cls, value, "the architecture")
         blocks = (read_fields(GLiTBlock, b, f"blocks.{i}") for i, b in enumerate(read_entries(read, "blocks")))
@@ -66,7 +69,7 @@ class GLiTArchitecture:
 
 @dataclass(frozen=True)
 class GLiTSpace(Space):
-    """All networks of one transformer skeleton. Lists are ordered from cheapest to dearest.
+    """All networks of one transformer skeleton. Lists are ordered from cheapest to most expensive.
 
     Genes: the width; per block its division, kernel, expansion, ratio and mlp.
 
@@ -125,7 +128,7 @@ class GLiTSpace(Space):
     @property
     def operators(self) -> tuple[str, ...]:
         """Both, in every space."""
-        return ("global", "locality")
+        return (GLOBAL.name, LOCALITY.name)
 
     @property
     def usual(self) -> dict[str, Any]:
@@ -142,7 +145,12 @@ class GLiTSpace(Space):
     def divisions(self) -> tuple[str, ...]:
         """What a block with G attending groups is called, from G = 0."""
         mixed = (f"{units} of {self.groups} global" for units in range(1, self.groups))
-        return ("locality", *mixed, "global")
+        return (LOCALITY.name, *mixed, GLOBAL.name)
+
+    def code(self, operator: str) -> str:
+        """The operator's own, or how many groups attend in a block of both."""
+        units = self.divisions.index(operator)
+        return _DIGITS[units] if 0 < units < self.groups else super().code(operator)
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
@@ -151,18 +159,19 @@ class GLiTSpace(Space):
         choices = [Choice("width", self.widths, "shape")]
         for b in range(self.depth):
             units = self._units(b)
-            searched = {detail for option in units for detail in self._searched(option)}
-            choices.append(Choice(f"blocks.{b}.division", tuple(self.divisions[u] for u in units), "operator"))
+            searched = {detail for option in units for detail in self.searched(option)}
+            divisions = tuple(self.divisions[option] for option in units)
+            choices.append(Choice("division", divisions, "operator", block=b))
             for detail, values in lists.items():
-                own = values if detail in searched else (self.usual[detail],)
-                choices.append(Choice(f"blocks.{b}.{detail}", own, "detail"))
+                allowed = values if detail in searched else (self.usual[detail],)
+                choices.append(Choice(detail, allowed, "detail", block=b))
         return tuple(choices)
 
     def _units(self, block: int) -> tuple[int, ...]:
         """The attending groups that a block may have."""
         return tuple(range(self.groups + 1)) if self.distribution is None else (self.distribution[block],)
 
-    def _searched(self, units: int) -> tuple[str, ...]:
+    def searched(self, units: int) -> tuple[str, ...]:
         """The details that are searched in a block with so many attending groups."""
         if not self.details:
             return ()
@@ -174,8 +183,8 @@ class GLiTSpace(Space):
 
     def _used(self, units: int) -> tuple[str, ...]:
         """The details that such a block has at all."""
-        convolved, attends = units < self.groups, units > 0
-        return (*(("kernel", "expansion") if convolved else ()), *(("ratio",) if attends else ()), "mlp")
+        parts: tuple[tuple[OperatorSpec, bool], ...] = ((LOCALITY, units < self.groups), (GLOBAL, units > 0))
+        return (*(option.name for spec, is_there in parts if is_there for option in spec.options), "mlp")
 
     def _block_units(self, genes: Genes) -> Iterator[tuple[int, int]]:
         """Position of each block's division, and its attending groups."""
@@ -194,7 +203,7 @@ class GLiTSpace(Space):
         """For each division, the number of details that are searched under it."""
         own = {d: len(self.choices[p].values) for d, p in zip(DETAILS, self.dependents(operator_position), strict=True)}
         units = self._units(self.operator_positions.index(operator_position))
-        return tuple(math.prod(own[detail] for detail in self._searched(option)) for option in units)
+        return tuple(math.prod(own[detail] for detail in self.searched(option)) for option in units)
 
     def parts(self, operator: str) -> dict[str, float]:
         """Share of the channels that attend, and of those that are convolved."""
@@ -207,7 +216,7 @@ class GLiTSpace(Space):
         for position, units in self._block_units(genes):
             result[position] = genes[position]
             for detail, at in zip(DETAILS, self.dependents(position), strict=True):
-                if detail in self._searched(units):
+                if detail in self.searched(units):
                     result[at] = genes[at]
         return tuple(result)
 
@@ -232,12 +241,14 @@ class GLiTSpace(Space):
         chosen = {
             detail: self.choices[at].values[gene]
             for detail, at, gene in zip(DETAILS, self.dependents(position), details, strict=True)
-            if detail in self._searched(units)
+            if detail in self.searched(units)
         }
         return GLiTBlock(units, **({detail: self.usual[detail] for detail in self._used(units)} | chosen))
 
-    def encode(self, architecture: GLiTArchitecture) -> Genes:
+    def encode(self, architecture: Architecture) -> Genes:
         """Canonical genes; UsageError naming the first value outside the space."""
+        if not isinstance(architecture, GLiTArchitecture):
+            raise UsageError(f"{self.name} holds no {type(architecture).__name__}.")
         for name in ("patch", "heads", "groups"):
             if getattr(architecture, name) != getattr(self, name):
                 own = getattr(self, name)
@@ -252,7 +263,7 @@ class GLiTSpace(Space):
             genes[position] = self._units(b).index(block.attending)
             for detail, at in zip(DETAILS, self.dependents(position), strict=True):
                 value = getattr(block, detail)
-                if detail in self._searched(block.attending):
+                if detail in self.searched(block.attending):
                     genes[at] = self.option(at, value)
                 elif value != (self.usual[detail] if detail in self._used(block.attending) else None):
                     raise UsageError(f"blocks.{b}.{detail} is {value}, which {self.name} does not search there.")
@@ -269,7 +280,7 @@ class GLiTSpace(Space):
         genes = [0] * len(self.choices)
         for (_, b, position), units, index in zip(self.blocks(()), distribution, indices, strict=True):
             genes[position] = self._units(b).index(units)
-            for detail in reversed(self._searched(units)):
+            for detail in reversed(self.searched(units)):
                 at = position + 1 + DETAILS.index(detail)
                 index, genes[at] = divmod(index, len(self.choices[at].values))
         return self.decode(tuple(genes))
@@ -315,7 +326,7 @@ class GLiTSpace(Space):
         found = []
         for option, units in enumerate(self._units(self.operator_positions.index(position))):
             lengths = [
-                len(self.choices[at].values) if detail in self._searched(units) else 1
+                len(self.choices[at].values) if detail in self.searched(units) else 1
                 for detail, at in zip(DETAILS, self.dependents(position), strict=True)
             ]
             found += [(option, *details) for details in product(*map(range, lengths))]

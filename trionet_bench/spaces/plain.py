@@ -1,24 +1,29 @@
 """Spaces and architectures from and to plain JSON values."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
 from trionet_bench.errors import UsageError, nearest
 
 
-def read_fields(kind: Any, value: Any, place: str) -> dict[str, Any]:
-    """The fields of a dataclass from a mapping; UsageError naming ``place`` for keys that are unknown or missing."""
+def read_mapping(value: object, place: str, allowed: list[str], required: Collection[str]) -> dict[str, Any]:
+    """A copy of a mapping; UsageError naming ``place`` where it is none, or has unknown keys or lacks required ones."""
     if not isinstance(value, Mapping):
         raise UsageError(f"{place} must be a mapping, not {value!r}.")
-    allowed = [field.name for field in fields(kind)]
     for key in value:
         if key not in allowed:
             raise UsageError(f'{place} has an unknown key "{key}"; {nearest(str(key), allowed)}')
-    for field in fields(kind):
-        if field.default is MISSING and field.name not in value:
-            raise UsageError(f'{place} has no "{field.name}".')
+    for key in allowed:
+        if key in required and key not in value:
+            raise UsageError(f'{place} has no "{key}".')
     return dict(value)
+
+
+def read_fields(kind: type, value: object, place: str) -> dict[str, Any]:
+    """The fields of a dataclass from a mapping; UsageError naming ``place`` for keys that are unknown or missing."""
+    allowed = [field.name for field in fields(kind)]
+    return read_mapping(value, place, allowed, [field.name for field in fields(kind) if field.default is MISSING])
 
 
 def read_entries(value: Mapping[str, Any], key: str) -> list[Any]:
@@ -38,3 +43,28 @@ def as_lists(value: Any) -> Any:
 def as_tuples(value: Any) -> Any:
     """Lists as tuples, at any depth of lists."""
     return tuple(as_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def check_names(space: str, dimension: str, values: object, allowed: Sequence[str]) -> None:
+    """UsageError unless a dimension of a space is a tuple of different names, all of them allowed."""
+    if not isinstance(values, tuple) or not values or len({*map(str, values)}) < len(values):
+        raise UsageError(
+            f"space {space}: {dimension} must be a list of different names, not {as_lists(values)}; "
+            f"allowed are {', '.join(allowed)}."
+        )
+    for value in values:
+        if value not in allowed:
+            raise UsageError(f'space {space}: unknown {dimension} "{value}"; {nearest(str(value), list(allowed))}')
+
+
+def check_numbers(space: str, dimension: str, values: object, kind: str = "whole numbers") -> None:
+    """UsageError unless a dimension of a space is a tuple of rising numbers above 0, by ``kind`` whole or odd ones."""
+
+    def fits(value: Any) -> bool:
+        types = (int, float) if kind == "numbers" else (int,)
+        return type(value) in types and value > 0 and (kind != "odd numbers" or value % 2 == 1)
+
+    if not isinstance(values, tuple) or not values or not all(map(fits, values)) or sorted({*values}) != [*values]:
+        raise UsageError(
+            f"space {space}: {dimension} must be a list of {kind} above 0, from small to large, not {as_lists(values)}."
+        )

@@ -8,31 +8,57 @@ and heads are our choice, made so that ResNet, stand-alone local attention (arXi
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from trionet_bench.errors import UsageError, nearest
-from trionet_bench.spaces.choice import Choice, Genes, Space
-from trionet_bench.spaces.plain import as_lists, as_tuples, read_entries, read_fields
+from trionet_bench.spaces import plain
+from trionet_bench.spaces.choice import Architecture, Choice, Genes, Space, Value
+from trionet_bench.spaces.operators import OPERATORS, OperatorSpec, Option, operators_for, options_of
 
-OPERATORS = ("conv", "local", "axial")
+TRIO = ("conv", "local", "axial")  # of the paper; a space may hold others that are registered
 STEMS = ("conv7-pool", "conv3-pool", "conv3")
 LOCAL_TERMS = ("plain", "position_sensitive")
+# Dimensions of every space.
+_FIXED = ("name", "resolution", "stem", "stem_widths", "stages", "operators", "expansions", "local_terms")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Block:
-    """One bottleneck block. ``expansion`` is mid width over output width; options that the operator lacks are None."""
+    """One bottleneck block: ``Block("local", 0.25, window=7, heads=8, qk=1.0, v=1.0)``.
 
-    operator: Literal["conv", "local", "axial"]
+    Args:
+        operator: name of a registered operator.
+        expansion: mid width over output width.
+        options: values of the operator's options.
+    """
+
+    operator: str
     expansion: float
-    kernel: int | None = None  # convolution only, in pixels
-    window: int | None = None  # local attention only, in pixels
-    heads: int | None = None  # attention only
-    qk: float | None = None  # query and key size over mid width
-    v: float | None = None  # value size over mid width
+    options: Mapping[str, float]
+
+    def __init__(self, operator: str, expansion: float, **options: float) -> None:
+        vars(self).update(operator=operator, expansion=expansion, options=options)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.expansion, *self.options.values()))  # of numbers alone: the same in every process
+
+    def __hash__(self) -> int:
+        return self._hash  # computed once: a search looks up millions
+
+    def to_dict(self) -> dict[str, Any]:
+        """One flat mapping of plain JSON types."""
+        return {"operator": self.operator, "expansion": self.expansion, **self.options}
+
+    @classmethod
+    def from_dict(cls, value: object, place: str) -> "Block":
+        """The inverse of ``to_dict``; UsageError naming ``place`` for keys that are unknown or missing."""
+        required = ["operator", "expansion"]
+        read = plain.read_mapping(value, place, [*required, *options_of(operators_for("resnet"))], required)
+        return cls(**{name: item for name, item in read.items() if item is not None})
 
 
 @dataclass(frozen=True)
@@ -46,7 +72,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class ResNetArchitecture:
-    """A whole network but for its classes and input size.
+    """A network without its number of classes and its input size.
 
     Args:
         stem: ``conv7-pool`` (stride 4, ImageNet), ``conv3-pool`` (stride 2) or ``conv3`` (stride 1).
@@ -62,21 +88,23 @@ class ResNetArchitecture:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, options that do not apply left out."""
-        value = asdict(self)
-        for stage in value["stages"]:
-            stage["blocks"] = [{k: v for k, v in block.items() if v is not None} for block in stage["blocks"]]
-        return value
+        stages = [
+            {"width": stage.width, "stride": stage.stride, "blocks": [block.to_dict() for block in stage.blocks]}
+            for stage in self.stages
+        ]
+        terms = {"local_terms": self.local_terms}
+        return {"stem": self.stem, "stem_width": self.stem_width, **terms, "stages": stages}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> "ResNetArchitecture":
+    def from_dict(cls, value: object) -> "ResNetArchitecture":
         """The inverse of ``to_dict``; UsageError where a key is unknown or missing. Values are for a space to check."""
-        stages = []
-        for s, entry in enumerate(read_entries(read_fields(cls, value, "the architecture"), "stages")):
-            stage = read_fields(Stage, entry, f"stages.{s}")
-            blocks = enumerate(read_entries(stage, "blocks"))
-            read = tuple(Block(**read_fields(Block, block, f"stages.{s}.blocks.{b}")) for b, block in blocks)
-            stages.append(Stage(**{**stage, "blocks": read}))
-        return cls(**{**value, "stages": tuple(stages)})
+        read, stages = plain.read_fields(cls, value, "the architecture"), []
+        for s, entry in enumerate(plain.read_entries(read, "stages")):
+            stage = plain.read_fields(Stage, entry, f"stages.{s}")
+            blocks = enumerate(plain.read_entries(stage, "blocks"))
+            built = tuple(Block.from_dict(block, f"stages.{s}.blocks.{b}") for b, block in blocks)
+            stages.append(Stage(**{**stage, "blocks": built}))
+        return cls(**{**read, "stages": tuple(stages)})
 
 
 @dataclass(frozen=True)
@@ -88,12 +116,21 @@ class StageChoices:
     stride: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class ResNetSpace(Space):
-    """All networks of one ResNet-like skeleton. Lists are ordered from cheapest to dearest.
+    """All networks of one ResNet-like skeleton. Lists are ordered from cheapest to most expensive.
 
-    Genes: stem width, local terms; per stage depth and width; per block operator, expansion, kernel, window, heads, qk,
-    v.
+    Genes: stem width, local terms; per stage depth and width; per block operator, expansion and ``options``. Whichever
+    operators a space holds, it has the options of the paper's three, so that a subset of the operators has the genes of
+    all; further operators append theirs.
+
+    Args:
+        stem: see ``ResNetArchitecture``.
+        operators: names of registered operators.
+        dimensions: lists of values of the operators' options, such as ``windows=(3, 5)``; the ``Option``'s own where
+            none is given.
+
+    UsageError naming the first dimension that is unknown or has impossible values.
     """
 
     kind: ClassVar[str] = "resnet"
@@ -103,84 +140,81 @@ class ResNetSpace(Space):
     stem: str
     stem_widths: tuple[int, ...]
     stages: tuple[StageChoices, ...]
-    operators: tuple[str, ...] = OPERATORS
-    expansions: tuple[float, ...] = (0.125, 0.25, 0.5)
-    kernels: tuple[int, ...] = (3,)
-    windows: tuple[int, ...] = (3, 5, 7)
-    heads: tuple[int, ...] = (4, 8)
-    qk: tuple[float, ...] = (0.5, 1.0)
-    v: tuple[float, ...] = (0.5, 1.0)
-    local_terms: tuple[str, ...] = ("position_sensitive",)
+    expansions: tuple[float, ...]
+    dimensions: Mapping[str, tuple[float, ...]]
+    local_terms: tuple[str, ...]
+    operators: tuple[str, ...] = TRIO
 
-    BLOCK_GENES = ("operator", "expansion", "kernel", "window", "heads", "qk", "v")
-
-    def __post_init__(self) -> None:
-        self._check_names("stem", (self.stem,), STEMS)
-        self._check_names("operators", self.operators, OPERATORS)
-        self._check_names("local_terms", self.local_terms, LOCAL_TERMS)
-        if type(self.resolution) is not int or self.resolution < 1:
-            raise UsageError(f"space {self.name}: resolution must be a number of pixels, not {self.resolution}.")
-        for name in ("stem_widths", "heads"):
-            self._check_numbers(name, getattr(self, name))
-        for name in ("kernels", "windows"):
-            self._check_numbers(name, getattr(self, name), "odd numbers")
-        for name in ("expansions", "qk", "v"):
-            self._check_numbers(name, getattr(self, name), "numbers")
-        if not self.stages:
-            raise UsageError(f"space {self.name} has no stages; give at least one.")
-        for s, stage in enumerate(self.stages):
-            self._check_numbers(f"stages.{s}.depths", stage.depths)
-            self._check_numbers(f"stages.{s}.widths", stage.widths)
+    def __init__(
+        self,
+        name: str,
+        resolution: int,
+        stem: str,
+        stem_widths: tuple[int, ...],
+        stages: tuple[StageChoices, ...],
+        operators: tuple[str, ...] = TRIO,
+        expansions: tuple[float, ...] = (0.125, 0.25, 0.5),
+        local_terms: tuple[str, ...] = ("position_sensitive",),
+        **dimensions: tuple[float, ...],
+    ) -> None:
+        fixed = name, resolution, stem, stem_widths, stages, operators, expansions, local_terms
+        vars(self).update(zip(_FIXED, fixed, strict=True))
+        plain.check_names(name, "stem", (stem,), STEMS)
+        plain.check_names(name, "operators", operators, [spec.name for spec in operators_for(self.kind)])
+        plain.check_names(name, "local_terms", local_terms, LOCAL_TERMS)
+        known = {option.dimension: option for option in self.options.values()}
+        for dimension in dimensions:
+            if dimension not in known:
+                allowed = [*_FIXED, *known]
+                raise UsageError(f'unknown dimension "{dimension}" of a resnet space; {nearest(dimension, allowed)}')
+        lists = {dimension: dimensions.get(dimension, option.values) for dimension, option in known.items()}
+        vars(self).update(dimensions=lists)
+        if type(resolution) is not int or resolution < 1:
+            raise UsageError(f"space {name}: resolution must be a number of pixels, not {resolution}.")
+        plain.check_numbers(name, "stem_widths", stem_widths)
+        plain.check_numbers(name, "expansions", expansions, "numbers")
+        for dimension, values in lists.items():
+            plain.check_numbers(name, dimension, values, known[dimension].kind)
+        if not stages:
+            raise UsageError(f"space {name} has no stages; give at least one.")
+        for s, stage in enumerate(stages):
+            plain.check_numbers(name, f"stages.{s}.depths", stage.depths)
+            plain.check_numbers(name, f"stages.{s}.widths", stage.widths)
             if stage.stride not in (1, 2):
-                raise UsageError(f"space {self.name}: stages.{s}.stride is {stage.stride}; allowed are 1, 2.")
+                raise UsageError(f"space {name}: stages.{s}.stride is {stage.stride}; allowed are 1, 2.")
 
-    def _check_names(self, dimension: str, values: Any, allowed: tuple[str, ...]) -> None:
-        if not isinstance(values, tuple) or not values or len({*map(str, values)}) < len(values):
-            raise UsageError(
-                f"space {self.name}: {dimension} must be a list of different names, not {as_lists(values)}; "
-                f"allowed are {', '.join(allowed)}."
-            )
-        for value in values:
-            if value not in allowed:
-                raise UsageError(f'space {self.name}: unknown {dimension} "{value}"; {nearest(str(value), allowed)}')
+    def __hash__(self) -> int:
+        return hash((self.name, self.stages, self.operators, *self.dimensions.items()))
 
-    def _check_numbers(self, dimension: str, values: Any, kind: str = "whole numbers") -> None:
-        def fits(value: Any) -> bool:
-            types = (int, float) if kind == "numbers" else (int,)
-            return type(value) in types and value > 0 and (kind != "odd numbers" or value % 2 == 1)
-
-        if not isinstance(values, tuple) or not values or not all(map(fits, values)) or sorted({*values}) != [*values]:
-            raise UsageError(
-                f"space {self.name}: {dimension} must be a list of {kind} above 0, from small to large, "
-                f"not {as_lists(values)}."
-            )
+    @property
+    def specs(self) -> tuple[OperatorSpec, ...]:
+        """The declarations of its operators, in their order."""
+        return tuple(map(OPERATORS.get, self.operators))
 
     @cached_property
-    def _block_options(self) -> dict[str, tuple[Any, ...]]:
-        return {
-            "operator": self.operators,
-            "expansion": self.expansions,
-            "kernel": self.kernels,
-            "window": self.windows,
-            "heads": self.heads,
-            "qk": self.qk,
-            "v": self.v,
-        }
+    def options(self) -> dict[str, Option]:
+        """The options that are genes of a block by name, in the order of the genes."""
+        return options_of([*map(OPERATORS.get, TRIO), *self.specs])
+
+    @cached_property
+    def _block_genes(self) -> dict[str, tuple[Value, ...]]:
+        """The genes of a block in order, each with its values."""
+        details = {name: self.dimensions[option.dimension] for name, option in self.options.items()}
+        return {"operator": self.operators, "expansion": self.expansions, **details}
+
+    @cached_property
+    def _block_length(self) -> int:
+        return len(self._block_genes)
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
         """Stem and local terms, then per stage its shape and the genes of its deepest form."""
-        choices = [
-            Choice("stem_width", self.stem_widths, "shape"),
-            Choice("local_terms", self.local_terms, "shape"),
-        ]
+        choices = [Choice("stem_width", self.stem_widths, "shape"), Choice("local_terms", self.local_terms, "shape")]
         for s, stage in enumerate(self.stages):
-            choices.append(Choice(f"stages.{s}.depth", stage.depths, "shape"))
-            choices.append(Choice(f"stages.{s}.width", stage.widths, "shape"))
+            choices += [Choice("depth", stage.depths, "shape", s), Choice("width", stage.widths, "shape", s)]
             for b in range(stage.depths[-1]):
-                for gene, values in self._block_options.items():
-                    group = "operator" if gene == "operator" else "detail"
-                    choices.append(Choice(f"stages.{s}.blocks.{b}.{gene}", values, group))
+                for gene, values in self._block_genes.items():
+                    choices.append(Choice(gene, values, "operator" if gene == "operator" else "detail", s, b))
         return tuple(choices)
 
     @cached_property
@@ -188,48 +222,44 @@ class ResNetSpace(Space):
         starts, position = [], 2
         for stage in self.stages:
             starts.append(position)
-            position += 2 + stage.depths[-1] * len(self.BLOCK_GENES)
+            position += 2 + stage.depths[-1] * self._block_length
         return tuple(starts)
 
     def blocks(self, genes: Genes) -> list[tuple[int, int, int]]:
         """The blocks within each stage's depth."""
         return [
-            (s, b, start + 2 + b * len(self.BLOCK_GENES))
+            (s, b, start + 2 + b * self._block_length)
             for s, start in enumerate(self._stage_starts)
             for b in range(self.stages[s].depths[genes[start]])
         ]
 
     def dependents(self, operator_position: int) -> Iterable[int]:
         """The other genes of the same block."""
-        return range(operator_position + 1, operator_position + len(self.BLOCK_GENES))
+        return range(operator_position + 1, operator_position + self._block_length)
 
     @cached_property
     def _active(self) -> tuple[tuple[bool, ...], ...]:
         """Per operator: which of a block's genes have an effect."""
-        by_operator = {
-            "conv": ("operator", "expansion", "kernel"),
-            "local": ("operator", "expansion", "window", "heads", "qk", "v"),
-            "axial": ("operator", "expansion", "heads", "qk", "v"),
-        }
-        return tuple(tuple(gene in by_operator[o] for gene in self.BLOCK_GENES) for o in self.operators)
+        used = [{"operator", "expansion", *options_of([spec])} for spec in self.specs]
+        return tuple(tuple(gene in names for gene in self._block_genes) for names in used)
+
+    @cached_property
+    def _with_local_terms(self) -> frozenset[str]:
+        return frozenset(spec.name for spec in self.specs if spec.uses_local_terms)
 
     def candidates(self, operator_position: int) -> tuple[int, ...]:
-        """Products of the operator's own options; expansion is common to all and left out."""
-        counts = [len(options) for options in self._block_options.values()]
-        own = [[n for n, active in zip(counts[2:], actives[2:], strict=True) if active] for actives in self._active]
-        return tuple(math.prod(options) for options in own)
+        """Products of the options that each operator has; expansion is common to all and left out."""
+        return tuple(math.prod(len(self.dimensions[o.dimension]) for o in spec.options) for spec in self.specs)
 
     def canonical(self, genes: Genes) -> Genes:
-        """Zero for genes of blocks beyond the depth, for options that the operator lacks, for local terms without local
-        blocks.
-        """
+        """Zero for genes of blocks beyond the depth, of options that the operator lacks, of local terms without use."""
         result = [0] * len(genes)
         result[0] = genes[0]
         for start in self._stage_starts:
             result[start : start + 2] = genes[start : start + 2]
         for _, _, position in self.blocks(genes):
             operator = genes[position]
-            if self.operators[operator] == "local":
+            if self.operators[operator] in self._with_local_terms:
                 result[1] = genes[1]
             for offset, active in enumerate(self._active[operator]):
                 if active:
@@ -238,11 +268,11 @@ class ResNetSpace(Space):
 
     def decode(self, genes: Genes) -> ResNetArchitecture:
         """The network; genes need not be canonical."""
-        stages, terms, length = [], 0, len(self.BLOCK_GENES)
+        stages, terms, length = [], 0, self._block_length
         for choices, start in zip(self.stages, self._stage_starts, strict=True):
             first, depth = start + 2, choices.depths[genes[start]]
             blocks = tuple([self._block(genes[p : p + length]) for p in range(first, first + depth * length, length)])
-            if any(block.operator == "local" for block in blocks):
+            if not self._with_local_terms.isdisjoint([block.operator for block in blocks]):
                 terms = genes[1]
             stages.append(Stage(choices.widths[genes[start + 1]], choices.stride, blocks))
         return ResNetArchitecture(self.stem, self.stem_widths[genes[0]], self.local_terms[terms], tuple(stages))
@@ -253,15 +283,22 @@ class ResNetSpace(Space):
 
     def _block(self, genes: Genes) -> Block:
         """The block that some genes stand for, made once: a search decodes the same few a million times."""
-        found = self._known_blocks.get(genes)
-        if found is None:
-            named = zip(self._block_options.items(), genes, self._active[genes[0]], strict=True)
-            found = Block(**{gene: options[option] for (gene, options), option, active in named if active})
-            self._known_blocks[genes] = found
-        return found
+        block = self._known_blocks.get(genes)
+        if block is None:
+            active = self._active[genes[0]]
+            details = {
+                name: self.dimensions[option.dimension][gene]
+                for (name, option), gene, has in zip(self.options.items(), genes[2:], active[2:], strict=True)
+                if has
+            }
+            block = Block(self.operators[genes[0]], self.expansions[genes[1]], **details)
+            self._known_blocks[genes] = block
+        return block
 
-    def encode(self, architecture: ResNetArchitecture) -> Genes:
+    def encode(self, architecture: Architecture) -> Genes:
         """Canonical genes; UsageError naming the first value outside the space."""
+        if not isinstance(architecture, ResNetArchitecture):
+            raise UsageError(f"{self.name} holds no {type(architecture).__name__}.")
         if architecture.stem != self.stem:
             raise UsageError(f"the architecture's stem is {architecture.stem}, but {self.name} has {self.stem}.")
         if len(architecture.stages) != len(self.stages):
@@ -269,27 +306,35 @@ class ResNetSpace(Space):
                 f"the architecture has {len(architecture.stages)} stages, {self.name} has {len(self.stages)}."
             )
         genes = [0] * len(self.choices)
-        has_local = any(block.operator == "local" for stage in architecture.stages for block in stage.blocks)
+        operators = [block.operator for stage in architecture.stages for block in stage.blocks]
         genes[0] = self.option(0, architecture.stem_width)
-        genes[1] = self.option(1, architecture.local_terms) if has_local else 0
-        for stage, choices, start in zip(architecture.stages, self.stages, self._stage_starts, strict=True):
+        genes[1] = 0 if self._with_local_terms.isdisjoint(operators) else self.option(1, architecture.local_terms)
+        for s, (stage, choices, start) in enumerate(
+            zip(architecture.stages, self.stages, self._stage_starts, strict=True)
+        ):
             if stage.stride != choices.stride:
-                raise UsageError(
-                    f"{self.choices[start].name[:-6]}: stride {stage.stride}, {self.name} has {choices.stride}."
-                )
+                raise UsageError(f"stages.{s}: stride {stage.stride}, {self.name} has {choices.stride}.")
             genes[start] = self.option(start, len(stage.blocks))
             genes[start + 1] = self.option(start + 1, stage.width)
             for b, block in enumerate(stage.blocks):
-                position = start + 2 + b * len(self.BLOCK_GENES)
-                operator = self.option(position, block.operator)
-                for offset, (gene, active) in enumerate(zip(self.BLOCK_GENES, self._active[operator], strict=True)):
-                    value = getattr(block, gene)
-                    if active:
-                        genes[position + offset] = self.option(position + offset, value)
-                    elif value is not None:
-                        name = self.choices[position + offset].name
-                        raise UsageError(f"{name} is {value}, but a {block.operator} block has no {gene}.")
+                position = start + 2 + b * self._block_length
+                genes[position : position + self._block_length] = self._block_options(block, position)
         return tuple(genes)
+
+    def _block_options(self, block: Block, position: int) -> list[int]:
+        """The genes of a block whose operator gene is at ``position``."""
+        operator = self.option(position, block.operator)
+        genes = [operator, self.option(position + 1, block.expansion)]
+        for at, (name, active) in enumerate(zip(self.options, self._active[operator][2:], strict=True), position + 2):
+            value = block.options.get(name)
+            if not active and value is not None:
+                has_no = f"but a {block.operator} block has no {name}."
+                raise UsageError(f"{self.choices[at].name} is {value}, {has_no}")
+            genes.append(self.option(at, value) if active else 0)
+        for name, value in block.options.items():
+            if name not in self.options:
+                raise UsageError(f"a {block.operator} block has no {name}, but the architecture has {name} {value}.")
+        return genes
 
     def from_dict(self, value: Mapping[str, Any]) -> ResNetArchitecture:
         """Read and check membership; what comes back is the space's own value for this network."""
@@ -297,20 +342,29 @@ class ResNetSpace(Space):
 
     def to_dict(self) -> dict[str, Any]:
         """The dimensions, with lists for tuples."""
-        return {"kind": self.kind, **as_lists(asdict(self))}
+        stages = [{"depths": s.depths, "widths": s.widths, "stride": s.stride} for s in self.stages]
+        fixed = {"name": self.name, "resolution": self.resolution, "stem": self.stem, "stem_widths": self.stem_widths}
+        lists = {"operators": self.operators, "expansions": self.expansions, **self.dimensions}
+        values = {"kind": self.kind, **fixed, "stages": stages, **lists, "local_terms": self.local_terms}
+        return {name: plain.as_lists(value) for name, value in values.items()}
 
     def cover(self) -> Iterator[ResNetArchitecture]:
-        """Per operator the biggest network, with every head count (fewer heads are larger ones) and in every form of
-        local attention; and networks whose shortcuts have weights where the biggest one's are plain.
+        """Per operator the biggest network, at every value of options that are not nested (fewer heads are larger ones)
+        and with all local terms that matter; and networks whose shortcuts have weights where the biggest one's are
+        plain.
         """
-        for operator in self.operators:
-            biggest = self.extreme(self.operators_set_to(operator), biggest=True)
-            head_counts = range(len(self.heads) if operator != "conv" else 1)
-            for option, terms in product(head_counts, range(len(self.local_terms) if operator == "local" else 1)):
+        genes_of_block = [*self._block_genes]
+        for spec in self.specs:
+            biggest = self.extreme(self.operators_set_to(spec.name), biggest=True)
+            varied = {genes_of_block.index(o.name): o.dimension for o in spec.options if not o.nested}
+            counts = [range(len(self.dimensions[dimension])) for dimension in varied.values()]
+            terms = range(len(self.local_terms) if spec.uses_local_terms else 1)
+            for *details, term in product(*counts, terms):
                 genes = [*biggest]
-                genes[1] = terms
+                genes[1] = term
                 for _, _, position in self.blocks(biggest):
-                    genes[position + self.BLOCK_GENES.index("heads")] = option
+                    for offset, detail in zip(varied, details, strict=True):
+                        genes[position + offset] = detail
                 yield self.decode(tuple(genes))
         width_genes = (0, *(start + 1 for start in self._stage_starts))
         for (before, here), stage in zip(pairwise(width_genes), self.stages, strict=True):
@@ -321,19 +375,22 @@ class ResNetSpace(Space):
                     yield self.decode(self.extreme({before: first, here: second}, biggest=True))
 
     def with_dimensions(self, **dimensions: Any) -> "ResNetSpace":
-        """A copy with other lists; UsageError for a dimension that does not exist."""
-        allowed = [field.name for field in fields(self)]
-        for name in dimensions:
-            if name not in allowed:
-                raise UsageError(f'unknown dimension "{name}" of a resnet space; {nearest(name, allowed)}')
-        values = {name: as_tuples(value) for name, value in dimensions.items()}
+        """A copy with other lists, those of the options of other operators among them; UsageError for a dimension that
+        does not exist.
+        """
+        values = {name: plain.as_tuples(value) for name, value in dimensions.items()}
         if "stages" in values:
             try:
                 values["stages"] = tuple(
-                    StageChoices(**{k: as_tuples(v) for k, v in stage.items()}) for stage in dimensions["stages"]
+                    StageChoices(**{k: plain.as_tuples(v) for k, v in stage.items()}) for stage in dimensions["stages"]
                 )
             except (TypeError, AttributeError) as error:
                 raise UsageError(
                     f"each stage of a space is {{depths: [...], widths: [...], stride: n}}: {error}"
                 ) from error
-        return replace(self, **values)
+        asked = values.get("operators")
+        names = asked if isinstance(asked, tuple) else self.operators
+        held = [spec for spec in OPERATORS if spec.name in (*TRIO, *names)]
+        known = {option.dimension for option in options_of(held).values()}
+        kept = {dimension: lists for dimension, lists in self.dimensions.items() if dimension in known}
+        return ResNetSpace(**{**{name: vars(self)[name] for name in _FIXED}, **kept, **values})

@@ -184,7 +184,7 @@ def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons
 
     smallest = max(
         macs(space, space.extreme(space.operators_set_to(operator), biggest=False))
-        for operator in space.choices[space.operator_positions[0]].values
+        for operator in space.operator_options(space.operator_positions[0])
     )
     why = "the smallest network of the dearest operator"
     kinds: set[str] = {getattr(load_system(MODELS[name]["system"]), "SPACE_KIND", space.kind) for name in wishes.models}

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from trionet_bench.errors import UsageError, nearest
 
-_SHARED = ("cell", "exporting", "trained", "retraining", "search_phase", "work")
+_SHARED = ("cell", "exporting", "trained", "retraining", "scaling", "search_phase", "work")
 
 
 def system_names() -> tuple[str, ...]:

@@ -80,7 +80,8 @@ def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
     began = time.monotonic()
     bench = Bench.open(cell, workplace)
     number = _number(phase)
-    architecture = resnet_space(cell).decode(_architectures(cell, number + 1)[number])
+    space, genes = resnet_space(cell), _architectures(cell, number + 1)[number]
+    architecture = space.decode(genes)
     description = describe(bench, architecture)
     network = initialise(bench.build(architecture), cell.seed)
     bench.train(network, cell.recipe, phase.name)
@@ -90,7 +91,7 @@ def run_phase(phase: Phase, cell: Cell, workplace: Workplace) -> dict[str, Any]:
         "architecture": description["architecture"],
         "macs": description["macs"],
         "params": description["params"],
-        "operators": "".join(block["operator"][0] for block in description["placement"]),
+        "operators": space.codes(genes),
         "val_top1": val.top1,
         "timings": {"alone_s": time.monotonic() - began},
     }

@@ -162,7 +162,6 @@ def _choose_distribution(bench: "Bench", space: GLiTSpace) -> dict[str, Any]:
     """Search the first level, train its best alone, and take the most accurate; ties go to the better in the search."""
     from trionet_bench.networks.layers import initialise
     from trionet_bench.systems.retraining import drop_checkpoints
-    from trionet_bench.systems.search_phase import letters
 
     cell = bench.cell
     began = time.monotonic()
@@ -173,7 +172,7 @@ def _choose_distribution(bench: "Bench", space: GLiTSpace) -> dict[str, Any]:
         network = initialise(bench.build(space.decode(genes)), cell.seed)
         bench.train(network, cell.recipe, f"distribution {number}", parts=("train",))
         accuracies.append(bench.evaluate(network, "search_val").top1)
-        known = {"macs": macs, "fitness": fitness, "operators": letters(space, genes)}
+        known = {"macs": macs, "fitness": fitness, "operators": space.codes(genes)}
         retrained.append({**known, "search_val_top1": accuracies[-1]})
     best = found.ranked[accuracies.index(max(accuracies))][0]
     drop_checkpoints(bench.workplace.folder)

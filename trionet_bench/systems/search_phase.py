@@ -11,7 +11,7 @@ from trionet_bench.networks.elastic import Supernet
 from trionet_bench.search.calibration import ChildScorer
 from trionet_bench.search.evolution import ENGINES, Ledger, SearchResult, legal_prior
 from trionet_bench.search.sampling import Sampler
-from trionet_bench.search.supernet import operator_draws, operators_of, probe_points, train_supernet
+from trionet_bench.search.supernet import operator_draws, probe_points, train_supernet
 from trionet_bench.spaces.choice import Architecture, Genes, Space
 from trionet_bench.systems.retraining import Bench, Unlabelled, drop_checkpoints
 from trionet_bench.training import distributed
@@ -122,7 +122,7 @@ def search_fields(
         "calibration_images": len(_calibration(bench)),
         "best_by_generation": [vars(state) for state in result.generations],
         "evaluated": [
-            {"macs": macs, "fitness": fitness, "operators": letters(space, genes)}
+            {"macs": macs, "fitness": fitness, "operators": space.codes(genes)}
             for genes, macs, fitness in result.evaluated
         ],
         "operator_prior": [
@@ -134,11 +134,6 @@ def search_fields(
         "operator_draws": facts["operator_draws"],
         "probes": facts["probes"],
     }
-
-
-def letters(space: Space, genes: Genes) -> str:
-    """The operators of a network, a letter a block."""
-    return "".join(option[0] for option in operators_of(space, genes))
 
 
 def add_inherited(bench: Bench, found: Found, fields: dict[str, Any]) -> None:

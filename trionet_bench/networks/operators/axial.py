@@ -22,6 +22,7 @@ from trionet_bench.networks.attention.layers import (
 )
 from trionet_bench.networks.attention.window import Window, attend, observe
 from trionet_bench.networks.layers import Specified, Weight
+from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import Axis, centred, dims
 from trionet_bench.networks.sharing import channels as plain
 from trionet_bench.networks.sharing import heads as head_axis
@@ -113,7 +114,7 @@ class LineAttention(Specified):
         return height * width * (self.project.qkv.weight.numel() + length * products)
 
 
-class AxialAttention(nn.Module):
+class AxialAttention(SpatialOperator):
     """Global context in two passes of linear attention span.
 
     Args:
@@ -146,7 +147,7 @@ class AxialAttention(nn.Module):
         return self.height.macs(height, width) + self.width.macs(height, width)
 
 
-def from_block(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> AxialAttention:
-    """The operator that a block names."""
-    assert block.heads is not None and block.qk is not None and block.v is not None
-    return AxialAttention(channels, block.heads, span, block.qk, block.v, stride)
+def build(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> AxialAttention:
+    """The operator of a block."""
+    options = block.options
+    return AxialAttention(channels, int(options["heads"]), span, options["qk"], options["v"], stride)

@@ -1,13 +1,14 @@
 """Convolution: k x k, dense, with batch normalisation, as in a ResNet bottleneck (He et al. 2016, arXiv 1512.03385)."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from trionet_bench.networks.layers import BatchNorm, Convolution2d
+from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import channels as plain
 from trionet_bench.spaces.resnet import Block
 
 
-class Convolution(nn.Module):
+class Convolution(SpatialOperator):
     """Stride is on the convolution.
 
     Args:
@@ -32,7 +33,6 @@ class Convolution(nn.Module):
         return self.conv.macs(height, width)
 
 
-def from_block(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> Convolution:
-    """The operator that a block names."""
-    assert block.kernel is not None
-    return Convolution(channels, block.kernel, stride)
+def build(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> Convolution:
+    """The operator of a block."""
+    return Convolution(channels, int(block.options["kernel"]), stride)

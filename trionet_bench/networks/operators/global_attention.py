@@ -7,8 +7,10 @@ size of the keys alone.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.networks.layers import Linear
-from trionet_bench.networks.sharing import channels, heads, terms
+from trionet_bench.networks.layers import VIT_STD, Linear
+from trionet_bench.networks.sharing import channels, terms
+from trionet_bench.networks.sharing import heads as head_axis
+from trionet_bench.spaces.glit import GLiTBlock
 
 
 class GlobalAttention(nn.Module):
@@ -26,8 +28,8 @@ class GlobalAttention(nn.Module):
     def __init__(self, width: int, count: int, size: int, std: float) -> None:
         super().__init__()
         self.count, self.size = count, size
-        self.qkv = Linear(channels(width), terms(3, heads(count, size)), std)
-        self.project = Linear(heads(count, size), channels(width), std)
+        self.qkv = Linear(channels(width), terms(3, head_axis(count, size)), std)
+        self.project = Linear(head_axis(count, size), channels(width), std)
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).unflatten(2, (3, self.count, self.size)).permute(2, 0, 3, 1, 4)  # (B, n, T, d) each
@@ -38,3 +40,9 @@ class GlobalAttention(nn.Module):
         """4 T C n d for the projections, 2 T^2 n d for the products."""
         products = 2 * tokens * tokens * self.count * self.size
         return self.qkv.macs(tokens) + products + self.project.macs(tokens)
+
+
+def build(block: GLiTBlock, channels: int, width: int, heads: int) -> GlobalAttention:
+    """The attending part of a block, whose heads are as many of the transformer's as its channels are of the width."""
+    assert block.ratio is not None
+    return GlobalAttention(channels, heads * channels // width, int(width // heads * block.ratio), VIT_STD)

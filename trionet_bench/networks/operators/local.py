@@ -24,6 +24,7 @@ from trionet_bench.networks.attention.layers import (
 from trionet_bench.networks.attention.unfolded import inside_windows, other_end, retrieval, similarity
 from trionet_bench.networks.attention.window import Window, attend, observe
 from trionet_bench.networks.layers import BatchNorm, Specified, Weight
+from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import centred, dims
 from trionet_bench.networks.sharing import channels as plain
 from trionet_bench.networks.sharing import heads as head_axis
@@ -54,7 +55,7 @@ class WindowPositions(Specified):
         return torch.cat([self.rows.flatten(), self.columns.flatten()])
 
 
-class LocalAttention(nn.Module):
+class LocalAttention(SpatialOperator):
     """Context from a square window.
 
     Args:
@@ -144,7 +145,8 @@ def _at_offsets(x: Tensor, table: Tensor) -> Tensor:
     return torch.matmul(x.flatten(2).transpose(1, 2), table).unflatten(1, x.shape[2:])
 
 
-def from_block(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> LocalAttention:
-    """The operator that a block names."""
-    assert block.window is not None and block.heads is not None and block.qk is not None and block.v is not None
-    return LocalAttention(channels, block.heads, block.window, block.qk, block.v, stride, local_terms)
+def build(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> LocalAttention:
+    """The operator of a block."""
+    options = block.options
+    heads, window = int(options["heads"]), int(options["window"])
+    return LocalAttention(channels, heads, window, options["qk"], options["v"], stride, local_terms)

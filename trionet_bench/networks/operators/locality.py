@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.layers import Linear, SequenceBatchNorm, Specified, Weight
 from trionet_bench.networks.sharing import Axis, centred, channels, fixed, terms
+from trionet_bench.spaces.glit import GLiTBlock
 
 
 class DepthwiseConvolution1d(Specified):
@@ -63,3 +64,9 @@ class Locality(nn.Module):
     def gate_macs(self, tokens: int) -> int:
         """What the gate adds to the first 1x1 convolution, T C E C; GLiT's code leaves it out of its count."""
         return self.expand.macs(tokens) // 2
+
+
+def build(block: GLiTBlock, channels: int, width: int, heads: int) -> Locality:
+    """The convolved part of a block."""
+    assert block.expansion is not None and block.kernel is not None
+    return Locality(channels, block.expansion, block.kernel)

@@ -1,0 +1,88 @@
+"""Networks of one operator that spend a budget.
+
+The rule is our choice; the paper compares with published networks of fixed size. Networks with one level of depth,
+width and expansion throughout are where it starts. In each of them depth, width and expansion of single stages are
+raised, the last stage first, while the network still fits. The result is what comes of the most expensive start that
+ends near the budget. So every operator spends nearly all of the same budget.
+"""
+
+from collections.abc import Mapping
+from itertools import product
+
+from trionet_bench.errors import UsageError, nearest
+from trionet_bench.spaces.choice import Cost, Genes
+from trionet_bench.spaces.operators import OPERATORS
+from trionet_bench.spaces.resnet import ResNetSpace
+
+NEAR = 0.95  # of the budget
+
+
+def scale_to_budget(space: ResNetSpace, operator: str, options: Mapping[str, float], cost: Cost, budget: int) -> Genes:
+    """Genes of a network of one operator.
+
+    Args:
+        space: holds the operator.
+        operator: its name.
+        options: values asked for, by name; others have the operator's usual value, or the largest below in the space.
+        cost: MACs of a network.
+        budget: in MACs.
+
+    UsageError where even the smallest network exceeds the budget, or the space lacks the operator or a value.
+    """
+    if operator not in space.operators:
+        raise UsageError(f'space {space.name} has no operator "{operator}"; {nearest(operator, space.operators)}')
+    fixed = space.operators_set_to(operator) | _details(space, operator, options)
+    levels = {
+        position: len(choice.values)
+        for position, choice in enumerate(space.choices)
+        if choice.group == "shape" or choice.field == "expansion"
+    }
+
+    def uniform(depth: int, width: int, expansion: int) -> Genes:
+        level = {"depth": depth, "width": width, "stem_width": width, "expansion": expansion, "local_terms": 0}
+        free = {at: min(level[space.choices[at].field], count - 1) for at, count in levels.items()}
+        return space.extreme(fixed | free, biggest=False)
+
+    deepest = max(len(stage.depths) for stage in space.stages)
+    widest = max(len(stage.widths) for stage in space.stages)
+    candidates = [uniform(*level) for level in product(range(deepest), range(widest), range(len(space.expansions)))]
+    fitting = {genes for genes in candidates if cost(genes) <= budget}
+    if not fitting:
+        raise UsageError(
+            f"No {operator} network of {space.name} fits {budget / 1e6:.3g}M MACs: the smallest needs "
+            f"{min(map(cost, candidates)) / 1e6:.3g}M. Raise the budget or choose another space."
+        )
+    most_expensive_first = sorted(fitting, key=lambda genes: (cost(genes), genes), reverse=True)
+    raised = [_raised(space, genes, fixed, levels, cost, budget) for genes in most_expensive_first]
+    return next((genes for genes in raised if cost(genes) >= NEAR * budget), max(raised, key=cost))
+
+
+def _details(space: ResNetSpace, operator: str, options: Mapping[str, float]) -> dict[int, int]:
+    """The genes of the operator's options: position -> index of the value asked for, or of the usual one."""
+    fixed: dict[int, int] = {}
+    for option, usual in OPERATORS.get(operator).options.items():
+        values, asked = space.dimensions[option.dimension], options.get(option.name)
+        if asked is not None and asked not in values:
+            allowed = ", ".join(map(str, values))
+            raise UsageError(f"space {space.name} has no {option.name} {asked}; allowed are {allowed}.")
+        value = asked if asked is not None else max([v for v in values if v <= usual], default=values[0])
+        fixed |= {at: values.index(value) for at, choice in enumerate(space.choices) if choice.field == option.name}
+    return fixed
+
+
+def _raised(
+    space: ResNetSpace, genes: Genes, fixed: Mapping[int, int], levels: Mapping[int, int], cost: Cost, budget: int
+) -> Genes:
+    """Single steps up, last stage first, until none fits any more."""
+    free = {position: genes[position] for position in levels}
+    changed = True
+    while changed:
+        changed = False
+        for position in sorted(levels, reverse=True):
+            if space.choices[position].field == "local_terms" or free[position] + 1 >= levels[position]:
+                continue
+            raised = free | {position: free[position] + 1}
+            taller = space.extreme({**fixed, **raised}, biggest=False)
+            if taller != genes and cost(taller) <= budget:
+                free, genes, changed = raised, taller, True
+    return genes
