@@ -13,7 +13,6 @@ import pytest
 
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.records import claims as claims_module
-from trionet_bench.records import store
 from trionet_bench.records.claims import Claims
 from trionet_bench.records.layout import cell_folder, format_budget, parse_budget, phase_folder
 from trionet_bench.records.record import Record, RecordHead
@@ -25,7 +24,6 @@ from trionet_bench.records.store import (
     iter_records,
     read_head,
     read_record,
-    write_atomically,
     write_record,
 )
 
@@ -70,19 +68,6 @@ def test_file_digest(tmp_path: Path):
     assert file_digest(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     with pytest.raises(StoreError, match="cannot be read"):
         file_digest(tmp_path / "missing")
-
-
-def test_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    write_atomically(tmp_path / "f", "old")
-
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(store.os, "fsync", fail)
-    with pytest.raises(StoreError, match="No space left"):
-        write_atomically(tmp_path / "f", "new")
-    assert [path.name for path in tmp_path.iterdir()] == ["f"]
-    assert (tmp_path / "f").read_text() == "old"
 
 
 def test_record_survives_the_round_trip(tmp_path: Path):

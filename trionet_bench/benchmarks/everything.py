@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from trionet_bench.benchmarks.measure import Document, Setting, Tell
+from trionet_bench.files import write_atomically
 from trionet_bench.integrity.provenance import code_state
-from trionet_bench.records.store import write_atomically, write_json
+from trionet_bench.records.store import write_json
 
 BENCHES = {
     "operators": "Operators, forward and backward",

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from trionet_bench.caching import cache_folder
 from trionet_bench.cli._options import data_root_option, json_option, only_option, reports_option, results_option
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _run(plan: "Plan", cells: "list[PlannedCell]", options: RunOptions) -> "Plan
     from trionet_bench.progress import Progress
 
     check_cells(cells)
-    orders = Orders(code_state(), command_line(sys.argv[1:]), options.retry_failed, options.force, _cache())
+    orders = Orders(code_state(), command_line(sys.argv[1:]), options.retry_failed, options.force, cache_folder())
     executor = _executor(options)
     with Progress() as progress:
         jobs = len(cells) + len(open_phases(plan, cells))
@@ -184,12 +184,6 @@ def _print_dry(plan: "Plan", cells: "list[PlannedCell]", options: RunOptions) ->
         click.echo(f"would run {job.label}")
     for line in estimate_lines(work, len(desks), seconds) if work else ():
         click.echo(line)
-
-
-def _cache() -> Path:
-    """Where decoded images may be kept."""
-    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trionet-bench"
-    return Path(os.environ.get("TRIONET_BENCH_CACHE") or usual).resolve()
 
 
 def _report(plan: "Plan", reports: Path) -> Path | None:

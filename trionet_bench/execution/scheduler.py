@@ -18,6 +18,7 @@ from trionet_bench.execution.executors.local import Advanced, Ended, Executor
 from trionet_bench.execution.jobs import Estimates, Job, cell_job, phase_job
 from trionet_bench.execution.plan import CellName, Plan, PlannedCell, PlannedPhase, cell_names, stand_in_key
 from trionet_bench.execution.worker import LOG, Outcome, Task, failed_record, utc_now
+from trionet_bench.files import write_atomically
 from trionet_bench.records.claims import Claims
 from trionet_bench.records.layout import CLAIMS, DECLARED
 from trionet_bench.records.phase import finished_content
@@ -26,7 +27,6 @@ from trionet_bench.records.store import (
     read_head,
     read_json,
     retire_record,
-    write_atomically,
     write_json,
     write_record,
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trionet_bench.errors import StoreError
+from trionet_bench.files import write_atomically
 from trionet_bench.integrity.provenance import anonymous
 from trionet_bench.records.layout import PHASE
 from trionet_bench.records.phase import (
@@ -25,7 +26,7 @@ from trionet_bench.records.phase import (
     write_phase,
 )
 from trionet_bench.records.record import Code, Environment, Failure, Input, Record
-from trionet_bench.records.store import digest, retire_record, write_atomically, write_record
+from trionet_bench.records.store import digest, retire_record, write_record
 from trionet_bench.systems import load_system
 from trionet_bench.systems.cell import Cell, Phase, Workplace
 

@@ -1,10 +1,8 @@
-"""Result files: hashed by content, written whole or not at all, kept for ever."""
+"""Result files: hashed by content, written as a whole, never overwritten."""
 
-import contextlib
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from trionet_bench.errors import StoreError, UsageError, nearest
+from trionet_bench.files import write_atomically
 from trionet_bench.records.layout import PHASES, RECORD
 from trionet_bench.records.record import Record, RecordHead, Versioned
 
@@ -45,27 +44,6 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace ``path`` by a file that is on disk as a whole; whoever is killed in between leaves the old one."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise StoreError(f"{path} could not be written: {error.strerror}. Nothing else was changed.") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trionet_bench.errors import StoreError
-from trionet_bench.records.store import write_atomically
+from trionet_bench.files import write_atomically
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trionet_bench.errors import StoreError
-from trionet_bench.records.store import write_atomically
+from trionet_bench.files import write_atomically
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:

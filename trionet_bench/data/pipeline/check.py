@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from trionet_bench.data.images import square
 from trionet_bench.data.sources.base import Index, open_source, sha256
 from trionet_bench.errors import DataError
+from trionet_bench.files import write_atomically
 
 PROBE_SIDE = 32  # a JPEG is read to its end even when decoded at a fraction of its size
 SHOWN = 5
@@ -35,7 +36,7 @@ def check(index: Index, workers: int | None = None, cache_dir: Path | None = Non
         if index.arrays(part) is None:
             broken += try_all(index, part, lambda part, position: probe(index, part, position), workers)
     if kept:
-        write_whole(kept, json.dumps(broken).encode())
+        write_atomically(kept, json.dumps(broken))
     return tuple(broken)
 
 
@@ -98,11 +99,3 @@ def broken_images(index: Index, broken: Iterable[Broken]) -> DataError:
         f"{index.uri}: {len(named)} of {sum(index.counts.values())} images cannot be decoded: "
         f"{'; '.join(named[:SHOWN])}{more}. Repair or remove them, or set skip_broken to leave them out and count them."
     )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a cache file under a name of its own, then renames it: readers see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -1,7 +1,6 @@
 """Small sets: every image decoded once, square and at the working resolution, all of them in one uint8 array."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,9 +11,10 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from trionet_bench.data.images import square
-from trionet_bench.data.pipeline.check import Broken, try_all, write_whole
+from trionet_bench.data.pipeline.check import Broken, try_all
 from trionet_bench.data.pipeline.transforms import Augmentation, Step
 from trionet_bench.data.sources.base import Index, sha256
+from trionet_bench.files import atomic_file, write_atomically
 
 CHUNK = 2048
 CACHE_VERSION = "1"  # raised when decoding or resizing changes
@@ -66,10 +66,9 @@ def decode(index: Index, resolution: int, cache_dir: Path | None) -> tuple[np.nd
     pixels, faults = cache_dir / f"{name}.npy", cache_dir / f"{name}.json"
     if not pixels.is_file():
         images, broken = decode_files(index, resolution)
-        write_whole(faults, json.dumps(broken).encode())
-        temporary = pixels.with_name(f"{pixels.name}.{os.getpid()}.npy")
-        np.save(temporary, images)
-        temporary.replace(pixels)
+        write_atomically(faults, json.dumps(broken))
+        with atomic_file(pixels) as file:
+            np.save(file, images)
     # Mapped copy-on-write, as torch wants writable memory; nothing writes to it.
     return np.load(pixels, mmap_mode="c"), [Broken(*entry) for entry in json.loads(faults.read_text())]
 

@@ -22,6 +22,8 @@ from pathlib import Path
 
 import torch
 
+from trionet_bench.caching import cache_folder
+
 SOURCE = Path(__file__).with_name("window.c")
 FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 C_TYPES = {torch.float32: "float", torch.float64: "double"}
@@ -76,7 +78,7 @@ def _compiled(compiler: str, flags: tuple[str, ...]) -> Path:
         machine += next((line for line in details.read_text().splitlines() if line.startswith("flags")), "")
     identity = [SOURCE.read_bytes(), version, machine.encode(), *(flag.encode() for flag in flags)]
     digest = hashlib.sha256(b"\0".join(identity))
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trionet-bench"
+    folder = cache_folder()
     library = folder / f"window-{digest.hexdigest()[:16]}.so"
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,49 @@
+"""Files that are replaced in one step: a reader, also after a crash, sees the old content or the new, never a part."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from trionet_bench.errors import StoreError
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A binary file to write to; it is synced to disk and takes the place of ``path`` when the block ends.
+
+    The folder is made where it is missing. If the block raises, or the disk refuses, ``path`` stays as it was.
+
+    Raises:
+        StoreError: for any OSError inside the block or of the replacement.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StoreError(f"{path} could not be written: {error.strerror}. Nothing else was changed.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace the content of ``path``, text as UTF-8; see ``atomic_file``.
+
+    Raises:
+        StoreError: when it cannot be written; the old file, if any, is then still there.
+    """
+    with atomic_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
