@@ -14,8 +14,6 @@ from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.differences import draw_differences
 from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
 from trionet_bench.reporting.style import (
-    OPERATOR_COLOURS,
-    OPERATOR_HATCHES,
     STYLES,
     drawn_in,
     label_outer,
@@ -24,6 +22,7 @@ from trionet_bench.reporting.style import (
     same_limits,
     style_named,
 )
+from trionet_bench.spaces.operators import OPERATORS
 
 ALWAYS = {kind.name for kind in FIGURES} - {
     "accuracy_latency",
@@ -97,9 +96,9 @@ def lightness(colour: str) -> float:
 
 
 def test_operators_are_told_apart_in_grey():
-    values = [lightness(colour) for colour in OPERATOR_COLOURS.values()]
+    values = [lightness(spec.colour) for spec in OPERATORS]
     assert min(abs(a - b) for a, b in itertools.combinations(values, 2)) > 8
-    assert len(set(OPERATOR_HATCHES.values())) == len(OPERATOR_HATCHES)
+    assert len({spec.hatch for spec in OPERATORS}) == len(OPERATORS.names())
 
 
 def test_every_model_has_its_own_colour_marker_and_line():

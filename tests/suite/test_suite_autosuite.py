@@ -37,7 +37,7 @@ def test_quick_proposal_is_a_valid_suite(photos, tmp_path):
     assert suite.comparisons[0].baseline == "conv"
     # 140 train images are 4 steps of 32: as many epochs as make the quick number of steps
     assert proposal.content["recipe"]["epochs"] == round(QUICK_STEPS / 4)
-    # every operator has room: the smallest network of the dearest operator fits twice
+    # every operator has room: the smallest network of the most expensive operator fits twice
     space = suite.models["axial"].space
     assert space.resolution == 16
     assert space.to_dict()["stem"] == "conv3-pool"

@@ -17,6 +17,7 @@ from trionet_bench.errors import UsageError
 from trionet_bench.records.layout import DECLARED
 from trionet_bench.records.record import Record
 from trionet_bench.records.store import read_record, record_folders
+from trionet_bench.spaces.operators import OPERATORS
 
 GROUP = ["dataset", "budget", "model"]
 POINT = 0.01  # margins are declared in percentage points, metrics are fractions
@@ -31,7 +32,6 @@ RANKED = [
     "inherited_val_top1_not_recalibrated",
 ]
 
-_FIRST = ("conv", "local", "axial")
 _LAST = ("random",)
 
 
@@ -111,6 +111,7 @@ class _Columns:
 
     cells: list[dict[str, Any]] = field(default_factory=list)
     blocks: list[tuple[Any, ...]] = field(default_factory=list)
+    options: list[dict[str, float]] = field(default_factory=list)
     priors: list[tuple[Any, ...]] = field(default_factory=list)
     generations: list[tuple[Any, ...]] = field(default_factory=list)
     probes: list[tuple[Any, ...]] = field(default_factory=list)
@@ -144,6 +145,7 @@ class _Columns:
             )
             for b in record.placement
         ]
+        self.options += [b.options for b in record.placement]
         self.operator_macs += [(*cell, operator, macs) for operator, macs in record.macs_by_operator.items()]
         self.ranked += [
             (*cell, json.dumps(r.architecture, sort_keys=True), *(getattr(r, name) for name in RANKED[1:]))
@@ -162,11 +164,12 @@ class _Columns:
         cell = ["number", *CELL]
         options = ["expansion", "kernel", "window", "heads", "qk", "v", "mlp"]
         place = ["stage", "block", "operator"]
+        blocks = pd.DataFrame(
+            self.blocks, columns=[*cell, *place, "macs", "share", "resolution", "width", "mid_width", *options]
+        )
         return {
             "cells": pd.DataFrame(self.cells),
-            "blocks": pd.DataFrame(
-                self.blocks, columns=[*cell, *place, "macs", "share", "resolution", "width", "mid_width", *options]
-            ),
+            "blocks": blocks.join(pd.DataFrame(self.options)),  # a column for each further option of an operator
             "priors": pd.DataFrame(self.priors, columns=[*cell, *place, "share"]),
             "generations": pd.DataFrame(
                 self.generations, columns=[*cell, "level", "generation", "evaluations", "best_fitness", "best_macs"]
@@ -324,6 +327,6 @@ def _kept(cells: pd.DataFrame, expected: pd.DataFrame) -> pd.DataFrame:
 
 def _model_order(models: Sequence[str]) -> list[str]:
     """Single operators first, the control last, what the suite calls its own between, in the suite's order."""
-    first = [name for name in _FIRST if name in models]
+    first = [name for name in OPERATORS.names() if name in models]
     last = [name for name in _LAST if name in models]
     return [*first, *(name for name in models if name not in {*first, *last}), *last]

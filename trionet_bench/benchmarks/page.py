@@ -8,7 +8,7 @@ import matplotlib.ticker as ticker
 from trionet_bench.benchmarks.measure import Document
 from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
 from trionet_bench.reporting.pages import page_environment
-from trionet_bench.reporting.style import MUTED, OPERATOR_COLOURS, Style, drawn_in, new_figure, style_named
+from trionet_bench.reporting.style import MET_COLOUR, MISSED_COLOUR, MUTED, Style, drawn_in, new_figure, style_named
 from trionet_bench.reporting.text import DASH
 
 _FACTS = ("case", "device", "dtype")  # shown first; the others that are plain follow
@@ -100,7 +100,7 @@ def _margins(targets: list[dict[str, Any]], style: Style) -> Any:
     axes = figure.subplots()
     places = range(len(targets))
     for place, value, target in zip(places, values, targets, strict=True):
-        colour = OPERATOR_COLOURS["axial"] if target["met"] else OPERATOR_COLOURS["local"]
+        colour = MET_COLOUR if target["met"] else MISSED_COLOUR
         axes.plot([1, value], [place, place], color=colour)
         axes.plot(value, place, "o" if target["met"] else "s", color=colour)
     axes.axvline(1, color=MUTED, linewidth=style.line)

@@ -3,7 +3,6 @@
 Fonts are those that matplotlib brings along, so that a figure is the same to the byte on every machine.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,41 +14,18 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.spaces.operators import OPERATORS, LineStyle
 
 # The page swaps these four for its own colours when it is shown dark; nothing else may use them.
 INK, MUTED, GRID, PAPER = "#1b1f24", "#5b6570", "#dfe3e8", "#ffffff"
 
-OPERATOR_COLOURS = {
-    "conv": "#0173b2",
-    "local": "#de8f05",
-    "axial": "#029e73",
-    "global": "#8c2d3f",
-    "locality": "#b9b0ee",
-}
-OPERATOR_HATCHES = {"conv": "", "local": "////", "axial": "|||", "global": "---", "locality": "\\\\\\\\"}
-OTHER_COLOUR = "#9a9fa6"
-_OTHER_OPERATORS = [
-    ("#56b4e9", "\\\\\\\\"),
-    ("#aa7733", "--"),
-    ("#cc79a7", "xx"),
-    ("#77841d", ".."),
-    (OTHER_COLOUR, "++"),
-]
-
-# The page's style sheet has lighter ones for these, which would be too dark on a dark page.
-LIGHTER_WHEN_DARK = ("#0173b2", "#882255", "#332288", "#029e73", "#8c2d3f")
+OTHER_COLOUR, OTHER_HATCH = "#9a9fa6", "++"  # also of operators in records that are not registered here
+MET_COLOUR, MISSED_COLOUR = "#029e73", "#de8f05"  # of a target
 
 _SEARCHED = ["#882255", "#56b4e9", "#aa7733", "#332288", "#cc79a7", "#77841d"]
-_MARKERS = {"conv": "o", "local": "s", "axial": "^", "global": "p", "locality": "8"}
-_LINES = {
-    "conv": "-",
-    "local": (0, (5, 1.5)),
-    "axial": (0, (1, 1)),
-    "global": (0, (4, 1, 1, 1)),
-    "locality": (0, (2, 1)),
-}
+_SEARCHED_ON_DARK = {"#882255": "#d87fa8", "#332288": "#9a92ea"}
 _OTHER_MARKERS = ["D", "P", "v", "<", ">", "h"]
-_OTHER_LINES: list[Any] = ["-", (0, (7, 1, 1, 1)), (0, (3, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (9, 2)), (0, (2, 2))]
+_OTHER_LINES: list[LineStyle] = ["-", (0, (7, 1, 1, 1)), (0, (3, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (9, 2)), (0, (2, 2))]
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#f7f5fa", "#cfc6e3", "#8f7cba", "#553c8b", "#2a1a50"])
 
@@ -60,7 +36,7 @@ class Look:
 
     colour: str
     marker: str
-    line: Any
+    line: LineStyle
     hatch: str = ""
 
 
@@ -149,37 +125,38 @@ def style_named(name: str) -> Style:
 
 
 def looks(models: Sequence[str]) -> dict[str, Look]:
-    """One look a model: single operators keep theirs, random search is grey, others take the next free one."""
-    found: dict[str, Look] = {}
-    others = [model for model in models if model not in OPERATOR_COLOURS and model != "random"]
+    """One look a model: that of the operator it is named like, grey for random search, for others the next one free."""
+    chosen: dict[str, Look] = {}
+    others = [model for model in models if model not in OPERATORS and model != "random"]
     for model in models:
-        if model in OPERATOR_COLOURS:
-            found[model] = Look(OPERATOR_COLOURS[model], _MARKERS[model], _LINES[model], OPERATOR_HATCHES[model])
+        if model in OPERATORS:
+            spec = OPERATORS.get(model)
+            chosen[model] = Look(spec.colour, spec.marker, spec.line, spec.hatch)
         elif model == "random":
-            found[model] = Look("#7b828a", "X", (0, (2, 1.2)), "..")
+            chosen[model] = Look("#7b828a", "X", (0, (2, 1.2)), "..")
         else:
             place = others.index(model) % len(_SEARCHED)
-            found[model] = Look(_SEARCHED[place], _OTHER_MARKERS[place], _OTHER_LINES[place], "xx")
-    return found
+            chosen[model] = Look(_SEARCHED[place], _OTHER_MARKERS[place], _OTHER_LINES[place], "xx")
+    return chosen
+
+
+def dark_colours() -> dict[str, str]:
+    """Colours that would be too dark on a dark page -> lighter ones."""
+    return {spec.colour: spec.dark_colour for spec in OPERATORS if spec.dark_colour} | _SEARCHED_ON_DARK
 
 
 def operators_in_order(operators: Iterable[str]) -> list[str]:
-    """The known operators first, in the order of everything else, then others by name."""
+    """Registered operators first, in the order of their registration, then others by name."""
     present = set(operators)
-    return [*(name for name in OPERATOR_COLOURS if name in present), *sorted(present - set(OPERATOR_COLOURS))]
+    return [*(name for name in OPERATORS.names() if name in present), *sorted(present - set(OPERATORS.names()))]
 
 
 def operator_colour(operator: str) -> str:
-    return OPERATOR_COLOURS.get(operator) or _other(operator)[0]
+    return OPERATORS.get(operator).colour if operator in OPERATORS else OTHER_COLOUR
 
 
 def operator_hatch(operator: str) -> str:
-    return OPERATOR_HATCHES[operator] if operator in OPERATOR_HATCHES else _other(operator)[1]
-
-
-def _other(operator: str) -> tuple[str, str]:
-    """Colour and hatch of an operator without ones of its own: the same in every figure."""
-    return _OTHER_OPERATORS[zlib.crc32(operator.encode()) % len(_OTHER_OPERATORS)]
+    return OPERATORS.get(operator).hatch if operator in OPERATORS else OTHER_HATCH
 
 
 @contextmanager

@@ -15,10 +15,9 @@ import numpy as np
 
 from trionet_bench.errors import UsageError
 from trionet_bench.randomness import derived_generator
-from trionet_bench.spaces.choice import Genes, Space
+from trionet_bench.spaces.choice import Cost, Genes, Space
 from trionet_bench.training.recipe import SearchRecipe
 
-Cost = Callable[[Genes], int]
 Fitness = Callable[[Genes], float]
 Draw = Callable[[np.random.Generator], Genes]
 Progress = Callable[[int, int, str], None]

@@ -20,7 +20,9 @@ from trionet_bench.data.sources.base import SCHEMES, Index, open_source
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.records.layout import format_budget
 from trionet_bench.spaces.choice import Genes, Space
+from trionet_bench.spaces.operators import operators_for
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space, space_for
+from trionet_bench.spaces.resnet import TRIO
 from trionet_bench.systems import load_system
 
 QUICK_STEPS = 800
@@ -31,10 +33,7 @@ QUICK_TRANSFORMER_LR = 0.004  # AdamW's for transformers; convolutions and ResNe
 QUICK_IMAGES = 6_000  # of a large set; a few epochs of them are about the quick number of steps
 QUICK_RESOLUTION = 32  # photographs of 48 or 64 pixels take longer and, in so few steps, are learnt no better
 QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 48: "conv7-pool"}  # the first stage then sees 12x12 or 16x16 positions
-MODELS: dict[str, dict[str, Any]] = {
-    "conv": {"system": "standalone", "operator": "conv"},
-    "local": {"system": "standalone", "operator": "local"},
-    "axial": {"system": "standalone", "operator": "axial"},
+_SEARCHED: dict[str, dict[str, Any]] = {
     "trionet": {"system": "trionet"},
     "random": {"system": "trionet", "search": "random"},
     "glit": {"system": "glit", "retrain": 2},
@@ -45,7 +44,7 @@ MODELS: dict[str, dict[str, Any]] = {
 class Wishes:
     """What the person asked for; None leaves it to the data."""
 
-    models: tuple[str, ...] = ("conv", "local", "axial", "trionet")
+    models: tuple[str, ...] = (*TRIO, "trionet")
     budget: int | None = None
     seeds: int | None = None
     epochs: int | None = None
@@ -74,6 +73,16 @@ class Proposal:
         return head + yaml.safe_dump(self.content, sort_keys=False, default_flow_style=None, width=120)
 
 
+def _models() -> dict[str, dict[str, Any]]:
+    """What a suite says of each model that a person may ask for: every operator alone, and the searched ones."""
+    alone: dict[str, dict[str, Any]] = {}
+    for spec in operators_for(RESNET_NANO.kind):
+        alone[spec.name] = {"system": "standalone", "operator": spec.name}
+        if spec.name not in TRIO:
+            alone[spec.name] |= {"space": {"operators": [spec.name]}}  # no named space holds it
+    return alone | _SEARCHED
+
+
 def as_uri(data: str) -> str:
     """What was typed as a source: a URI as it is, a path by what lies there. UsageError for neither."""
     scheme = data.partition(":")[0]
@@ -94,9 +103,10 @@ def as_uri(data: str) -> str:
 
 def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = None) -> Proposal:
     """A suite that compares ``wishes.models`` on ``data``; its file will lie in ``folder``, for relative paths."""
+    known = _models()
     for model in wishes.models:
-        if model not in MODELS:
-            raise UsageError(f'unknown model "{model}"; {nearest(model, list(MODELS))}')
+        if model not in known:
+            raise UsageError(f'unknown model "{model}"; {nearest(model, list(known))}')
     uri = as_uri(data)
     index = open_source(uri, data_root)
     reasons = [
@@ -179,15 +189,17 @@ def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons
     from trionet_bench.networks.skeletons import architecture_macs  # torch loads only where MACs must be known
     from trionet_bench.search.evolution import cheapest
 
-    def macs(own: Space, genes: Genes) -> int:
-        return architecture_macs(own.decode(genes), len(index.classes), index.channels, resolution)
+    def macs(of: Space, genes: Genes) -> int:
+        return architecture_macs(of.decode(genes), len(index.classes), index.channels, resolution)
 
+    asked = [spec.name for spec in operators_for(space.kind) if spec.name in wishes.models]
+    every = space.with_dimensions(operators=[*dict.fromkeys((*space.operators, *asked))])
     smallest = max(
-        macs(space, space.extreme(space.operators_set_to(operator), biggest=False))
-        for operator in space.operator_options(space.operator_positions[0])
+        macs(every, every.extreme(every.operators_set_to(operator), biggest=False)) for operator in every.operators
     )
-    why = "the smallest network of the dearest operator"
-    kinds: set[str] = {getattr(load_system(MODELS[name]["system"]), "SPACE_KIND", space.kind) for name in wishes.models}
+    why = "the smallest network of the most expensive operator"
+    systems = [load_system(_models()[name]["system"]) for name in wishes.models]
+    kinds: set[str] = {getattr(system, "SPACE_KIND", space.kind) for system in systems}
     for other in (space_for(kind, resolution) for kind in sorted(kinds - {space.kind})):
         least = macs(other, cheapest(other, partial(macs, other)))
         if least > smallest:
@@ -232,11 +244,11 @@ def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict
 
 def _entry(model: str, recipe: str | dict[str, Any], wishes: Wishes, reasons: list[str]) -> dict[str, Any]:
     """What the suite says of a model."""
-    own = MODELS[model]
-    if own["system"] != "glit" or not isinstance(recipe, dict) or not wishes.quick_recipe:
-        return own
+    entry = _models()[model]
+    if entry["system"] != "glit" or not isinstance(recipe, dict) or not wishes.quick_recipe:
+        return entry
     reasons.append(f"{model} with learning rate {QUICK_TRANSFORMER_LR}: transformers do not learn well at the others'")
-    return {**own, "recipe": {**recipe, "optimizer": {"lr": QUICK_TRANSFORMER_LR}}}
+    return {**entry, "recipe": {**recipe, "optimizer": {"lr": QUICK_TRANSFORMER_LR}}}
 
 
 def _from_folder(uri: str, folder: Path) -> str:

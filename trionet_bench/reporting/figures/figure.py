@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from trionet_bench.analysis.results import Results
-from trionet_bench.reporting.style import GRID, INK, LIGHTER_WHEN_DARK, MUTED, PAPER, Style
+from trionet_bench.reporting.style import GRID, INK, MUTED, PAPER, Style, dark_colours
 
 # Whatever would carry the time of saving or the version of the drawing library.
 _METADATA: dict[str, dict[str, None]] = {
@@ -60,6 +60,6 @@ def inline_svg(svg: bytes, name: str) -> str:
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for colour, variable in ((INK, "ink"), (MUTED, "muted"), (GRID, "rule"), (PAPER, "paper")):
         text = text.replace(colour, f"var(--{variable})")
-    for colour in LIGHTER_WHEN_DARK:
+    for colour in dark_colours():
         text = text.replace(colour, f"var(--c-{colour[1:]}, {colour})")
     return text

@@ -20,6 +20,7 @@ from trionet_bench.reporting.style import (
     operators_in_order,
 )
 from trionet_bench.reporting.text import compact, counted, listed, percent
+from trionet_bench.spaces.operators import OPERATORS, options_of
 
 MAX_NETWORKS = 8
 _ROW = 1.19  # inches for one network at paper size
@@ -58,7 +59,8 @@ def draw_networks(results: Results, style: Style) -> Drawing | None:
     height_is = "expansion ⅛, ¼, ½"
     if transformers.any():
         height_is = "feed-forward width" if transformers.all() else "expansion or feed-forward"
-    key = f"height: {height_is} · k: kernel · w: window · h: heads"
+    written = [option for option in options_of(OPERATORS).values() if option.abbreviation and option.name in blocks]
+    key = " · ".join([f"height: {height_is}", *(f"{option.abbreviation}: {option.name}" for option in written)])
     axis.text(6.85, 0.13, key, ha="right", va="center", size=style.small, color=MUTED)
     return Drawing(figure, blocks, _finding(blocks, operators), _note(chosen, cells))
 
@@ -142,11 +144,12 @@ def _block(axis: Any, rows: pd.DataFrame, x: float, middle: float, pitch: float,
             zorder=2,
         )
         axis.add_patch(box)
+    shown = [option for option in options_of(OPERATORS).values() if option.abbreviation]
     options = [
-        f"{letter}{int(part[name])}"
+        f"{option.abbreviation}{part[option.name]:g}"
         for _, part in rows.iterrows()
-        for letter, name in (("k", "kernel"), ("w", "window"), ("h", "heads"))
-        if not pd.isna(part[name])
+        for option in shown
+        if option.name in part and not pd.isna(part[option.name])
     ]
     joined = " ".join(options)
     fits = 0.5 * style.small / 72 * 6.9 / style.page * len(joined) < pitch

@@ -9,15 +9,16 @@ from trionet_bench.analysis.history import histories
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.style import (
-    OPERATOR_COLOURS,
     OTHER_COLOUR,
     Style,
     label_outer,
     looks,
+    operator_colour,
     panels,
     shared_legend,
 )
 from trionet_bench.reporting.text import compact, listed
+from trionet_bench.spaces.operators import OPERATORS
 
 MAX_PANELS = 6
 
@@ -110,10 +111,10 @@ def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
 
 def _probe_looks(names: list[str]) -> dict[str, tuple[str, Any]]:
     dashes: list[Any] = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (7, 1, 1, 1)), (0, (3, 1)), (0, (9, 2))]
-    spare = iter(["#882255", "#332288", "#56b4e9", "#aa7733", "#77841d"])
-    found: dict[str, tuple[str, Any]] = {}
+    spare = iter(["#882255", "#332288", "#56b4e9", "#aa7733", "#77841d", "#cc79a7"])
+    ways: dict[str, tuple[str, Any]] = {}
     for place, name in enumerate(names):
-        operator = max((known for known in OPERATOR_COLOURS if known in name), key=len, default=None)
-        colour = OPERATOR_COLOURS[operator] if operator else next(spare, OTHER_COLOUR)
-        found[name] = (colour, dashes[place % len(dashes)])
-    return found
+        operator = name.removeprefix("all-")  # a network of one operator
+        colour = operator_colour(operator) if operator in OPERATORS else next(spare, OTHER_COLOUR)
+        ways[name] = (colour, dashes[place % len(dashes)])
+    return ways

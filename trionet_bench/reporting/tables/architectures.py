@@ -1,5 +1,6 @@
 """Found networks, written out."""
 
+from collections.abc import Hashable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +12,8 @@ from trionet_bench.analysis.results import CELL, Results
 from trionet_bench.analysis.summary import in_report_order
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import compact, percent
+from trionet_bench.spaces.operators import OPERATORS, operators_for, options_of
+from trionet_bench.spaces.resnet import TRIO
 
 _DATA = [
     "stage",
@@ -28,15 +31,13 @@ _DATA = [
 ]
 
 
-LETTERS = {"conv": "C", "local": "L", "axial": "A", "global": "G", "locality": "S"}
-
-
 def found_architectures(results: Results) -> Table | None:
     """One row a found network: its blocks in order, stages between bars."""
     blocks = searched_blocks(results).sort_values([*CELL, "stage", "block"])
     if blocks.empty:
         return None
-    written = blocks[[*CELL, "stage", "block"]].assign(text=[_block(block) for block in blocks.itertuples()])
+    rows = blocks.to_dict("records")
+    written = blocks[[*CELL, "stage", "block"]].assign(text=[_block(block) for block in rows])
     beside = written.duplicated([*CELL, "stage", "block"])
     new_stage = ~written.duplicated([*CELL, "stage"])
     written["text"] = np.select([beside, new_stage], ["+", " · "], " ") + written.text
@@ -54,28 +55,48 @@ def found_architectures(results: Results) -> Table | None:
             "Top-1 (%)": found.test_top1.map(percent),
         }
     )
-    note = (
-        "Blocks in order, stages apart by dots: C convolution, L local, A axial attention, others by name; then k "
-        "kernel or w window, h heads, and after the stroke how many times the block's output is wider than its middle."
-    )
-    if blocks.mlp.notna().any():
-        note += (
-            " In transformers G global attention and S convolution along the sequence, each with its share where both "
-            "divide a block; after the star how many times it is wider inside; f feed-forward over block width."
-        )
-    data = blocks[[*CELL, *_DATA, *(("share", "mlp") if blocks.mlp.notna().any() else ())]]
+    note = _note(blocks)
+    further = [name for name in options_of(OPERATORS) if name in blocks and name not in _DATA]
+    data = blocks[[*CELL, *_DATA, *further, *(("share", "mlp") if blocks.mlp.notna().any() else ())]]
     return Table(data, text, note, groups=3, numbers=["Seed", "MACs", "Params", "Top-1 (%)"])
 
 
-def _block(block: Any) -> str:
-    letter = LETTERS.get(block.operator, f"{block.operator}:")
-    share = "" if block.share == 1 else str(Fraction(block.share).limit_denominator(100))
-    options = "".join(
-        f"{name}{int(value)}"
-        for name, value in (("k", block.kernel), ("w", block.window), ("h", block.heads), ("f", block.mlp))
-        if not pd.isna(value)
+def _note(blocks: pd.DataFrame) -> str:
+    """What the letters mean: the operators of ResNets always, other options and transformers where there are some."""
+    written = set(blocks.operator)
+    operators = [
+        f"{spec.code.upper()} {spec.label}" for spec in operators_for("resnet") if spec.name in (*TRIO, *written)
+    ]
+    further = [
+        f", {option.abbreviation} {option.name}"
+        for option in options_of(OPERATORS).values()
+        if option.abbreviation and option.name not in _DATA and option.name in blocks
+    ]
+    note = (
+        f"Blocks in order, stages apart by dots: {', '.join(operators)}, others by name; then k kernel or w window, "
+        f"h heads{''.join(further)}, and after the stroke how many times the block's output is wider than its middle."
     )
-    return f"{letter}{share}{options}{_width(block.expansion)}"
+    if blocks.mlp.notna().any():
+        parts = " and ".join(f"{spec.code.upper()} {spec.label}" for spec in operators_for("glit"))
+        note += (
+            f" In transformers {parts}, each with its share where both divide a block; after the star how many times "
+            "it is wider inside; f feed-forward over block width."
+        )
+    return note
+
+
+def _block(block: Mapping[Hashable, Any]) -> str:
+    """A block in the manner of ``L2/3h4/4``: the operator's code, its share, its options, its width."""
+    name = block["operator"]
+    code = OPERATORS.get(name).code.upper() if name in OPERATORS else f"{name}:"
+    share = "" if block["share"] == 1 else str(Fraction(block["share"]).limit_denominator(100))
+    shown = {option.name: option.abbreviation for option in options_of(OPERATORS).values() if option.abbreviation}
+    options = "".join(
+        f"{letter}{block[option]:g}"
+        for option, letter in (shown | {"mlp": "f"}).items()
+        if not pd.isna(block.get(option))
+    )
+    return f"{code}{share}{options}{_width(block['expansion'])}"
 
 
 def _width(expansion: float) -> str:
