@@ -6,6 +6,7 @@ from a seed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from trionet_bench.networks.sharing import Axis, centred, channels, fixed
 from trionet_bench.randomness import derived_seed
 
+M = TypeVar("M", bound=nn.Module)
 VIT_STD = 0.02  # of the initial weights of ViT's linear maps and embeddings
 
 
@@ -79,7 +81,7 @@ def specified_tensor(network: nn.Module, name: str) -> Tensor:
 
 
 @torch.no_grad()
-def initialise(network: nn.Module, seed: int) -> nn.Module:
+def initialise(network: M, seed: int) -> M:
     """Draw all weights from ``seed``, in place; returns the network."""
     for name, spec in collect_specs(network).items():
         spec.initialise(specified_tensor(network, name), seed, name)

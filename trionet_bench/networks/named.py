@@ -8,7 +8,7 @@ import torch
 
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.cost import count_again, profile
-from trionet_bench.networks.skeletons import build_network
+from trionet_bench.networks.skeletons import Skeleton, build_network
 from trionet_bench.records.store import read_json
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.presets import resolve_space
@@ -38,8 +38,8 @@ class Subject:
     classes: int
     channels: int
 
-    def build(self) -> Any:
-        """The network, a ``networks.skeletons.Skeleton``, on the device of the context, without initial weights."""
+    def build(self) -> Skeleton:
+        """The network on the device of the context, without initial weights."""
         return build_network(self.architecture, self.classes, self.channels, self.resolution)
 
 

@@ -19,7 +19,9 @@ from trionet_bench.networks.cost import Cost
 from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, collect_specs, drop_path, strided
 from trionet_bench.networks.operators.base import SpatialOperator, build_operator
 from trionet_bench.networks.sharing import channels
+from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.records.record import Placement
+from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.operators import OPERATORS
 from trionet_bench.spaces.resnet import Block, ResNetArchitecture
 
@@ -73,7 +75,7 @@ class Bottleneck(nn.Module):
         return costs
 
 
-class ResNet(nn.Module):
+class ResNet(Skeleton):
     """A network of an architecture, for images of one channel count and up to ``resolution`` pixels a side.
 
     (B, input_channels, H, W) to logits (B, classes). Weights are uninitialised; see ``layers.initialise``.
@@ -105,12 +107,11 @@ class ResNet(nn.Module):
         x = self.stem(images)
         for block in chain.from_iterable(self.blocks):
             x = block(x)
-        return self.classifier(x)
+        logits: Tensor = self.classifier(x)
+        return logits
 
     def set_drop_path(self, probability: float) -> None:
-        """Stochastic depth (Huang et al. 2016, arXiv 1603.09382): from 0 in the first block linearly to ``probability``
-        in the last.
-        """
+        """From 0 in the first block linearly to ``probability`` in the last."""
         blocks = [*chain.from_iterable(self.blocks)]
         for number, block in enumerate(blocks):
             block.drop_path = probability * number / max(1, len(blocks) - 1)
@@ -135,10 +136,6 @@ class ResNet(nn.Module):
                 height, width = strided(height, block.stride), strided(width, block.stride)
         yield Cost("classifier", None, "classifier", self.classifier.macs())
 
-    def macs_in_other_units(self) -> dict[str, int]:
-        """None: papers on these networks print MACs, or twice MACs."""
-        return {}
-
     def placement(self, resolution: int) -> list[dict[str, Any]]:
         """One entry a block for the record; ``resolution`` there is the side of the block's output."""
         size = self.stem.output_size(resolution)
@@ -156,8 +153,9 @@ class ResNet(nn.Module):
         return entries
 
     @staticmethod
-    def macs_of(architecture: ResNetArchitecture, classes: int, channels: int, resolution: int) -> int:
+    def macs_of(architecture: Architecture, classes: int, channels: int, resolution: int) -> int:
         """MACs of one image without building the network; each kind of operator is built and counted once."""
+        assert isinstance(architecture, ResNetArchitecture)
         width, terms = architecture.stem_width, architecture.local_terms
         total, size = _stem_macs_and_output_size(architecture.stem, channels, width, resolution)
         for stage in architecture.stages:

@@ -1,56 +1,79 @@
-"""From an architecture to its network: which skeleton builds which kind of architecture.
+"""From an architecture to its network: which skeleton builds which kind of architecture."""
 
-A skeleton is a module with the constructor ``(architecture, classes, channels, resolution)`` and the methods of
-``Skeleton``.
-"""
-
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, Protocol
+from functools import cache
+from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from trionet_bench.networks.cost import Cost
-from trionet_bench.networks.resnet import ResNet
-from trionet_bench.networks.vit import VisionTransformer
+from trionet_bench.registry import resolve
+from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.glit import GLiTArchitecture
 from trionet_bench.spaces.resnet import ResNetArchitecture
 
 
-class Skeleton(Protocol):
-    """What the rest of the project asks of a network."""
+class Skeleton(nn.Module, ABC):
+    """What the rest of the project asks of a network. The constructor takes ``(architecture, classes, channels,
+    resolution)`` and leaves weights uninitialised, see ``layers.initialise``.
+    """
 
-    def __call__(self, images: Tensor) -> Tensor: ...
+    @abstractmethod
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, channels, H, W) to logits (B, classes)."""
 
+    @abstractmethod
     def costs(self, height: int, width: int) -> Iterator[Cost]:
         """Closed-form MACs of every part for one image of this size."""
-        ...
 
+    @abstractmethod
     def set_drop_path(self, probability: float) -> None:
-        """Stochastic depth in training, growing linearly to ``probability`` in the last block."""
-        ...
+        """Stochastic depth in training (Huang et al. 2016, arXiv 1603.09382): from 0 in the first block linearly to
+        ``probability`` in the last.
+        """
 
+    @abstractmethod
     def placement(self, resolution: int) -> list[dict[str, Any]]:
         """One entry for each operator of each block: all of ``records.record.Placement`` but its MACs."""
-        ...
-
-    def macs_in_other_units(self) -> dict[str, int]:
-        """Counts of the same network in the units of published code, for comparison with what was printed."""
-        ...
 
     @staticmethod
-    def macs_of(architecture: Any, classes: int, channels: int, resolution: int) -> int:
+    @abstractmethod
+    def macs_of(architecture: Architecture, classes: int, channels: int, resolution: int) -> int:
         """MACs of one image without building the network, fast enough for a search."""
-        ...
+
+    def macs_in_other_units(self) -> dict[str, int]:
+        """Counts of the same network in the units of published code, for comparison with what was printed there."""
+        return {}
+
+    def no_weight_decay(self) -> list[str]:
+        """Names of parameters that weight decay spares besides vectors."""
+        return []
+
+    def faster_channels_last(self, device: torch.device) -> bool:
+        """Whether training is faster on this device when the channels of a pixel lie together in memory."""
+        return False
 
 
-SKELETONS: dict[type, Any] = {ResNetArchitecture: ResNet, GLiTArchitecture: VisionTransformer}
+_SKELETONS = {
+    ResNetArchitecture: "trionet_bench.networks.resnet:ResNet",
+    GLiTArchitecture: "trionet_bench.networks.vit:VisionTransformer",
+}
 
 
-def build_network(architecture: Any, classes: int, channels: int, resolution: int) -> Any:
-    """The stand-alone network, without initial weights."""
-    return SKELETONS[type(architecture)](architecture, classes, channels, resolution)
+@cache
+def _skeleton(kind: type) -> type[Skeleton]:
+    skeleton = resolve(_SKELETONS[kind])
+    assert isinstance(skeleton, type) and issubclass(skeleton, Skeleton)
+    return skeleton
 
 
-def architecture_macs(architecture: Any, classes: int, channels: int, resolution: int) -> int:
+def build_network(architecture: Architecture, classes: int, channels: int, resolution: int) -> Skeleton:
+    """The stand-alone network for square images of up to ``resolution`` pixels a side, without initial weights."""
+    return _skeleton(type(architecture))(architecture, classes, channels, resolution)
+
+
+def architecture_macs(architecture: Architecture, classes: int, channels: int, resolution: int) -> int:
     """MACs of one image, in microseconds."""
-    return SKELETONS[type(architecture)].macs_of(architecture, classes, channels, resolution)
+    return _skeleton(type(architecture)).macs_of(architecture, classes, channels, resolution)

@@ -31,6 +31,8 @@ from trionet_bench.networks.layers import (
 from trionet_bench.networks.operators.global_attention import GlobalAttention
 from trionet_bench.networks.operators.locality import Locality
 from trionet_bench.networks.sharing import channels, fixed
+from trionet_bench.networks.skeletons import Skeleton
+from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.glit import GLiTArchitecture, GLiTBlock
 from trionet_bench.spaces.operators import GLOBAL, LOCALITY
 
@@ -97,7 +99,7 @@ class TransformerBlock(nn.Module):
         return {**self.division.macs(tokens), "mlp": self.widen.macs(tokens) + self.narrow.macs(tokens)}
 
 
-class VisionTransformer(Specified):
+class VisionTransformer(Specified, Skeleton):
     """A network of an architecture, for images of one channel count and one size.
 
     (B, input_channels, H, W) to logits (B, classes). Weights are uninitialised; see ``layers.initialise``.
@@ -144,14 +146,12 @@ class VisionTransformer(Specified):
         return logits
 
     def set_drop_path(self, probability: float) -> None:
-        """Stochastic depth (Huang et al. 2016, arXiv 1603.09382): from 0 in the first block linearly to ``probability``
-        in the last.
-        """
+        """From 0 in the first block linearly to ``probability`` in the last."""
         for number, block in enumerate(self.transformer_blocks):
             block.drop_path = probability * number / max(1, len(self.blocks) - 1)
 
     def no_weight_decay(self) -> list[str]:
-        """Names of the weights that weight decay spares besides vectors: the positions."""
+        """The positions."""
         return without_decay(collect_specs(self))
 
     def costs(self, height: int, width: int) -> Iterator[Cost]:
@@ -192,8 +192,9 @@ class VisionTransformer(Specified):
         return {"macs_of_glit_code": total - sum(gates)} if gates else {}
 
     @staticmethod
-    def macs_of(architecture: GLiTArchitecture, classes: int, channels: int, resolution: int) -> int:
+    def macs_of(architecture: Architecture, classes: int, channels: int, resolution: int) -> int:
         """MACs of one image without building the network; each kind of block is built and counted once."""
+        assert isinstance(architecture, GLiTArchitecture)
         patches = strided(resolution, architecture.patch) ** 2
         parts = architecture.width, architecture.heads, architecture.groups
         blocks = sum(_block_macs(block, *parts, patches + 1) for block in architecture.blocks)

@@ -205,7 +205,7 @@ def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons
         if least > smallest:
             smallest, why = least, f"the smallest network of {other.name}"
     factor = 2 if wishes.quick else 4
-    unit = 10 ** (int(math.log10(smallest * factor)) - 1)
+    unit: int = 10 ** (int(math.log10(smallest * factor)) - 1)
     budget = math.ceil(smallest * factor / unit) * unit
     reasons.append(f"budget {format_budget(budget)} MACs: {factor} times {why}")
     return budget

@@ -50,7 +50,8 @@ def explained(error: ValidationError, document: Document, start: Place, describe
     given = (
         "" if fault["type"] == "value_error" or isinstance(fault["input"], dict | list) else f", not {fault['input']!r}"
     )
-    return document.error(place, f"{dotted(place)}: {text[0].lower()}{text[1:]}{given}.")
+    stop = "" if text.endswith("?") and not given else "."
+    return document.error(place, f"{dotted(place)}: {text[0].lower()}{text[1:]}{given}{stop}")
 
 
 def dotted(place: Place) -> str:

@@ -1,10 +1,10 @@
 """Stand-alone networks: one operator everywhere, in the skeleton of the space, scaled to the budget."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
-from pydantic.json_schema import JsonDict
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import InitErrorDetails
 
 from trionet_bench.errors import UsageError, nearest
@@ -30,6 +30,13 @@ def _with_registered(schema: JsonDict) -> None:
     schema["additionalProperties"] = False
 
 
+def _registered(operator: str) -> str:
+    names = [spec.name for spec in operators_for(SPACE_KIND)]
+    if operator not in names:
+        raise ValueError(f'unknown operator "{operator}"; {nearest(operator, names)}')
+    return operator
+
+
 class Options(Strict):
     """What a suite may say of a stand-alone model: the operator and values of its options. None leaves the value that
     the operator's spec gives as usual, where the space has it.
@@ -41,7 +48,7 @@ class Options(Strict):
     model_config = ConfigDict(extra="allow", json_schema_extra=_with_registered)
     __pydantic_extra__: dict[str, int | float] = Field(init=False)
 
-    operator: str
+    operator: Annotated[str, AfterValidator(_registered)]
     kernel: int | None = None
     window: int | None = None
     heads: int | None = None
@@ -50,12 +57,8 @@ class Options(Strict):
 
     @model_validator(mode="after")
     def _of_the_operator(self) -> Self:
-        specs = operators_for(SPACE_KIND)
-        names = [spec.name for spec in specs]
-        if self.operator not in names:
-            raise ValueError(f'unknown operator "{self.operator}"; {nearest(self.operator, names)}')
         for name in self.asked:
-            if name not in options_of(specs):
+            if name not in options_of(operators_for(SPACE_KIND)):
                 unknown = InitErrorDetails(type="extra_forbidden", loc=(name,), input=self.asked[name])
                 raise ValidationError.from_exception_data(type(self).__name__, [unknown])
             if name not in options_of([OPERATORS.get(self.operator)]):

@@ -66,7 +66,9 @@ class LineAttention(Specified):
             raise ValueError(f"axial attention over {length} pixels, but its position tables span {self.span}")
         tables = [self.query_positions, self.key_positions, self.value_positions]
         reached = slice(self.span - length, self.span + length - 1)  # offsets within the line
-        return self.retrieval_norm(self.retrieve(self.project(x), [table[:, reached] for table in tables]))
+        retrieved = self.retrieve(self.project(x), [table[:, reached] for table in tables])
+        normed: Tensor = self.retrieval_norm(retrieved)
+        return normed
 
     def retrieve(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
         """(B, n (2 d_qk + d_v), H, W), and query, key and value positions (d, 2 length - 1), to (B, 2 n d_v, H, W)."""
@@ -103,7 +105,7 @@ class LineAttention(Specified):
         attention = scaled_sum(terms, scale).softmax(dim=-1).to(v.dtype).flatten(0, 2)  # (N, i, j)
         content = torch.bmm(v, attention.transpose(1, 2))  # (N, d, i)
         placed = torch.bmm(r_v.transpose(0, 1), attention.permute(1, 2, 0)).permute(2, 1, 0)  # (N, d, i)
-        retrieved = torch.stack([content, placed]).unflatten(1, (batch, heads, lines))  # (2, B, n, lines, d, i)
+        retrieved: Tensor = torch.stack([content, placed]).unflatten(1, (batch, heads, lines))  # (2, B, n, lines, d, i)
         retrieved = retrieved.permute(1, 0, 2, 4, 3, 5).flatten(1, 3)  # (B, 2 n d, lines, i)
         return retrieved if self.lines == "rows" else retrieved.transpose(2, 3)
 

@@ -26,7 +26,8 @@ class Convolution(SpatialOperator):
         self.norm = BatchNorm(self.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(x))
+        normed: Tensor = self.norm(self.conv(x))
+        return normed
 
     def macs(self, height: int, width: int) -> int:
         """k^2 C^2 for each output position."""

@@ -34,7 +34,8 @@ class GlobalAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).unflatten(2, (3, self.count, self.size)).permute(2, 0, 3, 1, 4)  # (B, n, T, d) each
         attended = F.scaled_dot_product_attention(q, k, v)
-        return self.project(attended.transpose(1, 2).flatten(2))
+        projected: Tensor = self.project(attended.transpose(1, 2).flatten(2))
+        return projected
 
     def macs(self, tokens: int) -> int:
         """4 T C n d for the projections, 2 T^2 n d for the products."""

@@ -142,7 +142,8 @@ class LocalAttention(SpatialOperator):
 
 def _at_offsets(x: Tensor, table: Tensor) -> Tensor:
     """(N, d, H, W) with (d, window^2) to (N, H, W, window^2)."""
-    return torch.matmul(x.flatten(2).transpose(1, 2), table).unflatten(1, x.shape[2:])
+    products: Tensor = torch.matmul(x.flatten(2).transpose(1, 2), table).unflatten(1, x.shape[2:])
+    return products
 
 
 def build(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> LocalAttention:

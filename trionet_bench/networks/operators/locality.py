@@ -55,7 +55,8 @@ class Locality(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.glu(self.expand(x)).transpose(1, 2)  # (B, E C, T)
         x = F.silu(self.norm(self.conv(x)))
-        return self.reduce(x.transpose(1, 2))
+        reduced: Tensor = self.reduce(x.transpose(1, 2))
+        return reduced
 
     def macs(self, tokens: int) -> int:
         """T C E (2 C + K + C): the gate doubles what the first 1x1 convolution computes."""
