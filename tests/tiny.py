@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from trionet_bench.data.sources.base import Index
+from trionet_bench.data.index import Index
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
 from trionet_bench.systems import load_system

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from trionet_bench.data.sources.base import open_source
 from trionet_bench.data.sources.imagenet import unpack
+from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import DataError
 
 SYNSETS = ("n01440764", "n02012849", "n03126707")

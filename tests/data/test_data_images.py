@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trionet_bench.data.images import plain, square
+from trionet_bench.data.images import centre_square, to_grey_or_rgb
 
 SIZE = (6, 4)
 
@@ -40,7 +40,7 @@ def stored(image: Image.Image, kind: str, **options: object) -> Image.Image:
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_mode_becomes_eight_bit_grey_or_rgb(image: Image.Image, grey: int | None, channels: int):
-    shown = plain(image, channels)
+    shown = to_grey_or_rgb(image, channels)
     assert (shown.mode, shown.size) == ("L" if channels == 1 else "RGB", SIZE)
     if grey is not None:
         assert np.abs(np.asarray(shown).astype(int) - grey).max() <= 1
@@ -50,7 +50,9 @@ def test_a_palette_keeps_its_colours_and_its_transparent_entry_turns_white():
     image = Image.new("P", (2, 1))
     image.putpalette([200, 10, 20, 0, 0, 0])
     image.putdata([0, 1])
-    assert np.asarray(plain(stored(image, "PNG", transparency=1), 3)).tolist() == [[[200, 10, 20], [255, 255, 255]]]
+    assert np.asarray(to_grey_or_rgb(stored(image, "PNG", transparency=1), 3)).tolist() == [
+        [[200, 10, 20], [255, 255, 255]]
+    ]
 
 
 def test_a_photograph_taken_sideways_is_turned_upright():
@@ -58,14 +60,14 @@ def test_a_photograph_taken_sideways_is_turned_upright():
     image.paste("white", (0, 0, 16, 16))  # the left half is white
     exif = Image.Exif()
     exif[0x0112] = 6  # "rotate by 90 degrees clockwise to view"
-    upright = plain(stored(image, "JPEG", exif=exif), 1)
+    upright = to_grey_or_rgb(stored(image, "JPEG", exif=exif), 1)
     assert upright.size == (16, 32)
     assert (upright.getpixel((8, 4)), upright.getpixel((8, 28))) == (255, 0)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (2000, 5), (3000, 2000)])
 def test_any_shape_fills_the_square(size: tuple[int, int]):
-    pixels = square(stored(Image.new("RGB", size, (10, 20, 30)), "PNG"), 16, 3)
+    pixels = centre_square(stored(Image.new("RGB", size, (10, 20, 30)), "PNG"), 16, 3)
     assert pixels.shape == (3, 16, 16)
     assert pixels.reshape(3, -1).T.tolist() == [[10, 20, 30]] * 256
 
@@ -73,11 +75,11 @@ def test_any_shape_fills_the_square(size: tuple[int, int]):
 def test_an_oblong_image_gives_its_middle():
     image = Image.new("L", (30, 10), 0)
     image.paste(200, (10, 0, 20, 10))
-    assert square(image, 10, 1).tolist() == [[[200] * 10] * 10]
+    assert centre_square(image, 10, 1).tolist() == [[[200] * 10] * 10]
 
 
 def test_a_big_photograph_is_read_at_a_fraction_of_its_size_and_looks_the_same():
     y, x = np.mgrid[0:1024, 0:1024]
     image = Image.fromarray(((np.sin(x / 90) + np.cos(y / 70)) * 60 + 128).astype(np.uint8))
-    fast = square(stored(image, "JPEG", quality=95), 32, 1)
-    assert np.abs(fast.astype(int) - square(image, 32, 1)).max() <= 3
+    fast = centre_square(stored(image, "JPEG", quality=95), 32, 1)
+    assert np.abs(fast.astype(int) - centre_square(image, 32, 1)).max() <= 3

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trionet_bench.data.sources.base import open_source, parse_uri
+from trionet_bench.data.sources.opening import open_source
+from trionet_bench.data.sources.uri import as_uri, parse_uri, relative_uri
 from trionet_bench.errors import DataError, UsageError
 
 
@@ -48,6 +49,37 @@ def test_a_wrong_uri_is_refused_with_the_nearest_right_one(uri: str, words: str)
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "uri"),
+    [
+        ("a.csv", "csv:{}"),
+        ("a.npz", "npz:{}"),
+        ("d/x.parquet", "hf:{}"),
+        ("d/y.png", "folder:{}"),
+        ("d/LOC_synset_mapping.txt", "imagenet:{}"),
+    ],
+)
+def test_a_path_is_recognised_by_its_suffix_or_by_what_lies_there(tmp_path: Path, file: str, uri: str):
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    place = path if path.parent == tmp_path else path.parent
+    assert as_uri(str(place)) == uri.format(place)
+
+
+def test_a_uri_is_taken_as_it_is_and_an_absent_path_is_refused(tmp_path: Path):
+    assert as_uri("sklearn:digits?flip=0") == "sklearn:digits?flip=0"
+    with pytest.raises(UsageError, match=r"neither a folder, a \.csv or \.npz file, nor a source"):
+        as_uri(str(tmp_path / "absent"))
+
+
+def test_a_relative_path_of_a_uri_can_start_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "birds").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert relative_uri("folder:birds?flip=0", tmp_path / "results") == "folder:../birds?flip=0"
+    assert relative_uri("sklearn:digits", tmp_path / "results") == "sklearn:digits"
+
+
 def test_digits_have_the_published_counts_and_a_fixed_stratified_test_part():
     index = open_source("sklearn:digits")
     assert index.counts == {"train": 1437, "test": 360}
@@ -71,7 +103,7 @@ def test_digits_equal_those_of_scikit_learn_scaled_to_bytes():
 def test_opening_and_splitting_imports_neither_torch_nor_scikit_learn():
     code = (
         "import sys\n"
-        "from trionet_bench.data.sources.base import open_source\n"
+        "from trionet_bench.data.sources.opening import open_source\n"
         "from trionet_bench.data.pipeline.splits import make_splits\n"
         "make_splits(open_source('sklearn:digits'), 0)\n"
         "print({'torch', 'sklearn'} & set(sys.modules))\n"

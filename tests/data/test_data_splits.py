@@ -1,14 +1,14 @@
-"""Splits: disjoint, whole, stratified, the same for the same seed, and read back only if unchanged."""
-
-from pathlib import Path
+"""Splits: disjoint, complete, stratified, and the same for the same seed."""
 
 import numpy as np
 import pytest
 
-from trionet_bench.data.pipeline.splits import NAMES, Splits, make_splits, stratified
+from trionet_bench.data.holdout import stratified
+from trionet_bench.data.index import Index
+from trionet_bench.data.pipeline.splits import NAMES, make_splits
 from trionet_bench.data.sources.arrays import ArrayReader
-from trionet_bench.data.sources.base import Index, open_source
-from trionet_bench.errors import DataError, StoreError
+from trionet_bench.data.sources.opening import open_source
+from trionet_bench.errors import DataError
 
 
 def index_with(**labels: list[int]) -> Index:
@@ -56,16 +56,6 @@ def test_stratified_takes_largest_remainders_and_never_a_whole_class():
     for count in (14, 16):
         chosen = stratified(labels, count, np.random.default_rng(0))
         assert np.bincount(labels[chosen], minlength=3).tolist() == [9, 4, 0]
-
-
-def test_stored_splits_come_back_and_a_changed_file_is_refused(tmp_path: Path):
-    splits = make_splits(index_with(train=[0, 1] * 10, test=[0, 1]), 0)
-    path = tmp_path / "splits.json"
-    splits.save(path)
-    assert Splits.load(path).hash == splits.hash
-    path.write_text(path.read_text().replace('"part": "test"', '"part": "train"'))
-    with pytest.raises(StoreError, match="was changed"):
-        Splits.load(path)
 
 
 def test_fewer_training_images_are_drawn_by_class_and_the_test_images_stay():

@@ -8,11 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
+from trionet_bench.data.index import Index
 from trionet_bench.data.pipeline import loader
-from trionet_bench.data.pipeline.check import check
-from trionet_bench.data.pipeline.loader import ImageData, eval_batches, load_images, train_batches
+from trionet_bench.data.pipeline.batches import EvalBatches, TrainBatches
+from trionet_bench.data.pipeline.broken_images import find_broken_images
+from trionet_bench.data.pipeline.image_set import ImageData
+from trionet_bench.data.pipeline.loader import load_images
 from trionet_bench.data.pipeline.splits import make_splits
-from trionet_bench.data.sources.base import Index, open_source
+from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import DataError
 from trionet_bench.training.recipe import Augment
 
@@ -40,7 +43,7 @@ def streamed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def batches_of(data: ImageData, augment: Augment, **share: int) -> list[torch.Tensor]:
-    made = train_batches(data.part("train"), augment, data.resolution, batch=5, seed=0, **share)
+    made = TrainBatches(data.part("train"), augment, data.resolution, batch=5, seed=0, **share)
     return [tensor for pair in made.epoch(2) for tensor in pair]
 
 
@@ -53,9 +56,9 @@ def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
 def test_the_number_of_workers_changes_no_batch(photos: Index, augment: Augment):
     splits = make_splits(photos, 0)
     alone, helped = (load_images(photos, splits, 16, workers=workers) for workers in (0, 2))
-    assert not alone.in_memory
+    assert not alone.pixels.in_memory
     assert same(batches_of(alone, augment), batches_of(helped, augment))
-    assert [images.shape for images, *_ in eval_batches(helped.part("test"), 6)] == [(6, 3, 16, 16), (2, 3, 16, 16)]
+    assert [images.shape for images, *_ in EvalBatches(helped.part("test"), 6)] == [(6, 3, 16, 16), (2, 3, 16, 16)]
 
 
 @pytest.mark.usefixtures("streamed")
@@ -78,7 +81,7 @@ def test_a_streamed_image_is_the_middle_of_its_short_side(photos: Index):
 def test_streamed_evaluation_images_are_decoded_once(photos: Index, tmp_path: Path):
     shutil.copytree(photos.uri.removeprefix("folder:"), tmp_path / "copy")
     copy = open_source(f"folder:{tmp_path / 'copy'}")
-    batches = eval_batches(load_images(copy, make_splits(copy, 0), 16).part("test"), 3)
+    batches = EvalBatches(load_images(copy, make_splits(copy, 0), 16).part("test"), 3)
     first = [images for images, *_ in batches]
     shutil.rmtree(tmp_path / "copy")
     assert same(first, [images for images, *_ in batches])
@@ -103,11 +106,11 @@ def test_check_names_each_broken_file_and_remembers_the_answer(tmp_path: Path):
     (tmp_path / "set" / "train" / "a" / "1.png").write_bytes(b"no image")
     (tmp_path / "set" / "val" / "a" / "2.png").write_bytes(b"")
     index = open_source(f"folder:{tmp_path / 'set'}")
-    broken = check(index, cache_dir=tmp_path)
+    broken = find_broken_images(index, cache_dir=tmp_path)
     assert [(entry.part, entry.item) for entry in broken] == [("train", "train/a/1.png"), ("val", "val/a/2.png")]
     Image.new("RGB", (9, 9)).save(tmp_path / "set" / "val" / "a" / "2.png")  # mended
-    assert check(index, cache_dir=tmp_path) == broken
-    assert check(index, workers=1) == broken[:1]
+    assert find_broken_images(index, cache_dir=tmp_path) == broken
+    assert find_broken_images(index, workers=1) == broken[:1]
 
 
 @pytest.mark.usefixtures("streamed")

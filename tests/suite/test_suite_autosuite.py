@@ -6,7 +6,7 @@ import yaml
 from PIL import Image
 
 from trionet_bench.errors import UsageError
-from trionet_bench.suite.autosuite import QUICK_STEPS, Wishes, as_uri, propose
+from trionet_bench.suite.autosuite import QUICK_STEPS, Wishes, propose
 from trionet_bench.suite.specification import load_suite
 
 
@@ -80,22 +80,6 @@ def test_digits_by_uri(tmp_path):
     content = propose("sklearn:digits", Wishes(), tmp_path).content
     assert content["datasets"] == {"digits": {"source": "sklearn:digits", "resolution": 16}}
     assert content["space"] == "resnet-nano"
-
-
-@pytest.mark.parametrize(
-    ("file", "uri"), [("a.csv", "csv:{}"), ("a.npz", "npz:{}"), ("d/x.parquet", "hf:{}"), ("d/y.png", "folder:{}")]
-)
-def test_what_a_path_is(tmp_path, file, uri):
-    path = tmp_path / file
-    path.parent.mkdir(exist_ok=True)
-    path.touch()
-    place = path if path.parent == tmp_path else path.parent
-    assert as_uri(str(place)) == uri.format(place)
-
-
-def test_nothing_there(tmp_path):
-    with pytest.raises(UsageError, match="neither a folder"):
-        as_uri(str(tmp_path / "absent"))
 
 
 def test_unknown_model(tmp_path):

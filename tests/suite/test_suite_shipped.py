@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trionet_bench.data.sources.base import Index, open_source
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.opening import open_source
 from trionet_bench.execution.plan import as_chosen, cell_names, make_cell
 from trionet_bench.suite.specification import load_suite, shipped_suites
 from trionet_bench.systems import load_system

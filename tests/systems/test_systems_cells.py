@@ -14,7 +14,7 @@ import torch
 from carried import finish, record
 from tiny import RECIPE, TINY, cell, index
 
-from trionet_bench.data.pipeline.loader import ImageData
+from trionet_bench.data.pipeline.image_set import ImageData
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.named import read_card
 from trionet_bench.networks.sharing import MultiHeadSharing

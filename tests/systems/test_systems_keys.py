@@ -112,7 +112,7 @@ def test_standalone_networks_share_nothing():
 def test_plans_load_no_torch():
     code = """
 import sys
-from trionet_bench.data.sources.base import open_source
+from trionet_bench.data.sources.opening import open_source
 from trionet_bench.spaces.presets import resolve_space
 from trionet_bench.systems import load_system, system_names
 from trionet_bench.systems.cell import Cell, DataChoice

@@ -72,7 +72,7 @@ def image_reader(
     def read(source: str, positions: Sequence[int], labels: Sequence[int]) -> "list[np.ndarray] | None":
         import numpy as np
 
-        from trionet_bench.data.sources.base import open_source
+        from trionet_bench.data.sources.opening import open_source
         from trionet_bench.errors import BenchError
 
         try:

@@ -1,14 +1,18 @@
-"""Any real image to plain 8-bit grey or RGB, upright: every mode, depth and orientation that files come in."""
+"""Stored images of any mode, bit depth and orientation to upright 8-bit grey or RGB."""
 
 import numpy as np
 from PIL import Image, ImageOps
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
 
 
-def plain(image: Image.Image, channels: int) -> Image.Image:
-    """Upright, mode L (one channel) or RGB (three). Transparent pixels turn white; 16-bit values keep the high byte."""
+def to_grey_or_rgb(image: Image.Image, channels: int) -> Image.Image:
+    """The image upright by its EXIF orientation, in mode L (``channels`` 1) or RGB (3).
+
+    Transparent pixels become white. Of 16-bit values the high byte is kept. Floats are scaled by 255 if none is above
+    1, else clipped to 0 to 255.
+    """
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):
         upright = Image.fromarray((np.clip(np.asarray(upright), 0, 65535) // 256).astype(np.uint8))
@@ -17,25 +21,28 @@ def plain(image: Image.Image, channels: int) -> Image.Image:
         scale = 255 if values.max(initial=0) <= 1 else 1
         upright = Image.fromarray(np.clip(values * scale, 0, 255).astype(np.uint8))
     elif upright.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in upright.info:
-        seen = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+        with_alpha = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", with_alpha.size, "white"), with_alpha)
     return upright.convert("L" if channels == 1 else "RGB")
 
 
-def square(image: Image.Image, side: int, channels: int) -> np.ndarray:
-    """The central square of the image at ``side`` pixels, uint8 (C, side, side); its short side is kept whole."""
-    # JPEG decodes at a fraction of its size where twice the wanted side is left, as Pillow's own thumbnails do.
+def centre_square(image: Image.Image, side: int, channels: int) -> np.ndarray:
+    """The largest central square of the image, resized to uint8 (C, side, side).
+
+    A JPEG file that was not read yet is decoded at a fraction of its size, in place.
+    """
+    # Decoding keeps at least twice the wanted side, as in Pillow's own thumbnails.
     image.draft(None, (2 * side, 2 * side))
-    fitted = ImageOps.fit(plain(image, channels), (side, side), Image.Resampling.BILINEAR)
-    return planes(fitted)
+    fitted = ImageOps.fit(to_grey_or_rgb(image, channels), (side, side), Image.Resampling.BILINEAR)
+    return to_planes(fitted)
 
 
-def planes(image: Image.Image) -> np.ndarray:
-    """uint8 (C, H, W) of an L or RGB image."""
+def to_planes(image: Image.Image) -> np.ndarray:
+    """uint8 (C, H, W) of an image in mode L or RGB."""
     pixels = np.array(image)  # (H, W) or (H, W, 3)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def header(image: Image.Image) -> tuple[int, bool]:
-    """Short side and whether the image is grey, from the file's head alone."""
+def read_header(image: Image.Image) -> tuple[int, bool]:
+    """Short side in pixels and whether the image is grey, from the header of its file."""
     return min(image.size), image.mode in GREY_MODES

@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from trionet_bench.data.sources.base import Index, open_source
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import DataError, UsageError, nearest
 from trionet_bench.records.layout import cell_folder, format_budget, phase_folder
 from trionet_bench.records.phase import finished_content

@@ -7,7 +7,6 @@ small sets and as many epochs as it says.
 """
 
 import math
-import os
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,9 @@ from typing import Any
 
 import yaml
 
-from trionet_bench.data.sources.base import SCHEMES, Index, open_source
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.opening import open_source
+from trionet_bench.data.sources.uri import as_uri, relative_uri
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.records.layout import format_budget
 from trionet_bench.spaces.choice import Genes, Space
@@ -83,24 +84,6 @@ def _models() -> dict[str, dict[str, Any]]:
     return alone | _SEARCHED
 
 
-def as_uri(data: str) -> str:
-    """What was typed as a source: a URI as it is, a path by what lies there. UsageError for neither."""
-    scheme = data.partition(":")[0]
-    if ":" in data and scheme in SCHEMES:
-        return data
-    path = Path(data).expanduser()
-    if path.is_dir():
-        if any(path.rglob("*.parquet")) or any(path.rglob("*.arrow")):
-            return f"hf:{data}"
-        return f"imagenet:{data}" if (path / "LOC_synset_mapping.txt").exists() else f"folder:{data}"
-    if path.suffix in (".csv", ".npz") and path.is_file():
-        return f"{path.suffix[1:]}:{data}"
-    raise UsageError(
-        f"{data} is neither a folder, a .csv or .npz file, nor a source such as sklearn:digits or "
-        "torchvision:Flowers102."
-    )
-
-
 def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = None) -> Proposal:
     """A suite that compares ``wishes.models`` on ``data``; its file will lie in ``folder``, for relative paths."""
     known = _models()
@@ -132,7 +115,7 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
         "title": f"Which operator belongs where? {index.name}, networks under {format_budget(budget)} MACs",
         "datasets": {
             dataset: {
-                "source": _from_folder(uri, folder),
+                "source": relative_uri(uri, folder),
                 "resolution": resolution,
                 **({"train_images": train_images} if train_images else {}),
             }
@@ -249,13 +232,3 @@ def _entry(model: str, recipe: str | dict[str, Any], wishes: Wishes, reasons: li
         return entry
     reasons.append(f"{model} with learning rate {QUICK_TRANSFORMER_LR}: transformers do not learn well at the others'")
     return {**entry, "recipe": {**recipe, "optimizer": {"lr": QUICK_TRANSFORMER_LR}}}
-
-
-def _from_folder(uri: str, folder: Path) -> str:
-    """A URI whose relative path starts from the working directory, as seen from ``folder``."""
-    scheme, _, rest = uri.partition(":")
-    path, question, query = rest.partition("?")
-    if not Path(path).expanduser().exists():
-        return uri
-    relative = os.path.relpath(Path(path).expanduser().resolve(), folder.resolve())
-    return f"{scheme}:{relative}{question}{query}"

@@ -19,8 +19,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from trionet_bench.data.index import Index
 from trionet_bench.data.pipeline.splits import Splits, make_splits
-from trionet_bench.data.sources.base import Index
 from trionet_bench.errors import StoreError
 from trionet_bench.records.phase import PhaseRecord, read_phase
 from trionet_bench.records.store import canonical, digest, digest_of_parts

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from trionet_bench.data.sources.base import open_source
+from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import BenchError, StoreError, UsageError
 from trionet_bench.records.layout import ARCHITECTURE
 from trionet_bench.records.store import read_record

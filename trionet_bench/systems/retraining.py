@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trionet_bench.data.pipeline.batches import EvalBatches, TrainBatches, eval_batches, train_batches
-from trionet_bench.data.pipeline.loader import ImageData, ImageSet, load_images
+from trionet_bench.data.pipeline.batches import EvalBatches, TrainBatches
+from trionet_bench.data.pipeline.image_set import ImageData, ImageSet
+from trionet_bench.data.pipeline.loader import load_images
 from trionet_bench.networks.cost import count_again, profile
 from trionet_bench.networks.latency import measure_latency
 from trionet_bench.networks.layers import initialise
@@ -81,7 +82,7 @@ class Bench:
 
     def train_batches(self, *parts: str) -> TrainBatches:
         """Batches whose order and augmentation depend on the cell's seed, not on its model."""
-        return train_batches(
+        return TrainBatches(
             self.images.parts(*parts),
             self.cell.recipe.augment,
             self.cell.resolution,
@@ -94,7 +95,7 @@ class Bench:
 
     def eval_batches(self, part: str, batch: int = EVALUATION_BATCH) -> EvalBatches:
         """Every image of a part once."""
-        return eval_batches(self.images.part(part), batch, self.device, distributed.rank(), distributed.world())
+        return EvalBatches(self.images.part(part), batch, self.device, distributed.rank(), distributed.world())
 
     def calibration_batches(self, count: int, batch: int) -> "Unlabelled":
         """About ``count`` train images without augmentation, drawn by the cell's seed, in batches of one size."""
@@ -102,7 +103,7 @@ class Bench:
         batch = min(batch, len(train))
         taken = max(batch, min(count, len(train)) // batch * batch)
         chosen = derived_generator(self.cell.seed, "calibration").permutation(len(train))[:taken]
-        return Unlabelled(eval_batches(ImageSet(self.images, train.rows[np.sort(chosen)]), batch, self.device))
+        return Unlabelled(EvalBatches(ImageSet(self.images, train.rows[np.sort(chosen)]), batch, self.device))
 
     def evaluate(self, network: nn.Module, part: str) -> Evaluation:
         """Accuracy on a part."""

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from trionet_bench.data.pipeline.view import evaluation_transforms
+from trionet_bench.data.pipeline.evaluation_view import evaluation_transforms
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.named import read_card
 from trionet_bench.networks.skeletons import build_network

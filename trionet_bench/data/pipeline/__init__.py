@@ -1,0 +1,1 @@
+"""From an ``Index`` to splits, decoded images, augmentation and batches."""

@@ -1,4 +1,4 @@
-"""Big sets: images are decoded when they are needed, by worker processes, and augmented one at a time."""
+"""Data sets that do not fit into memory: worker processes decode images when a batch needs them, one at a time."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,17 +8,20 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from trionet_bench.data.images import plain, square
-from trionet_bench.data.pipeline.transforms import Augmentation, Step
-from trionet_bench.data.sources.base import Index
+from trionet_bench.data.images import centre_square, to_grey_or_rgb
+from trionet_bench.data.index import Index
+from trionet_bench.data.pipeline.transforms import Augmentation, BatchRequest
 
-# Without augmentation the middle of an image is shown, 224 of 256 pixels of its short side: random resized crops
-# show objects larger than whole images do.
-MIDDLE = 7 / 8
+# Share of the short side that evaluation keeps, 224 of 256 pixels: random resized crops of training show objects larger
+# than complete images do.
+CROP_SHARE = 7 / 8
 
 
-class Decoder(Dataset[Tensor]):
-    """One uint8 image (C, R, R) for a (row, seed); a plain value that worker processes receive."""
+class DecodingDataset(Dataset[Tensor]):
+    """uint8 images (C, R, R) by (row, seed). It is pickled and sent to worker processes.
+
+    Without ``augmentation`` an image is its ``centre_crop``, and the seed has no effect.
+    """
 
     def __init__(self, index: Index, resolution: int, augmentation: Augmentation | None) -> None:
         self.index, self.resolution, self.augmentation = index, resolution, augmentation
@@ -31,46 +34,55 @@ class Decoder(Dataset[Tensor]):
         start = int(self.ends[number - 1]) if number else 0
         with self.index.read(self.parts[number], row - start) as image:
             if self.augmentation:
-                return self.augmentation.of_image(plain(image, self.index.channels), seed)
-            return torch.from_numpy(middle(image, self.resolution, self.index.channels))
+                return self.augmentation.of_image(to_grey_or_rgb(image, self.index.channels), seed)
+            return torch.from_numpy(centre_crop(image, self.resolution, self.index.channels))
 
 
-def middle(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
-    """The middle of the image, uint8 (C, R, R)."""
-    side = round(resolution / MIDDLE)
+def centre_crop(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
+    """The middle 7/8 of the central square of the image, resized to uint8 (C, R, R)."""
+    side = round(resolution / CROP_SHARE)
     edge = (side - resolution) // 2
-    kept = slice(edge, edge + resolution)
-    return np.ascontiguousarray(square(image, side, channels)[:, kept, kept])
+    inner = slice(edge, edge + resolution)
+    return np.ascontiguousarray(centre_square(image, side, channels)[:, inner, inner])
 
 
 class StreamedImages:
-    """Images of a data set that stay where they are until a batch asks for them."""
+    """Images of a data set that are decoded for each batch.
+
+    Args:
+        workers: processes that decode; 0 decodes in this process. The number changes no batch.
+    """
+
+    in_memory = False
 
     def __init__(self, index: Index, resolution: int, workers: int) -> None:
         self.index, self.resolution, self.workers = index, resolution, workers
 
     @property
     def channels(self) -> int:
+        """C."""
         return self.index.channels
 
-    def plain(self, batches: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
-        """The middle of the images of each list of rows, uint8 (B, C, R, R)."""
+    def unaugmented(self, batches: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
+        """The centre crops of each list of rows, uint8 (B, C, R, R)."""
         return self._decoded(None, ([(int(row), 0) for row in rows] for rows in batches), device)
 
-    def augmented(self, steps: Iterable[Step], augmentation: Augmentation, device: torch.device) -> Iterator[Tensor]:
-        """The wanted images of each step, augmented, uint8 (B, C, R, R)."""
-        requests = (
-            [(int(row), seed) for row, seed in zip(step.rows[step.wanted], step.image_seeds(), strict=True)]
-            for step in steps
+    def augmented(
+        self, requests: Iterable[BatchRequest], augmentation: Augmentation, device: torch.device
+    ) -> Iterator[Tensor]:
+        """The requested images of each batch, augmented, uint8 (B, C, R, R)."""
+        rows_and_seeds = (
+            [(int(row), seed) for row, seed in zip(request.rows[request.positions], request.image_seeds(), strict=True)]
+            for request in requests
         )
-        return self._decoded(augmentation, requests, device)
+        return self._decoded(augmentation, rows_and_seeds, device)
 
     def _decoded(
-        self, augmentation: Augmentation | None, requests: Iterable[list[tuple[int, int]]], device: torch.device
+        self, augmentation: Augmentation | None, batches: Iterable[list[tuple[int, int]]], device: torch.device
     ) -> Iterator[Tensor]:
         loader = DataLoader(
-            Decoder(self.index, self.resolution, augmentation),
-            batch_sampler=requests,
+            DecodingDataset(self.index, self.resolution, augmentation),
+            batch_sampler=batches,
             num_workers=self.workers,
             collate_fn=torch.stack,
             pin_memory=device.type == "cuda",

@@ -1,45 +1,50 @@
-"""Images that are arrays already: read when they are first asked for, fingerprinted from the files that hold them."""
+"""Images that are stored as arrays: loaded when first asked for, fingerprinted from the files that hold them."""
 
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trionet_bench.data.sources.base import Index, Uri, sha256
+from trionet_bench.data.digest import sha256
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.base import Uri
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-END_BYTES = 2**20
+HASHED_BYTES = 2**20  # at each end of a file
 
 
 @dataclass(frozen=True, eq=False)
 class ArrayReader:
-    """Images that ``load`` gives as uint8 (N, H, W, C), a part at a time. ``load`` must be picklable."""
+    """Reads images from arrays that ``load`` gives by part, uint8 (N, H, W, C); ``load`` must be picklable."""
 
     load: Callable[[str], np.ndarray]
     _loaded: dict[str, np.ndarray] = field(default_factory=dict)
 
     def read(self, part: str, position: int) -> "Image":
-        from PIL import Image  # not for a plan, which reads no image
+        """One image in mode L or RGB."""
+        from PIL import Image  # plans open sources but read no image
 
         image = self.arrays(part)[position]  # (H, W, C)
         return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
 
     def item(self, part: str, position: int) -> str:
+        """Part and number of an image."""
         return f"{part} image {position}"
 
     def arrays(self, part: str) -> np.ndarray:
+        """All images of a part, uint8 (N, H, W, C)."""
         if part not in self._loaded:
             self._loaded[part] = self.load(part)
         return self._loaded[part]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"load": self.load, "_loaded": {}}  # worker processes load what they need themselves
+    def __getstate__(self) -> dict[str, object]:
+        return {"load": self.load, "_loaded": {}}  # worker processes load the arrays that they need
 
 
 def index_of_arrays(
@@ -51,9 +56,16 @@ def index_of_arrays(
     shape: tuple[int, int],
     content: Sequence[str],
 ) -> Index:
-    """An index over arrays of images, ``shape`` being (side, channels); ``content`` fingerprints the images."""
-    labels = {part: np.asarray(values, np.int64) for part, values in labels.items()}
-    values = [f"{part} {numbers.tolist()}" for part, numbers in labels.items()]
+    """An index over arrays of images.
+
+    Args:
+        labels: integers (N,) by part, positions in ``classes``.
+        load: the images of a part, uint8 (N, H, W, C); called when they are first needed, must be picklable.
+        shape: short side in pixels and number of channels.
+        content: strings that change when the images do, such as ``file_content`` of each file.
+    """
+    labels = {part: np.asarray(of_part, np.int64) for part, of_part in labels.items()}
+    label_lists = [f"{part} {of_part.tolist()}" for part, of_part in labels.items()]
     return Index(
         uri=uri.text,
         name=name,
@@ -62,16 +74,16 @@ def index_of_arrays(
         native_size=shape[0],
         labels=labels,
         reader=ArrayReader(load),
-        fingerprint=sha256(*content, *values),
+        fingerprint=sha256(*content, *label_lists),
     )
 
 
 def file_content(path: Path) -> str:
-    """Stands for a file's content without reading all of a big one: its size, and a hash of its first and last MiB."""
+    """Identifies the content of a file by its size and a hash of its first and last MiB, to be quick for large ones."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        digest = hashlib.sha256(file.read(END_BYTES))
-        if size > END_BYTES:
-            file.seek(max(END_BYTES, size - END_BYTES), io.SEEK_SET)
+        digest = hashlib.sha256(file.read(HASHED_BYTES))
+        if size > HASHED_BYTES:
+            file.seek(max(HASHED_BYTES, size - HASHED_BYTES), io.SEEK_SET)
             digest.update(file.read())
     return f"{size} {digest.hexdigest()}"

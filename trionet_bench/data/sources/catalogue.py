@@ -1,18 +1,19 @@
-"""The named sets: what is known of each before its first byte is read."""
+"""The named sets: published facts about each, from ``named.yaml``."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import yaml
 from pydantic import model_validator
 
-from trionet_bench.data.sources.base import Index
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.uri import parse_uri
 from trionet_bench.errors import DataError, UsageError, nearest
 from trionet_bench.records.record import Strict
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class NamedSet(Strict):
-    """Facts about one set; see the head of ``named.yaml`` for what the fields mean."""
+    """Facts about one set; the head of ``named.yaml`` explains the fields."""
 
     name: str
     uri: str
@@ -39,17 +40,20 @@ class NamedSet(Strict):
     @model_validator(mode="before")
     @classmethod
     def _fill_name(cls, fields: dict[str, object]) -> dict[str, object]:
-        """Puts the name where ``needs`` and ``layout`` are shared by several sets."""
-        name = fields["name"]
+        """Replaces {name} in ``needs`` and ``layout``, which several sets may share."""
+        name, needs = fields["name"], cast("Sequence[str]", fields.get("needs", ()))
         return {
             "uri": f"torchvision:{name}",
             **fields,
-            "needs": [str(path).format(name=name) for path in fields.get("needs", ())],  # type: ignore[attr-defined]
+            "needs": [path.format(name=name) for path in needs],
             "layout": str(fields["layout"]).format(name=name),
         }
 
     def place(self, data_root: Path) -> Path | None:
-        """Where the files are: the data root, or a folder of the set's name in it (fashion_mnist for FashionMNIST)."""
+        """The folder that holds the files, or None: the data root (torchvision's sets only) or a folder in it.
+
+        That folder has the name of the set, written in any way: fashion_mnist for FashionMNIST.
+        """
         folders = sorted(entry for entry in data_root.iterdir() if entry.is_dir()) if data_root.is_dir() else []
         places = [folder for folder in folders if simplified(folder.name) == simplified(self.name)]
         if self.uri.startswith("torchvision:"):
@@ -60,60 +64,65 @@ class NamedSet(Strict):
         """The files and folders that this set needs and ``place`` lacks."""
         return [path for path in self.needs if not any(place.glob(path))]
 
-    def not_found(self, uri: str, looked: list[Path]) -> DataError:
-        """What to say when the files are not there."""
-        where = " or ".join(str(place) for place in looked)
-        lacking = ", ".join(self.missing(looked[0])[:3])
+    def not_found(self, uri: str, places: list[Path]) -> DataError:
+        """The error for files that are in none of ``places``: what was looked for, the layout, how to get them."""
+        where = " or ".join(str(place) for place in places)
+        lacking = ", ".join(self.missing(places[0])[:3])
         get = self.manual or f"Get it with `trionet-bench data fetch {self.name}`, the only command that downloads."
         tree = "\n".join(f"    {line}" for line in self.layout.splitlines())
         return DataError(f"{uri} is not under {where} (looked for {lacking}). Expected is\n{tree}\n{get}")
 
     def described(self, index: Index) -> Index:
-        """The index with what is known of this set."""
+        """The index with flip safety, licence and citation of this set."""
         return replace(index, flip_safe=self.flip_safe, licence=self.licence, citation=self.citation)
 
     def assert_counts(self, index: Index, choice: str = "train") -> None:
-        """DataError with both numbers when there are not as many images of a part, or classes, as published."""
+        """DataError with both numbers where images of a part, or classes, are not as many as published.
+
+        ``choice`` is the value of the option ``train``, for sets whose train part may include val.
+        """
         for part, expected in self.counts[choice].items():
-            found = index.counts.get(part, 0)
-            if found != expected:
-                raise self._mismatch(index, f"{part} has {found} images", expected)
+            count = index.counts.get(part, 0)
+            if count != expected:
+                raise self._mismatch(index, f"{part} has {count} images", expected)
         if len(index.classes) != self.classes:
             raise self._mismatch(index, f"there are {len(index.classes)} classes", self.classes)
 
-    def _mismatch(self, index: Index, found: str, expected: int) -> DataError:
+    def _mismatch(self, index: Index, statement: str, expected: int) -> DataError:
         return DataError(
-            f"{index.uri}: {found}, where {self.name} has {expected}. "
+            f"{index.uri}: {statement}, where {self.name} has {expected}. "
             f"Restore what is missing, or add subset=1 to the options of the source if it is a part on purpose."
         )
 
 
 def simplified(name: str) -> str:
-    """A name without what people write differently: CUB_200_2011, cub-200-2011."""
+    """A name in lower case without dashes and underscores, which people write differently."""
     return re.sub("[_-]", "", name).lower()
 
 
 def named_set(name: str) -> NamedSet:
-    """The set of that name, however it is written."""
+    """The set of that name, compared by ``simplified``; UsageError with the nearest name where there is none."""
     for known, facts in named_sets().items():
         if simplified(known) == simplified(name):
             return facts
     raise UsageError(f'there is no named set "{name}"; {nearest(name, list(named_sets()))}')
 
 
-def source_uri(name: str) -> str:
-    """A URI from what a person calls a source: its URI, or the name of a set that is known."""
+def named_uri(name: str) -> str:
+    """The URI of a named set; what holds a colon is a URI already."""
     return name if ":" in name else named_set(name).uri
 
 
 def published_index(uri: str) -> Index | None:
-    """What is published of a named set as an index without images, for plans; None where the URI is of no named set."""
-    address, _, query = uri.partition("?")
+    """What is published of a named set as an index without images, for plans; None where the URI is of no named set.
+
+    Labels are evenly distributed, ``native_size`` is 0 and the fingerprint empty.
+    """
+    asked = parse_uri(uri)
     for facts in named_sets().values():
-        known = facts.uri.partition("?")[0]
-        if address == known or (known.endswith(":PATH") and address.startswith(known.removesuffix("PATH"))):
-            chosen = dict(parse_qsl(query)).get("train", next(iter(facts.counts)))
-            counts = facts.counts.get(chosen, next(iter(facts.counts.values())))
+        known = parse_uri(facts.uri)
+        if asked.scheme == known.scheme and known.path in (asked.path, "PATH"):
+            counts = facts.counts.get(asked.options.get("train", ""), next(iter(facts.counts.values())))
             return Index(
                 uri=uri,
                 name=facts.name,
@@ -121,14 +130,14 @@ def published_index(uri: str) -> Index | None:
                 channels=3,
                 native_size=0,
                 labels={part: np.arange(count) % facts.classes for part, count in counts.items()},
-                reader=_Nowhere(),
+                reader=_AbsentReader(),
                 fingerprint="",
             )
     return None
 
 
-class _Nowhere:
-    """The reader of images that are not here."""
+class _AbsentReader:
+    """The reader of a set whose images are not here."""
 
     def read(self, part: str, position: int) -> "Image":
         raise DataError(f"{self.item(part, position)} is not here.")

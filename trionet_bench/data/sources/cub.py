@@ -1,26 +1,30 @@
-"""CUB-200-2011's own layout: list files beside the images. Wah et al. 2011, CNS-TR-2011-001."""
+"""The layout of CUB-200-2011: list files beside the images. Wah et al. 2011, CNS-TR-2011-001."""
 
 from pathlib import Path
 
-from trionet_bench.data.sources.base import Index, Uri
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.files import index_of_files, listed_files
 
 
 def cub_index(uri: Uri, root: Path) -> Index:
-    """The index of a folder with images.txt, image_class_labels.txt, classes.txt and train_test_split.txt."""
+    """The index of a folder with images.txt, image_class_labels.txt, classes.txt and train_test_split.txt.
+
+    DataError where one is missing or, without ``subset=1``, where counts are not the published ones.
+    """
     facts = named_sets()["CUB_200_2011"]
     if facts.missing(root):
         raise facts.not_found(uri.text, [root])
     paths, labels, is_train = (
-        _table(root / name) for name in ("images.txt", "image_class_labels.txt", "train_test_split.txt")
+        _read_list(root / name) for name in ("images.txt", "image_class_labels.txt", "train_test_split.txt")
     )
-    names = _table(root / "classes.txt")
-    listed = listed_files(uri, root, ((f"images/{paths[image]}", names[labels[image]]) for image in paths))
-    trains = dict(zip((file.path for file in listed), (is_train[image] == "1" for image in paths), strict=True))
+    names = _read_list(root / "classes.txt")
+    files = listed_files(uri, root, ((f"images/{paths[image]}", names[labels[image]]) for image in paths))
+    in_train = dict(zip((file.path for file in files), (is_train[image] == "1" for image in paths), strict=True))
     parts = {
-        "train": [file for file in listed if trains[file.path]],
-        "test": [file for file in listed if not trains[file.path]],
+        "train": [file for file in files if in_train[file.path]],
+        "test": [file for file in files if not in_train[file.path]],
     }
     index = index_of_files(uri, root, parts, root.name, classes=list(names.values()))
     if not uri.flag("subset"):
@@ -28,6 +32,6 @@ def cub_index(uri: Uri, root: Path) -> Index:
     return facts.described(index)
 
 
-def _table(path: Path) -> dict[str, str]:
-    """A list file: an id, a blank, a value, in each line."""
+def _read_list(path: Path) -> dict[str, str]:
+    """Values by id; a line is an id, a blank and a value."""
     return dict(line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip())

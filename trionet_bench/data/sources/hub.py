@@ -1,9 +1,9 @@
-"""``hf:NAME@REVISION``, or ``hf:PATH`` of a folder: sets in the Hugging Face manner, read through ``datasets``.
+"""``hf:NAME@REVISION``, or ``hf:PATH`` of a folder: data sets in the formats of Hugging Face, read by ``datasets``.
 
 A folder holds Parquet files, an image folder, or what ``save_to_disk`` wrote. A name means the snapshot that
 ``trionet-bench data fetch`` left in the Hugging Face cache; nothing is looked up on the network. The image and label
-columns are found by their type, or named by ``?image=`` and ``?label=``; ``?config=`` chooses one of several
-configurations.
+columns are recognised by their type, or named by ``?image=`` and ``?label=``; ``?config=`` chooses one of several
+configurations. Where there is only a train split, a fifth of each class is held out as test.
 """
 
 import io
@@ -11,67 +11,86 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from trionet_bench.data.pipeline.splits import stratified
-from trionet_bench.data.sources.base import Index, Places, Uri, sha256, unknown_classes
-from trionet_bench.data.sources.files import SPLIT_SEED, survey
+from trionet_bench.data.digest import sha256
+from trionet_bench.data.holdout import hold_out, hold_out_warning
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.base import Places, Uri
+from trionet_bench.data.sources.classes import unknown_classes
+from trionet_bench.data.sources.files import survey
 from trionet_bench.errors import DataError, UsageError
-from trionet_bench.randomness import derived_generator
+
+if TYPE_CHECKING:
+    from datasets import Dataset, Features
+
+# ``datasets`` takes half a second to import and reads its environment then: functions import it when a set is opened.
 
 PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test"}
 LABEL_NAMES = ("label", "labels", "class", "target")
-TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class HubReader:
-    """Encoded images in a column of Arrow tables, by part."""
+    """Reads encoded images from a column of tables.
 
-    tables: Mapping[str, Any]
+    Args:
+        tables: by part; several parts may share one table.
+        column: name of the image column, whose cells are not decoded.
+        rows: rows of the table that belong to a part, (N,).
+    """
+
+    tables: "Mapping[str, Dataset]"
     column: str
     rows: Mapping[str, np.ndarray]
 
     def read(self, part: str, position: int) -> Image.Image:
+        """One image, opened and not yet decoded."""
         cell = self.tables[part][int(self.rows[part][position])][self.column]
         return Image.open(io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"])
 
     def item(self, part: str, position: int) -> str:
+        """Part and table row of an image."""
         return f"{part} row {int(self.rows[part][position])}"
 
     def arrays(self, part: str) -> None:
-        return None
+        """None: images are encoded."""
+        return
 
 
 def open_index(uri: Uri, places: Places) -> Index:
-    uri.check_options("image", "label", "config")
+    """The index of a folder or snapshot.
+
+    Raises:
+        DataError: where it is missing or cannot be read, or a part has labels that train has not.
+        UsageError: where columns must be named, or a named one does not exist.
+    """
     folder = places.resolve(uri.path)
     if not folder.is_dir():
         folder = cached_snapshot(uri)
-    tables = _tables(uri, folder)
+    tables = _load_tables(uri, folder)
     features = tables["train"].features
-    image = _column(uri, features, "image", [name for name, kind in features.items() if _kind(kind) == "Image"])
-    typed = [name for name, kind in features.items() if _kind(kind) == "ClassLabel"]
-    label = _column(uri, features, "label", typed or [name for name in LABEL_NAMES if name in features])
+    image = _choose_column(uri, features, "image", [name for name in features if _type_name(features, name) == "Image"])
+    typed = [name for name in features if _type_name(features, name) == "ClassLabel"]
+    label = _choose_column(uri, features, "label", typed or [name for name in LABEL_NAMES if name in features])
 
     values = {part: np.asarray(table.with_format("numpy")[label][:]) for part, table in tables.items()}
-    classes, labels = _labels(uri, values, getattr(features[label], "names", None))
+    classes, labels = _encode_labels(uri, values, getattr(features[label], "names", None))
     rows = {part: np.arange(len(of_part)) for part, of_part in labels.items()}
     warnings = []
     if set(labels) == {"train"}:
-        warnings.append(f"no test split: {TEST_SHARE:.0%} of each class are held out as test, the same in every run")
-        draw = derived_generator(SPLIT_SEED, "test")
-        rows["test"] = stratified(labels["train"], round(TEST_SHARE * len(labels["train"])), draw)
-        rows["train"] = np.setdiff1d(rows["train"], rows["test"])
+        warnings.append(hold_out_warning("no test split"))
+        rows["train"], rows["test"] = hold_out(labels["train"])
         labels = {part: labels["train"][rows[part]] for part in ("train", "test")}
         tables = dict.fromkeys(("train", "test"), tables["train"])
-    encoded = {part: table.select_columns([image]).cast_column(image, _undecoded()) for part, table in tables.items()}
+    encoded = {part: _without_decoding(table, image) for part, table in tables.items()}
     reader = HubReader(encoded, image, rows)
     native_size, channels = survey(uri, reader, len(rows["train"]))
-    content = [f"{part} {labels[part].tolist()} {_sizes(encoded[part], image)[rows[part]].tolist()}" for part in labels]
+    sizes = {part: _encoded_sizes(table, image)[rows[part]] for part, table in encoded.items()}
+    content = [f"{part} {labels[part].tolist()} {sizes[part].tolist()}" for part in labels]
     return Index(
         uri=uri.text,
         name=uri.path.rstrip("/").rsplit("/", 1)[-1].partition("@")[0],
@@ -86,7 +105,10 @@ def open_index(uri: Uri, places: Places) -> Index:
 
 
 def cached_snapshot(uri: Uri) -> Path:
-    """Where the Hugging Face cache has this set at this revision; found without importing anything, to be quick."""
+    """The folder of a set at its revision in the Hugging Face cache; DataError where it is not there.
+
+    It is located without importing huggingface_hub, which would take longer than opening most sources.
+    """
     name, at, revision = uri.path.partition("@")
     if not at or not revision:
         raise DataError(
@@ -105,9 +127,9 @@ def cached_snapshot(uri: Uri) -> Path:
     return snapshot
 
 
-def _tables(uri: Uri, folder: Path) -> dict[str, Any]:
-    """The tables of the folder by our names of the parts."""
-    os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"  # read when datasets is imported
+def _load_tables(uri: Uri, folder: Path) -> "dict[str, Dataset]":
+    """The tables of the folder by part; splits of other names are left out."""
+    os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     try:
         import datasets
     except ImportError as error:
@@ -115,47 +137,48 @@ def _tables(uri: Uri, folder: Path) -> dict[str, Any]:
     datasets.disable_progress_bars()
     try:
         if (folder / "dataset_dict.json").is_file():
-            found = datasets.load_from_disk(str(folder))
+            splits = datasets.load_from_disk(str(folder))
         elif (folder / "state.json").is_file():
-            found = {"train": datasets.load_from_disk(str(folder))}
+            splits = {"train": datasets.load_from_disk(str(folder))}
         else:
-            found = datasets.load_dataset(str(folder), name=uri.options.get("config"))
+            splits = datasets.load_dataset(str(folder), name=uri.options.get("config"))
     except (OSError, ValueError) as error:
         raise DataError(f"{uri.text}: {folder} cannot be read: {error}") from error
-    tables = {PARTS[name]: table for name, table in found.items() if name in PARTS}
+    tables = {PARTS[name]: table for name, table in splits.items() if name in PARTS}
     if "train" not in tables:
-        raise DataError(f"{uri.text}: the splits of {folder} are {', '.join(found)}; needed is one called train.")
+        raise DataError(f"{uri.text}: the splits of {folder} are {', '.join(splits)}; needed is one called train.")
     return tables
 
 
-def _undecoded() -> Any:
+def _without_decoding(table: "Dataset", column: str) -> "Dataset":
+    """The image column alone, its cells as encoded bytes or paths."""
     import datasets
 
-    return datasets.Image(decode=False)
+    return table.select_columns([column]).cast_column(column, datasets.Image(decode=False))
 
 
-def _kind(feature: Any) -> str:
-    return type(feature).__name__
+def _type_name(features: "Features", column: str) -> str:
+    return type(features[column]).__name__
 
 
-def _column(uri: Uri, features: Mapping[str, Any], what: str, candidates: list[str]) -> str:
-    """The column that the options name, or the only candidate."""
-    chosen = uri.options.get(what)
+def _choose_column(uri: Uri, features: "Features", role: str, candidates: list[str]) -> str:
+    """The column that the option ``role`` names, or the only candidate; UsageError where there is none or several."""
+    chosen = uri.options.get(role)
     if chosen is None and len(candidates) == 1:
         return candidates[0]
-    columns = ", ".join(f"{name} ({_kind(feature)})" for name, feature in features.items())
+    columns = ", ".join(f"{name} ({_type_name(features, name)})" for name in features)
     if chosen is None:
-        found = "several" if candidates else "no"
-        raise UsageError(f"{uri.text}: there is {found} {what} column among {columns}; name it with ?{what}=.")
+        number = "several" if candidates else "no"
+        raise UsageError(f"{uri.text}: there is {number} {role} column among {columns}; name it with ?{role}=.")
     if chosen not in features:
         raise UsageError(f'{uri.text}: there is no column "{chosen}"; there are {columns}.')
     return chosen
 
 
-def _labels(
+def _encode_labels(
     uri: Uri, values: dict[str, np.ndarray], names: list[str] | None
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
-    """Class names and numbers; without names the classes are the values that train has."""
+    """Class names, and labels as positions in them; without ``names`` the classes are the values that train has."""
     known = np.arange(len(names)) if names else np.unique(values["train"])
     for part, of_part in values.items():
         if unknown := sorted(set(of_part.tolist()) - set(known.tolist())):
@@ -164,8 +187,8 @@ def _labels(
     return classes, {part: np.searchsorted(known, of_part).astype(np.int64) for part, of_part in values.items()}
 
 
-def _sizes(table: Any, column: str) -> np.ndarray:
-    """Bytes of every encoded image, read from Arrow's offsets; of a file where the table has only its path."""
+def _encoded_sizes(table: "Dataset", column: str) -> np.ndarray:
+    """Bytes of every encoded image, (N,), from Arrow's offsets; of the file where the table holds only its path."""
     import pyarrow.compute as pc
 
     cells = table.with_format("arrow")[:][column]

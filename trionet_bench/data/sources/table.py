@@ -7,26 +7,26 @@ as test, the same images in every run.
 import csv
 from pathlib import Path
 
-from trionet_bench.data.sources.base import Index, Places, Uri
-from trionet_bench.data.sources.files import File, hold_out, index_of_files, listed_files
+from trionet_bench.data.holdout import hold_out_warning
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.base import Places, Uri
+from trionet_bench.data.sources.files import ImageFile, hold_out_files, index_of_files, listed_files
 from trionet_bench.errors import DataError, nearest
 
 PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-TEST_SHARE = 0.2
 
 
 def open_index(uri: Uri, places: Places) -> Index:
-    uri.check_options()
+    """The index of a table; DataError with the line where a row is wrong."""
     path = places.resolve(uri.path)
     if not path.is_file():
         raise DataError(f"{uri.text}: {path} is not there. Expected is a table with the columns path,label[,split].")
-    rows = _rows(uri, path)
+    rows = _read_rows(uri, path)
     files = listed_files(uri, path.parent, ((row["path"], row["label"]) for row in rows))
     if "split" not in rows[0]:
-        warning = f"no split column: {TEST_SHARE:.0%} of each class are held out as test, the same in every run"
-        held_out = hold_out(files, round(TEST_SHARE * len(files)))
-        return index_of_files(uri, path.parent, held_out, path.stem, warnings=[warning])
-    parts: dict[str, list[File]] = {}
+        warning = hold_out_warning("no split column")
+        return index_of_files(uri, path.parent, hold_out_files(files), path.stem, warnings=[warning])
+    parts: dict[str, list[ImageFile]] = {}
     for file, row in zip(files, rows, strict=True):
         parts.setdefault(PARTS[row["split"].lower()], []).append(file)
     if "train" not in parts:
@@ -34,15 +34,15 @@ def open_index(uri: Uri, places: Places) -> Index:
     return index_of_files(uri, path.parent, parts, path.stem)
 
 
-def _rows(uri: Uri, path: Path) -> list[dict[str, str]]:
-    """The rows of the table, checked; column names in small letters."""
+def _read_rows(uri: Uri, path: Path) -> list[dict[str, str]]:
+    """The checked rows by column name in lower case."""
     with path.open(newline="", encoding="utf-8-sig") as table:
         reader = csv.DictReader(table)
         reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
-        for wanted in ("path", "label"):
-            if wanted not in reader.fieldnames:
-                found = ", ".join(reader.fieldnames)
-                raise DataError(f"{uri.text}: line 1 of {path} has the columns {found}; path and label are needed.")
+        for column in ("path", "label"):
+            if column not in reader.fieldnames:
+                columns = ", ".join(reader.fieldnames)
+                raise DataError(f"{uri.text}: line 1 of {path} has the columns {columns}; path and label are needed.")
         rows = []
         for row in reader:
             where = f"{uri.text}: line {reader.line_num} of {path}"

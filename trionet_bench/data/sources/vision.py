@@ -1,8 +1,8 @@
-"""``torchvision:NAME``: the sets that torchvision knows, in the layout that its classes download them in.
+"""``torchvision:NAME``: the named sets, in the layout that torchvision downloads them in.
 
-The files are read here, not by torchvision's classes: those import torch and hash whole archives each time they are
-constructed, name no path when something is missing, and want MNIST's files unpacked beside the originals. Facts about
-each set are in ``named.yaml``; how its files are read is in ``vision_arrays.py`` and ``vision_files.py``.
+The files are not read by torchvision's classes: those import torch, hash complete archives each time, name no path when
+a file is missing, and unpack MNIST beside the originals. Facts about each set are in ``named.yaml``; how its files are
+read is in ``vision_arrays.py`` and ``vision_files.py``.
 
 Options: ``train`` (where a set has its own val part: ``trainval`` adds that to train), ``subset=1`` (the files are a
 part of the set on purpose: published counts are not asserted), ``partition`` (DTD), ``size`` (Imagenette).
@@ -11,8 +11,9 @@ part of the set on purpose: published counts are not asserted), ``partition`` (D
 from collections.abc import Callable
 from pathlib import Path
 
+from trionet_bench.data.index import Index
 from trionet_bench.data.sources import vision_arrays, vision_files
-from trionet_bench.data.sources.base import Index, Places, Uri
+from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import NamedSet, named_sets
 from trionet_bench.errors import UsageError, nearest
 
@@ -34,13 +35,19 @@ READERS: dict[str, Callable[[Uri, Path, NamedSet], Index]] = {
     "EuroSAT": vision_files.eurosat,
     "Imagenette": vision_files.imagenette,
 }
-OPTIONS = {"DTD": ("partition",), "Imagenette": ("size",)}
+SET_OPTIONS = {"DTD": ("partition",), "Imagenette": ("size",)}
 
 
 def open_index(uri: Uri, places: Places) -> Index:
+    """The index of a named set.
+
+    Raises:
+        UsageError: for an unknown name, or an option that this set does not have.
+        DataError: where files are missing or, without ``subset=1``, counts are not the published ones.
+    """
     if uri.path not in READERS:
         raise UsageError(f'{uri.text}: there is no set "{uri.path}"; {nearest(uri.path, list(READERS))}')
-    uri.check_options("train", "subset", *OPTIONS.get(uri.path, ()))
+    uri.check_options("train", "subset", *SET_OPTIONS.get(uri.path, ()))
     facts = named_sets()[uri.path]
     choice = uri.choice("train", tuple(facts.counts))
     root = facts.place(places.data_root)

@@ -1,4 +1,7 @@
-"""Reads the named sets that are arrays: CIFAR, SVHN, STL-10, MNIST. Labels at once, images when asked for."""
+"""Named sets that are arrays: CIFAR, SVHN, STL-10, MNIST. Labels are read at once, images when first needed.
+
+Each public function takes the URI, the folder of the set and its published facts.
+"""
 
 import gzip
 import pickle
@@ -10,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from trionet_bench.data.index import Index
 from trionet_bench.data.sources.arrays import file_content, index_of_arrays
-from trionet_bench.data.sources.base import Index, Uri
+from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.catalogue import NamedSet
 from trionet_bench.errors import DataError
 
@@ -23,14 +27,17 @@ IDX_PREFIX = {"train": "train", "test": "t10k"}
 
 
 def cifar10(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """Pickled batches of 32x32 colour images."""
     return _cifar(uri, root / "cifar-10-batches-py", facts, CIFAR10_FILES, ("batches.meta", "label_names", "labels"))
 
 
 def cifar100(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """Pickled 32x32 colour images, with the fine labels."""
     return _cifar(uri, root / "cifar-100-python", facts, CIFAR100_FILES, ("meta", "fine_label_names", "fine_labels"))
 
 
 def _cifar(uri: Uri, root: Path, facts: NamedSet, files: PartFiles, keys: tuple[str, str, str]) -> Index:
+    """``keys`` are the file with the class names, its key for them, and the key of the labels in the other files."""
     meta, names, labels = keys
     missing = [name for of_part in files.values() for name in of_part if not (root / name).is_file()]
     if missing:
@@ -38,21 +45,21 @@ def _cifar(uri: Uri, root: Path, facts: NamedSet, files: PartFiles, keys: tuple[
     return index_of_arrays(
         uri,
         facts.name,
-        classes=_unpickled(root / meta)[names],
-        labels={part: np.concatenate([_unpickled(root / name)[labels] for name in files[part]]) for part in files},
-        load=partial(_cifar_images, {part: tuple(root / name for name in files[part]) for part in files}),
+        classes=_unpickle(root / meta)[names],
+        labels={part: np.concatenate([_unpickle(root / name)[labels] for name in files[part]]) for part in files},
+        load=partial(_load_cifar, {part: tuple(root / name for name in files[part]) for part in files}),
         shape=(32, 3),
         content=[file_content(root / name) for part in files for name in files[part]],
     )
 
 
-def _cifar_images(files: dict[str, tuple[Path, ...]], part: str) -> np.ndarray:
-    rows = np.concatenate([_unpickled(path)["data"] for path in files[part]])  # (N, 3 * 32 * 32), planes
+def _load_cifar(files: dict[str, tuple[Path, ...]], part: str) -> np.ndarray:
+    rows = np.concatenate([_unpickle(path)["data"] for path in files[part]])  # (N, 3 * 32 * 32), planes
     return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Reads pickles of numbers, texts and arrays; anything else in a file from elsewhere could run code."""
+    """Reads pickles of numbers, strings and arrays; a downloaded file that names any other class could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module.split(".")[0] in ("numpy", "_codecs") and name in ("_reconstruct", "ndarray", "dtype", "encode"):
@@ -60,7 +67,8 @@ class _ArraysOnly(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of images")
 
 
-def _unpickled(path: Path) -> dict[str, Any]:
+def _unpickle(path: Path) -> dict[str, Any]:
+    """The dictionary in a CIFAR file, of arrays, lists and strings; DataError for a file that holds anything else."""
     with path.open("rb") as file:
         try:
             content: dict[str, Any] = _ArraysOnly(file, encoding="latin1").load()
@@ -70,24 +78,24 @@ def _unpickled(path: Path) -> dict[str, Any]:
 
 
 def svhn(uri: Uri, root: Path, facts: NamedSet) -> Index:
-    """Label 10 of the files is the digit 0."""
+    """MATLAB files of 32x32 colour images; label 10 of the files is the digit 0."""
     paths = {part: root / f"{part}_32x32.mat" for part in ("train", "test")}
     return index_of_arrays(
         uri,
         facts.name,
         classes="0123456789",
-        labels={part: _mat(path, "y").reshape(-1).astype(np.int64) % 10 for part, path in paths.items()},
-        load=partial(_svhn_images, paths),
+        labels={part: _load_mat(path, "y").reshape(-1).astype(np.int64) % 10 for part, path in paths.items()},
+        load=partial(_load_svhn, paths),
         shape=(32, 3),
         content=[file_content(path) for path in paths.values()],
     )
 
 
-def _svhn_images(paths: dict[str, Path], part: str) -> np.ndarray:
-    return np.ascontiguousarray(_mat(paths[part], "X").transpose(3, 0, 1, 2))  # stored as (H, W, C, N)
+def _load_svhn(paths: dict[str, Path], part: str) -> np.ndarray:
+    return np.ascontiguousarray(_load_mat(paths[part], "X").transpose(3, 0, 1, 2))  # stored as (H, W, C, N)
 
 
-def _mat(path: Path, name: str) -> np.ndarray:
+def _load_mat(path: Path, name: str) -> np.ndarray:
     from scipy.io import loadmat  # a tenth of a second that no other source needs
 
     array: np.ndarray = loadmat(path, variable_names=[name])[name]
@@ -95,7 +103,7 @@ def _mat(path: Path, name: str) -> np.ndarray:
 
 
 def stl10(uri: Uri, root: Path, facts: NamedSet) -> Index:
-    """The labelled images; the 100000 unlabelled ones are not read."""
+    """Binary files of 96x96 colour images; the 100000 unlabelled images are not read."""
     folder = root / "stl10_binary"
     names = folder / "class_names.txt"
     parts = ("train", "test")
@@ -104,33 +112,33 @@ def stl10(uri: Uri, root: Path, facts: NamedSet) -> Index:
         facts.name,
         classes=names.read_text().split() if names.is_file() else [str(number) for number in range(1, 11)],
         labels={part: np.fromfile(folder / f"{part}_y.bin", np.uint8).astype(np.int64) - 1 for part in parts},
-        load=partial(_stl10_images, folder),
+        load=partial(_load_stl10, folder),
         shape=(96, 3),
         content=[file_content(folder / f"{part}_X.bin") for part in parts],
     )
 
 
-def _stl10_images(folder: Path, part: str) -> np.ndarray:
+def _load_stl10(folder: Path, part: str) -> np.ndarray:
     columns = np.memmap(folder / f"{part}_X.bin", np.uint8, mode="r").reshape(-1, 3, 96, 96)  # (N, C, W, H)
     return columns.transpose(0, 3, 2, 1)
 
 
 def mnist(uri: Uri, root: Path, facts: NamedSet) -> Index:
-    """MNIST and Fashion-MNIST: IDX files, packed or not."""
+    """MNIST and Fashion-MNIST: IDX files of 28x28 grey images, compressed by gzip or not."""
     raw = root / facts.name / "raw"
     return index_of_arrays(
         uri,
         facts.name,
         classes=facts.class_names or "0123456789",
-        labels={part: _idx(_idx_path(raw, part, "labels-idx1")) for part in IDX_PREFIX},
-        load=partial(_idx_images, raw),
+        labels={part: _load_idx(_idx_path(raw, part, "labels-idx1")) for part in IDX_PREFIX},
+        load=partial(_load_idx_images, raw),
         shape=(28, 1),
         content=[file_content(_idx_path(raw, part, "images-idx3")) for part in IDX_PREFIX],
     )
 
 
-def _idx_images(raw: Path, part: str) -> np.ndarray:
-    return _idx(_idx_path(raw, part, "images-idx3"))[:, :, :, None]
+def _load_idx_images(raw: Path, part: str) -> np.ndarray:
+    return _load_idx(_idx_path(raw, part, "images-idx3"))[:, :, :, None]
 
 
 def _idx_path(raw: Path, part: str, kind: str) -> Path:
@@ -138,12 +146,16 @@ def _idx_path(raw: Path, part: str, kind: str) -> Path:
     return plain if plain.is_file() else plain.with_name(f"{plain.name}.gz")
 
 
-def _idx(path: Path) -> np.ndarray:
-    """An IDX file: two zeros, type (8 is uint8), number of dimensions, their sizes as big-endian words, the values."""
+def _load_idx(path: Path) -> np.ndarray:
+    """The array of an IDX file, uint8; DataError where the file is cut off.
+
+    The format is two zero bytes, the type (8 for uint8), the number of dimensions, their sizes as big-endian 32-bit
+    integers, the values.
+    """
     content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     dimensions = content[3]
     shape = struct.unpack_from(f">{dimensions}I", content, 4)
     values = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions)
     if content[:3] != b"\0\0\x08" or len(values) != np.prod(shape):
-        raise DataError(f"{path} is not a whole IDX file: {len(values)} bytes for an array of {shape}. Get it again.")
+        raise DataError(f"{path} is cut off: {len(values)} bytes for an array of {shape}. Get it again.")
     return values.reshape(shape)

@@ -1,6 +1,6 @@
-"""Reads the named sets that are image files: their lists of images, labels and splits. One function a set.
+"""Named sets that are image files: their lists of images, labels and splits, one function for each set.
 
-Parts are named as the authors do. With ``?train=trainval`` the val part is added to train.
+Each public function takes the URI, the folder of the set and its published facts. Parts are those of the authors.
 """
 
 import csv
@@ -11,15 +11,23 @@ from pathlib import Path
 
 import numpy as np
 
-from trionet_bench.data.sources.base import Index, Uri
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.catalogue import NamedSet
-from trionet_bench.data.sources.files import File, class_folders, files_by_class, hold_out, index_of_files, listed_files
+from trionet_bench.data.sources.files import (
+    ImageFile,
+    class_folders,
+    files_by_class,
+    hold_out_files,
+    index_of_files,
+    listed_files,
+)
 from trionet_bench.errors import DataError
 
 Entries = list[tuple[str, str]]  # path below the folder of the set, class
 
-CALTECH_TRAIN = 30  # images of each class, as is usual for Caltech-101
-EUROSAT_TEST_SHARE = 0.2
+CALTECH_TRAIN = 30  # images of each class, as is usual for Caltech-101; the others are test
+EUROSAT_TEST_SHARE = 0.2  # drawn here, as there is no official test part
 IMAGENETTE_NAMES = {
     "n01440764": "tench",
     "n02102040": "English springer",
@@ -35,6 +43,7 @@ IMAGENETTE_NAMES = {
 
 
 def flowers102(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """MATLAB files with the labels and the official train, val and test images."""
     from scipy.io import loadmat  # a tenth of a second that no other source needs
 
     folder = root / "flowers-102"
@@ -44,21 +53,22 @@ def flowers102(uri: Uri, root: Path, facts: NamedSet) -> Index:
     for part, key in (("train", "trnid"), ("val", "valid"), ("test", "tstid")):
         images = sets[key].reshape(-1)
         parts[part] = [(f"jpg/image_{image:05d}.jpg", facts.class_names[numbers[image - 1] - 1]) for image in images]
-    return _index(uri, facts, folder, parts, facts.class_names)
+    return _index_of_entries(uri, facts, folder, parts, facts.class_names)
 
 
 def aircraft(uri: Uri, root: Path, facts: NamedSet) -> Index:
-    """The finest of the three levels, variants."""
+    """The finest of the three levels of classes, variants."""
     folder = root / "fgvc-aircraft-2013b" / "data"
     parts = {}
     for part in ("train", "val", "test"):
-        lines = [line.split(" ", 1) for line in _lines(folder / f"images_variant_{part}.txt")]
+        lines = [line.split(" ", 1) for line in _read_lines(folder / f"images_variant_{part}.txt")]
         parts[part] = [(f"images/{image}.jpg", variant) for image, variant in lines]
-    return _index(uri, facts, folder, parts, _lines(folder / "variants.txt"))
+    return _index_of_entries(uri, facts, folder, parts, _read_lines(folder / "variants.txt"))
 
 
 def cars(uri: Uri, root: Path, facts: NamedSet) -> Index:
-    from scipy.io import loadmat
+    """MATLAB files with a record for each image of train and test."""
+    from scipy.io import loadmat  # a tenth of a second that no other source needs
 
     folder = root / "stanford_cars"
     names = [str(name) for name in loadmat(folder / "devkit/cars_meta.mat", squeeze_me=True)["class_names"]]
@@ -67,57 +77,62 @@ def cars(uri: Uri, root: Path, facts: NamedSet) -> Index:
     for part, path in annotations.items():
         rows = np.atleast_1d(loadmat(folder / path, squeeze_me=True)["annotations"])
         parts[part] = [(f"cars_{part}/{row['fname']}", names[int(row["class"]) - 1]) for row in rows]
-    return _index(uri, facts, folder, parts, names)
+    return _index_of_entries(uri, facts, folder, parts, names)
 
 
 def caltech101(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """A folder for each class, without the background class; 30 images of each class are train."""
     folder = root / "caltech101" / "101_ObjectCategories"
     names = [name for name in class_folders(folder) if name != "BACKGROUND_Google"]
     by_class = defaultdict(list)
     for file in files_by_class(folder, classes=names):
         by_class[file.label].append(file)
-    train: list[File] = []
-    test: list[File] = []
+    train: list[ImageFile] = []
+    test: list[ImageFile] = []
     for files in by_class.values():
-        drawn = hold_out(files, max(0, len(files) - CALTECH_TRAIN))
-        train += drawn["train"]
-        test += drawn["test"]
+        parts = hold_out_files(files, max(0, len(files) - CALTECH_TRAIN))
+        train += parts["train"]
+        test += parts["test"]
     return index_of_files(uri, folder, {"train": train, "test": test}, facts.name, classes=names)
 
 
 def dtd(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """List files for ten partitions, chosen by ``?partition=``."""
     folder = root / "dtd" / "dtd"
     partition = uri.choice("partition", tuple(str(number) for number in range(1, 11)))
     parts = {
-        part: [(f"images/{line}", line.split("/")[0]) for line in _lines(folder / f"labels/{part}{partition}.txt")]
+        part: [(f"images/{line}", line.split("/")[0]) for line in _read_lines(folder / f"labels/{part}{partition}.txt")]
         for part in ("train", "val", "test")
     }
-    return _index(uri, facts, folder, parts)
+    return _index_of_entries(uri, facts, folder, parts)
 
 
 def pets(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """List files with the numbers of classes; class names are taken from the names of the images."""
     folder = root / "oxford-iiit-pet"
     names: dict[int, str] = {}
     parts: dict[str, Entries] = {}
     for part, path in (("train", "annotations/trainval.txt"), ("test", "annotations/test.txt")):
         parts[part] = []
-        for line in _lines(folder / path):
+        for line in _read_lines(folder / path):
             image, number, *_ = line.split()
             names[int(number)] = image.rsplit("_", 1)[0].replace("_", " ").title()
             parts[part].append((f"images/{image}.jpg", names[int(number)]))
-    return _index(uri, facts, folder, parts, [names[number] for number in sorted(names)])
+    return _index_of_entries(uri, facts, folder, parts, [names[number] for number in sorted(names)])
 
 
 def food101(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """JSON files with the images of each class."""
     folder = root / "food-101"
     parts = {}
     for part in ("train", "test"):
         by_class = json.loads((folder / "meta" / f"{part}.json").read_text())
         parts[part] = [(f"images/{path}.jpg", name) for name, paths in by_class.items() for path in paths]
-    return _index(uri, facts, folder, parts)
+    return _index_of_entries(uri, facts, folder, parts)
 
 
 def gtsrb(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """A folder for each class in train, and a table of the test images."""
     folder = root / "gtsrb"
     with (folder / "GT-final_test.csv").open(newline="") as table:
         rows = list(csv.DictReader(table, delimiter=";", skipinitialspace=True))
@@ -127,17 +142,19 @@ def gtsrb(uri: Uri, root: Path, facts: NamedSet) -> Index:
 
 
 def eurosat(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """A folder for each class; a fifth of the images is held out as test."""
     folder = root / "eurosat" / "2750"
     files = files_by_class(folder)
-    return index_of_files(uri, folder, hold_out(files, round(EUROSAT_TEST_SHARE * len(files))), facts.name)
+    return index_of_files(uri, folder, hold_out_files(files, round(EUROSAT_TEST_SHARE * len(files))), facts.name)
 
 
 def imagenette(uri: Uri, root: Path, facts: NamedSet) -> Index:
+    """A folder for each synset in train and val, in the size of ``?size=``."""
     size = uri.choice("size", ("full", "320", "160"))
     folder = root / ("imagenette2" if size == "full" else f"imagenette2-{size}")
     if not folder.is_dir():
-        there = sorted(path.name for path in root.glob("imagenette2*") if path.is_dir())
-        raise DataError(f"{uri.text}: {folder} is not there, but {', '.join(there)}; choose it with ?size=.")
+        present = sorted(path.name for path in root.glob("imagenette2*") if path.is_dir())
+        raise DataError(f"{uri.text}: {folder} is not there, but {', '.join(present)}; choose it with ?size=.")
     parts = {}
     for part in ("train", "val"):
         files = files_by_class(folder, part)
@@ -145,14 +162,15 @@ def imagenette(uri: Uri, root: Path, facts: NamedSet) -> Index:
     return index_of_files(uri, folder, parts, facts.name, classes=list(IMAGENETTE_NAMES.values()))
 
 
-def _index(
+def _index_of_entries(
     uri: Uri, facts: NamedSet, folder: Path, parts: dict[str, Entries], classes: Iterable[str] | None = None
 ) -> Index:
+    """The index of listed images; with ``?train=trainval`` the val part is added to train."""
     if uri.options.get("train") == "trainval":
         parts = {"train": parts["train"] + parts["val"], "test": parts["test"]}
     files = {part: listed_files(uri, folder, entries) for part, entries in parts.items()}
     return index_of_files(uri, folder, files, facts.name, classes=None if classes is None else list(classes))
 
 
-def _lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[str]:
     return [line.strip() for line in path.read_text().splitlines() if line.strip()]

@@ -1,0 +1,73 @@
+"""What is known of a data set before an image is decoded: its classes, its labels, and how an image is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class Reader(Protocol):
+    """Access to the images of a source. Readers are pickled and sent to worker processes."""
+
+    def read(self, part: str, position: int) -> "Image":
+        """One image in the mode and size that it is stored in; a file may be opened lazily."""
+
+    def item(self, part: str, position: int) -> str:
+        """How messages name an image: its relative path, or its number."""
+
+    def arrays(self, part: str) -> np.ndarray | None:
+        """All images as uint8 (N, H, W, C) where the source holds an array, else None."""
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """A data set without its pixels.
+
+    Args:
+        uri: the source as it was given.
+        name: short name, for titles and file names.
+        classes: names of the classes; a label is a position in it.
+        channels: 1 if all images are grey, else 3.
+        native_size: side of the images in pixels; the median of the short sides where they differ.
+        labels: int64 (N,) for each part. There is a part "train", and "test" or "val" or both.
+        reader: reads the images.
+        fingerprint: changes when images, labels or classes change; computed without decoding.
+        flip_safe: False where a mirrored image has another meaning, as a letter has.
+        licence, citation: of a named set.
+        warnings: what a person should know of the data, such as a test part that was drawn here.
+    """
+
+    uri: str
+    name: str
+    classes: tuple[str, ...]
+    channels: int
+    native_size: int
+    labels: Mapping[str, np.ndarray]
+    reader: Reader
+    fingerprint: str
+    flip_safe: bool = True
+    licence: str | None = None
+    citation: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of images in each part."""
+        return {part: len(labels) for part, labels in self.labels.items()}
+
+    def read(self, part: str, position: int) -> "Image":
+        """See ``Reader.read``."""
+        return self.reader.read(part, position)
+
+    def item(self, part: str, position: int) -> str:
+        """See ``Reader.item``."""
+        return self.reader.item(part, position)
+
+    def arrays(self, part: str) -> np.ndarray | None:
+        """See ``Reader.arrays``."""
+        return self.reader.arrays(part)

@@ -1,0 +1,40 @@
+"""All that can be said of a data source after every image of it was decoded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trionet_bench.data.index import Index
+from trionet_bench.data.pipeline.broken_images import BrokenImage, find_broken_images
+from trionet_bench.data.sources.opening import open_source
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """An opened source and the images of it that cannot be decoded."""
+
+    index: Index
+    broken: tuple[BrokenImage, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Source, classes, counts, warnings and broken images, as values that JSON can hold."""
+        index = self.index
+        return {
+            "source": index.uri,
+            "name": index.name,
+            "classes": list(index.classes),
+            "counts": index.counts,
+            "channels": index.channels,
+            "native_size": index.native_size,
+            "flip_safe": index.flip_safe,
+            "fingerprint": index.fingerprint,
+            "licence": index.licence,
+            "citation": index.citation,
+            "warnings": list(index.warnings),
+            "broken": [{"part": image.part, "image": image.item, "reason": image.reason} for image in self.broken],
+        }
+
+
+def inspect_source(uri: str, data_root: Path | None = None, workers: int | None = None) -> Inspection:
+    """Open a source and decode every image of it in ``workers`` threads; errors as of ``open_source``."""
+    index = open_source(uri, data_root)
+    return Inspection(index, find_broken_images(index, workers))

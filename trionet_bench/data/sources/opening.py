@@ -1,0 +1,36 @@
+"""Opens any registered source by its URI."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from trionet_bench.data.digest import sha256
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.base import Places
+from trionet_bench.data.sources.classes import absent_class_warnings
+from trionet_bench.data.sources.registry import SOURCES
+from trionet_bench.data.sources.uri import parse_uri
+
+
+def open_source(uri: str, data_root: Path | None = None, base: Path | None = None) -> Index:
+    """The index of a source. Nothing is decoded, downloaded or written.
+
+    Args:
+        uri: ``scheme:path?option=value``.
+        data_root: folder of the named sets; ``data`` in the working directory when not given.
+        base: folder that relative paths start from; the working directory when not given.
+
+    Raises:
+        UsageError: for a malformed URI, an unknown scheme or an unknown option.
+        DataError: where files are missing or are not what the source promises; it says where it looked.
+    """
+    parsed = parse_uri(uri)
+    source = SOURCES.get(parsed.scheme)
+    parsed.check_options(*source.options)
+    index = source.open_index(parsed, Places.of(data_root, base))
+    flip_safe = parsed.flag("flip", default=index.flip_safe)
+    return replace(
+        index,
+        flip_safe=flip_safe,
+        fingerprint=sha256(index.fingerprint, f"flip_safe={flip_safe}"),
+        warnings=(*index.warnings, *absent_class_warnings(index)),
+    )
