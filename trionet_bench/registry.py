@@ -45,7 +45,7 @@ class Registry(Generic[T]):
             if other is item:
                 return item
             if other.name == item.name:
-                raise UsageError(f'there is already a {self.kind} "{item.name}"; choose another name.')
+                raise UsageError(f'the {self.kind} "{item.name}" exists already; choose another name.')
             if reason := self._clash(item, other):
                 raise UsageError(f'{self.kind} "{item.name}" cannot be registered beside "{other.name}": {reason}')
         self._items[item.name] = item

@@ -110,9 +110,7 @@ def _clash(new: OperatorSpec, old: OperatorSpec) -> str | None:
     for ours in new.options if new.skeleton == old.skeleton else ():
         for theirs in old.options:
             if ours != theirs and (ours.name == theirs.name or ours.dimension == theirs.dimension):
-                return (
-                    f'their options "{ours.name}" and "{theirs.name}" are declared differently; share one declaration.'
-                )
+                return f'its option "{theirs.name}" is another one; share the declaration, or take another name.'
     return None
 
 
