@@ -149,6 +149,11 @@ def test_option_that_the_operator_lacks(options: dict[str, Any], message: str):
         Options(**options)
 
 
+def test_options_enter_a_key_as_they_always_did():
+    every = {"operator": "local", "kernel": None, "window": 7, "heads": None, "qk": None, "v": 0.5}
+    assert Options(operator="local", v=0.5, window=7).model_dump(mode="json") == every
+
+
 @pytest.mark.parametrize(("system", "options"), [("standalone", {"operator": "axial"}), ("trionet", {})])
 def test_budgets_are_checked_before_anything_runs(system: str, options: dict[str, Any]):
     load_system(system).check(cell(system, **options))
