@@ -87,9 +87,9 @@ def test_a_step_depends_on_seed_and_epoch_not_on_what_ran_before(digits: ImageDa
 
 
 def test_processes_share_out_the_batch_of_one_process(digits: ImageData):
-    whole = list(TrainBatches(digits.part("val"), ALL, 16, batch=50, seed=0).epoch(0))
+    undivided = list(TrainBatches(digits.part("val"), ALL, 16, batch=50, seed=0).epoch(0))
     shares = [list(TrainBatches(digits.part("val"), ALL, 16, 50, 0, rank=rank, world=3).epoch(0)) for rank in range(3)]
-    for step, (images, targets) in enumerate(whole):
+    for step, (images, targets) in enumerate(undivided):
         assert torch.equal(images, torch.cat([share[step][0] for share in shares]))
         assert torch.equal(targets, torch.cat([share[step][1] for share in shares]))
 
@@ -209,8 +209,8 @@ def test_a_broken_file_stops_loading_by_name_or_is_skipped_and_counted(tmp_path:
             (tmp_path / part / name).mkdir(parents=True)
             for number in range(5):
                 Image.effect_noise((12, 9), 50).save(tmp_path / part / name / f"{number}.jpg")
-    whole = (tmp_path / "train" / "a" / "2.jpg").read_bytes()
-    (tmp_path / "train" / "a" / "2.jpg").write_bytes(whole[:-20])
+    intact = (tmp_path / "train" / "a" / "2.jpg").read_bytes()
+    (tmp_path / "train" / "a" / "2.jpg").write_bytes(intact[:-20])
     index = open_source(f"folder:{tmp_path}")
     splits = make_splits(index, 0)
     with pytest.raises(DataError, match=r"1 of 20 images cannot be decoded: train/a/2.jpg \(.*truncated"):

@@ -64,17 +64,17 @@ def test_the_number_of_workers_changes_no_batch(photos: Index, augment: Augment)
 @pytest.mark.usefixtures("streamed")
 def test_processes_share_out_a_streamed_batch(photos: Index):
     data = load_images(photos, make_splits(photos, 0), 16)
-    whole = batches_of(data, ALL)
+    undivided = batches_of(data, ALL)
     shares = [batches_of(data, ALL, rank=rank, world=2) for rank in range(2)]
-    assert same(whole, [torch.cat(pair) for pair in zip(*shares, strict=True)])
+    assert same(undivided, [torch.cat(pair) for pair in zip(*shares, strict=True)])
 
 
 @pytest.mark.usefixtures("streamed")
 def test_a_streamed_image_is_the_middle_of_its_short_side(photos: Index):
     data = load_images(photos, make_splits(photos, 0), 14)  # 14 of 16 pixels are shown
     with photos.read("val", 0) as image:  # 20 x 40 pixels
-        whole = np.asarray(image.crop((10, 0, 30, 20)).resize((16, 16), Image.Resampling.BILINEAR))
-    assert np.array_equal(data.part("test").images[0].permute(1, 2, 0).numpy(), whole[1:15, 1:15])
+        square = np.asarray(image.crop((10, 0, 30, 20)).resize((16, 16), Image.Resampling.BILINEAR))
+    assert np.array_equal(data.part("test").images[0].permute(1, 2, 0).numpy(), square[1:15, 1:15])
 
 
 @pytest.mark.usefixtures("streamed")

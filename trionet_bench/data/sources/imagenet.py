@@ -21,6 +21,7 @@ from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.classes import quoted
 from trionet_bench.data.sources.files import ImageFile, class_folders, files_by_class, index_of_files, listed_files
+from trionet_bench.data.sources.matlab import load_variable
 from trionet_bench.errors import DataError
 
 TRAIN_ARCHIVE, VAL_ARCHIVE, DEVKIT_ARCHIVE = (
@@ -97,9 +98,7 @@ def _devkit_folder(top: Path) -> Path | None:
 
 def _synset_of_devkit_number(devkit: Path) -> dict[int, tuple[str, str]]:
     """Synset and first name of each number of the devkit; classes are 1 to 1000, inner nodes of the tree above."""
-    from scipy.io import loadmat  # a tenth of a second that no other layout needs
-
-    rows = loadmat(devkit / "meta.mat", squeeze_me=True)["synsets"]
+    rows = load_variable(devkit / "meta.mat", "synsets", squeeze=True)
     return {int(row["ILSVRC2012_ID"]): (str(row["WNID"]), str(row["words"]).split(",")[0]) for row in rows}
 
 

@@ -62,8 +62,7 @@ def _generate(make: Generate, labels: dict[str, np.ndarray], seed: int, size: in
     generator = derived_generator(seed, make.__name__, part, "images")
     clean = make(labels[part], size, generator)
     noisy = clean + generator.normal(0, NOISE, clean.shape)
-    images: np.ndarray = np.clip(noisy, 0, 255).astype(np.uint8)
-    return images[..., None]
+    return np.clip(noisy, 0, 255).astype(np.uint8).reshape(*noisy.shape, 1)
 
 
 def textures(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:

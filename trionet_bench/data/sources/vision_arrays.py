@@ -17,6 +17,7 @@ from trionet_bench.data.index import Index
 from trionet_bench.data.sources.arrays import file_content, index_of_arrays
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.catalogue import NamedSet
+from trionet_bench.data.sources.matlab import load_variable
 from trionet_bench.errors import DataError
 
 PartFiles = Mapping[str, tuple[str, ...]]
@@ -84,7 +85,7 @@ def svhn(uri: Uri, root: Path, facts: NamedSet) -> Index:
         uri,
         facts.name,
         classes="0123456789",
-        labels={part: _load_mat(path, "y").reshape(-1).astype(np.int64) % 10 for part, path in paths.items()},
+        labels={part: load_variable(path, "y").reshape(-1).astype(np.int64) % 10 for part, path in paths.items()},
         load=partial(_load_svhn, paths),
         shape=(32, 3),
         content=[file_content(path) for path in paths.values()],
@@ -92,14 +93,7 @@ def svhn(uri: Uri, root: Path, facts: NamedSet) -> Index:
 
 
 def _load_svhn(paths: dict[str, Path], part: str) -> np.ndarray:
-    return np.ascontiguousarray(_load_mat(paths[part], "X").transpose(3, 0, 1, 2))  # stored as (H, W, C, N)
-
-
-def _load_mat(path: Path, name: str) -> np.ndarray:
-    from scipy.io import loadmat  # a tenth of a second that no other source needs
-
-    array: np.ndarray = loadmat(path, variable_names=[name])[name]
-    return array
+    return np.ascontiguousarray(load_variable(paths[part], "X").transpose(3, 0, 1, 2))  # stored as (H, W, C, N)
 
 
 def stl10(uri: Uri, root: Path, facts: NamedSet) -> Index:

@@ -22,6 +22,7 @@ from trionet_bench.data.sources.files import (
     index_of_files,
     listed_files,
 )
+from trionet_bench.data.sources.matlab import load_variable
 from trionet_bench.errors import DataError
 
 Entries = list[tuple[str, str]]  # path below the folder of the set, class
@@ -44,14 +45,11 @@ IMAGENETTE_NAMES = {
 
 def flowers102(uri: Uri, root: Path, facts: NamedSet) -> Index:
     """MATLAB files with the labels and the official train, val and test images."""
-    from scipy.io import loadmat  # a tenth of a second that no other source needs
-
     folder = root / "flowers-102"
-    numbers = loadmat(folder / "imagelabels.mat")["labels"].reshape(-1)  # of image 1, 2, ...; from 1
-    sets = loadmat(folder / "setid.mat")
+    numbers = load_variable(folder / "imagelabels.mat", "labels").reshape(-1)  # of image 1, 2, ...; from 1
     parts = {}
     for part, key in (("train", "trnid"), ("val", "valid"), ("test", "tstid")):
-        images = sets[key].reshape(-1)
+        images = load_variable(folder / "setid.mat", key).reshape(-1)
         parts[part] = [(f"jpg/image_{image:05d}.jpg", facts.class_names[numbers[image - 1] - 1]) for image in images]
     return _index_of_entries(uri, facts, folder, parts, facts.class_names)
 
@@ -68,14 +66,12 @@ def aircraft(uri: Uri, root: Path, facts: NamedSet) -> Index:
 
 def cars(uri: Uri, root: Path, facts: NamedSet) -> Index:
     """MATLAB files with a record for each image of train and test."""
-    from scipy.io import loadmat  # a tenth of a second that no other source needs
-
     folder = root / "stanford_cars"
-    names = [str(name) for name in loadmat(folder / "devkit/cars_meta.mat", squeeze_me=True)["class_names"]]
+    names = [str(name) for name in load_variable(folder / "devkit/cars_meta.mat", "class_names", squeeze=True)]
     annotations = {"train": "devkit/cars_train_annos.mat", "test": "cars_test_annos_withlabels.mat"}
     parts = {}
     for part, path in annotations.items():
-        rows = np.atleast_1d(loadmat(folder / path, squeeze_me=True)["annotations"])
+        rows = np.atleast_1d(load_variable(folder / path, "annotations", squeeze=True))
         parts[part] = [(f"cars_{part}/{row['fname']}", names[int(row["class"]) - 1]) for row in rows]
     return _index_of_entries(uri, facts, folder, parts, names)
 

@@ -1,0 +1,13 @@
+"""Variables of MATLAB files, in which several named sets store their labels."""
+
+from pathlib import Path
+
+import numpy as np
+
+
+def load_variable(path: Path, name: str, squeeze: bool = False) -> np.ndarray:
+    """One variable of a file; ``squeeze`` removes dimensions of size 1, also within records."""
+    from scipy.io import loadmat  # a tenth of a second that most sources do not need
+
+    variable: np.ndarray = loadmat(path, variable_names=[name], squeeze_me=squeeze)[name]
+    return variable
