@@ -36,6 +36,13 @@ def test_list_says_which_sets_are_here(tmp_path: Path):
     assert all(row["licence"] and row["citation"] for row in document["sets"])
 
 
+def test_list_names_the_kinds_of_sources(tmp_path: Path):
+    shown = run("list", "--data-root", str(tmp_path)).stdout
+    document = json.loads(run("list", "--data-root", str(tmp_path), "--json").stdout)
+    assert {"folder:PATH", "hf:PATH or hf:NAME@REVISION"} <= {source["usage"] for source in document["sources"]}
+    assert all(source["usage"] in shown and source["summary"] in shown for source in document["sources"])
+
+
 def test_list_of_one_shows_its_layout_licence_and_where_it_comes_from():
     shown = run("list", "stanford_cars").stdout
     for words in ("cars_test_annos_withlabels.mat", "Licence:", "Cite: Krause", "cars_train.tgz"):

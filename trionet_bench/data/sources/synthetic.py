@@ -61,8 +61,8 @@ def _generate(make: Generate, labels: dict[str, np.ndarray], seed: int, size: in
     """The noisy images of a part, uint8 (N, S, S, 1)."""
     generator = derived_generator(seed, make.__name__, part, "images")
     clean = make(labels[part], size, generator)
-    noisy = clean + generator.normal(0, NOISE, clean.shape)
-    return np.clip(noisy, 0, 255).astype(np.uint8).reshape(*noisy.shape, 1)
+    noisy: np.ndarray = clean + generator.normal(0, NOISE, clean.shape)
+    return noisy.clip(0, 255).astype(np.uint8)[..., None]
 
 
 def textures(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
