@@ -44,7 +44,7 @@ def list_sets(name: str | None, data_root: Path, as_json: bool) -> None:
             click.echo(f"{facts.name:14}{state:6}{facts.classes:5} classes  {counts:36}{facts.uri}")
         click.echo("Sources of any images:")
         for source in SOURCES:
-            click.echo(f"    {source.usage:27}{source.summary}")
+            click.echo(f"    {source.usage:30}{source.summary}")
 
 
 @data.command()

@@ -61,8 +61,8 @@ def _generate(make: Generate, labels: dict[str, np.ndarray], seed: int, size: in
     """The noisy images of a part, uint8 (N, S, S, 1)."""
     generator = derived_generator(seed, make.__name__, part, "images")
     clean = make(labels[part], size, generator)
-    noisy: np.ndarray = clean + generator.normal(0, NOISE, clean.shape)
-    return noisy.clip(0, 255).astype(np.uint8)[..., None]
+    noisy = clean + generator.normal(0, NOISE, clean.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8)[..., None]
 
 
 def textures(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
@@ -73,7 +73,8 @@ def textures(labels: np.ndarray, size: int, generator: np.random.Generator) -> n
     phase = generator.uniform(0, 2 * np.pi, (count, patches, patches)).repeat(PATCH, axis=1).repeat(PATCH, axis=2)
     y, x = np.mgrid[0:size, 0:size]
     across = x * np.cos(angle) + y * np.sin(angle)
-    return 128 + 60 * np.sin(2 * np.pi * across / wavelength + phase[:, :size, :size])
+    gratings: np.ndarray = 128 + 60 * np.sin(2 * np.pi * across / wavelength + phase[:, :size, :size])
+    return gratings
 
 
 def matches(labels: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
