@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from fabricated import fabricate
 from support.operators import CHECKS
 
+from trionet_bench.analysis.results import load
 from trionet_bench.cli.main import main
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.reporting.style import looks, operator_colour
+from trionet_bench.reporting.tables.architectures import found_architectures
 from trionet_bench.spaces.operators import OPERATORS, OperatorSpec
 from trionet_bench.spaces.presets import RESNET_NANO, resolve_space
 from trionet_bench.suite.schema import suite_schema
@@ -118,3 +121,18 @@ def test_mistakes_in_its_models_are_told(spec, tmp_path: Path, model: str, messa
 def test_reports_draw_it_as_it_says(spec):
     assert operator_colour("dilated") == spec.colour
     assert looks(["conv", "dilated"])["dilated"].marker == spec.marker
+
+
+def test_reports_write_its_options(spec, tmp_path: Path):
+    folder = fabricate(tmp_path, datasets=("digits",), budgets=(4_000_000,), seeds=(0,), side_files=False)
+    path = next(folder.glob("digits/trionet/*/record.json"))
+    record = json.loads(path.read_text())
+    record["placement"][0] |= {"operator": "dilated", "kernel": 3, "window": None, "heads": None, "expansion": 0.25}
+    record["placement"][0]["options"] = {"dilation": 2}
+    path.write_text(json.dumps(record))
+    table = found_architectures(load([folder]))
+    assert table is not None
+    assert table.text.Blocks[table.text.Model == "trionet"].item().startswith("Hk3d2/4 ")
+    assert "A axial attention, H dilated convolution, others by name" in table.note
+    assert ", d dilation, and after the stroke" in table.note
+    assert table.data.dilation.dropna().tolist() == [2.0]

@@ -52,7 +52,7 @@ def test_children_equal_their_extractions_with_1x1s_of_their_own(rule: str):
 @pytest.mark.parametrize("naming", [own_names, names_by_operator])
 def test_children_of_fewer_operators_equal_their_extractions(operators: tuple[str, ...], naming: Naming):
     net = supernet(FOUR_STAGES.with_dimensions(operators=operators), "multi-head", naming)
-    held = {name.split(".")[3] for name in net.whole if name.startswith("stages.")} & {*TRIO}
+    held = {name.split(".")[3] for name in net.store_specs if name.startswith("stages.")} & {*TRIO}
     assert held == set(operators)
     assert_children_equal_their_extractions(net)
 
@@ -72,7 +72,7 @@ def test_an_operator_trains_no_1x1_of_another(rule: str):
 
 @RULES
 def test_separate_1x1s_are_no_larger_than_their_operator_needs(rule: str):
-    shared, separate = (supernet(FOUR_STAGES, rule, naming).whole for naming in (own_names, names_by_operator))
+    shared, separate = (supernet(FOUR_STAGES, rule, naming).store_specs for naming in (own_names, names_by_operator))
     for name, weight in separate.items():
         if "@" in name:
             module, _, rest = name.partition("@")

@@ -91,7 +91,7 @@ def test_gradients_are_the_extraction_s_inside_and_zero_outside(space: ResNetSpa
             if name not in specs or name.endswith(NO_GRADIENT):
                 assert parameter.grad is None
                 continue
-            axes = zip(specs[name].axes, net.whole[name].axes, strict=True)
+            axes = zip(specs[name].axes, net.store_specs[name].axes, strict=True)
             inside = np.ix_(*(net.sharing.indices(own, whole).numpy() for own, whole in axes))
             gradient = parameter.grad.clone()
             torch.testing.assert_close(gradient[inside], network.get_parameter(name).grad, rtol=1e-9, atol=1e-12)
@@ -150,7 +150,7 @@ def test_supernet_is_no_larger_than_its_children_need():
     for child in itertools.chain(space.cover(), children(space, 30)):
         for name, tensor in net.select(child).items():
             largest[name] = tuple(np.maximum(largest.get(name, tensor.shape), tensor.shape))
-    assert largest == {name: spec.shape for name, spec in net.whole.items()}
+    assert largest == {name: spec.shape for name, spec in net.store_specs.items()}
 
 
 @RULES

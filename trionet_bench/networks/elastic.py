@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trionet_bench.networks.layers import Weight, collect_specs, is_statistic, specified_tensor, without_decay
+from trionet_bench.networks.layers import ParamSpec, collect_specs, is_statistic, specified_tensor, without_decay
 from trionet_bench.networks.sharing import Axis, Sharing
 from trionet_bench.spaces.choice import Space
 
@@ -24,26 +24,26 @@ Naming = Callable[[Any], Mapping[str, str]]
 
 
 def own_names(network: nn.Module) -> Mapping[str, str]:
-    """Every weight of a child lies in the store under its own name, so that children share what they call alike."""
+    """Every parameter of a child has the same name in the store, so that children share parameters of equal name."""
     return {}
 
 
 @dataclass(frozen=True)
 class Cut:
-    """How one weight of a child lies in the store: an index for every dimension that is not taken whole."""
+    """How one parameter of a child is cut from the store: an index for every dimension of which it has only a part."""
 
     name: str  # in the child
     stored: str  # in the store
     prefixes: tuple[tuple[int, int], ...]  # (dimension, length): the first entries, a view
     gathers: tuple[tuple[int, Tensor], ...]  # (dimension, positions): a copy
 
-    def of(self, whole: Tensor) -> Tensor:
-        """The child's weight; gradients flow back to exactly these entries."""
+    def of(self, stored: Tensor) -> Tensor:
+        """The child's parameter; gradients flow back to exactly these entries."""
         for dimension, length in self.prefixes:
-            whole = whole.narrow(dimension, 0, length)
+            stored = stored.narrow(dimension, 0, length)
         for dimension, positions in self.gathers:
-            whole = whole.index_select(dimension, positions)
-        return whole
+            stored = stored.index_select(dimension, positions)
+        return stored
 
 
 class Supernet(nn.Module):
@@ -64,11 +64,11 @@ class Supernet(nn.Module):
     def __init__(self, space: Space, build: Build, sharing: Sharing, seed: int, naming: Naming = own_names) -> None:
         super().__init__()
         self.space, self.build, self.sharing, self.naming = space, build, sharing, naming
-        self.whole = self._whole_weights()
+        self.store_specs = self._covering_specs()
         self.weights = nn.ParameterDict()
         self.statistics = nn.Module()
         with torch.no_grad():
-            for name, spec in self.whole.items():
+            for name, spec in self.store_specs.items():
                 tensor = torch.empty(spec.shape)
                 spec.initialise(tensor, seed, name)
                 if is_statistic(name):
@@ -78,29 +78,30 @@ class Supernet(nn.Module):
         self._children: OrderedDict[Any, tuple[nn.Module, tuple[Cut, ...]]] = OrderedDict()
         self._indices: dict[tuple[Axis, Axis, torch.device], Tensor | int | None] = {}
 
-    def _whole_weights(self) -> dict[str, Weight]:
+    def _covering_specs(self) -> dict[str, ParamSpec]:
         """The smallest store that holds every child, from the space's covering architectures."""
-        found: dict[str, list[Weight]] = defaultdict(list)
+        by_name: dict[str, list[ParamSpec]] = defaultdict(list)
         for architecture in self.space.cover():
             with torch.device("meta"):
                 network = self.build(architecture)
             stored = self.naming(network)
             for name, spec in collect_specs(network).items():
-                found[stored.get(name, name)].append(spec)
+                by_name[stored.get(name, name)].append(spec)
         return {
-            name: Weight(
+            name: ParamSpec(
                 tuple(self.sharing.merge(axes) for axes in zip(*(spec.axes for spec in specs), strict=True)),
                 std=min(spec.std for spec in specs),  # that of the widest child
                 mean=specs[0].mean,
                 decays=specs[0].decays,
             )
-            for name, specs in found.items()
+            for name, specs in by_name.items()
         }
 
     def forward(self, images: Tensor, architecture: Any) -> Tensor:
         network, cuts = self._child(architecture)
         network.train(self.training)
-        return functional_call(network, self._cut(cuts, for_update=self.training), (images,))
+        logits: Tensor = functional_call(network, self._cut(cuts, for_update=self.training), (images,))
+        return logits
 
     def select(self, architecture: Any) -> dict[str, Tensor]:
         """Every weight and statistic of a child by its stand-alone name, as cut from the store."""
@@ -108,13 +109,13 @@ class Supernet(nn.Module):
 
     def statistics_of(self, architecture: Any) -> dict[str, tuple[str, Tensor]]:
         """For each running statistic of a child: the name of the store's buffer, and the entries that the child has."""
-        found = {}
+        entries = {}
         for cut in self._child(architecture)[1]:
             if is_statistic(cut.name):
                 key = _key(cut.stored)
-                whole = self.statistics.get_buffer(key)
-                found[cut.name] = key, cut.of(torch.arange(len(whole), device=whole.device))
-        return found
+                stored = self.statistics.get_buffer(key)
+                entries[cut.name] = key, cut.of(torch.arange(len(stored), device=stored.device))
+        return entries
 
     def extract(self, architecture: Any) -> nn.Module:
         """The stand-alone network with a copy of the child's weights and statistics, on the store's device."""
@@ -127,7 +128,7 @@ class Supernet(nn.Module):
 
     def no_weight_decay(self) -> list[str]:
         """Parameters that weight decay never touches, because it does not touch them in a child."""
-        return [f"weights.{_key(name)}" for name in without_decay(self.whole)]
+        return [f"weights.{_key(name)}" for name in without_decay(self.store_specs)]
 
     def _cut(self, cuts: tuple[Cut, ...], for_update: bool) -> dict[str, Tensor]:
         tensors = {}
@@ -154,28 +155,28 @@ class Supernet(nn.Module):
         self._children.move_to_end(architecture)
         return self._children[architecture]
 
-    def _make_cut(self, name: str, stored: str, spec: Weight) -> Cut:
-        if stored not in self.whole:
+    def _make_cut(self, name: str, stored: str, spec: ParamSpec) -> Cut:
+        if stored not in self.store_specs:
             raise KeyError(f"the supernet of {self.space.name} holds no weight {stored}")
         prefixes, gathers = [], []
-        for dimension, (child, whole) in enumerate(zip(spec.axes, self.whole[stored].axes, strict=True)):
-            index = self._index(child, whole)
+        for dimension, (child, full) in enumerate(zip(spec.axes, self.store_specs[stored].axes, strict=True)):
+            index = self._index(child, full)
             if isinstance(index, int):
                 prefixes.append((dimension, index))
             elif index is not None:
                 gathers.append((dimension, index))
         return Cut(name, stored, tuple(prefixes), tuple(gathers))
 
-    def _index(self, child: Axis, whole: Axis) -> Tensor | int | None:
+    def _index(self, child: Axis, full: Axis) -> Tensor | int | None:
         """None where the child takes all, a length where it takes a prefix, else positions."""
         device = next(iter(self.weights.values())).device
-        key = (child, whole, device)
+        key = (child, full, device)
         if key not in self._indices:
-            positions = self.sharing.indices(child, whole)
+            positions = self.sharing.indices(child, full)
             if not torch.equal(positions, torch.arange(len(positions))):
                 self._indices[key] = positions.to(device)
             else:
-                self._indices[key] = None if len(positions) == whole.size else len(positions)
+                self._indices[key] = None if len(positions) == full.size else len(positions)
         return self._indices[key]
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Supernet":

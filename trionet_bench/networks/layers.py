@@ -1,7 +1,7 @@
-"""Layers whose weights say what their dimensions mean, so that any network of them can be cut from a supernet.
+"""Layers that declare what the dimensions of their parameters mean, so that a supernet can share these.
 
-Each holds ``specs``: name of a parameter or buffer -> ``Weight``. Initial values come from there too, drawn by name
-from a seed.
+Each has ``specs``: name of a parameter or buffer -> ``ParamSpec``. Initial values come from there too, drawn from a
+seed and the name.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,13 @@ VIT_STD = 0.02  # of the initial weights of ViT's linear maps and embeddings
 
 
 @dataclass(frozen=True)
-class Weight:
-    """Meaning and initial normal distribution of one parameter or buffer; ``std`` 0 is a constant. Vectors, and what
-    never ``decays``, are spared weight decay by recipes that say so.
+class ParamSpec:
+    """Meaning and initial values of one parameter or buffer.
+
+    Args:
+        axes: what each dimension means.
+        std, mean: of the initial normal distribution; ``std`` 0 is a constant.
+        decays: False excludes it from weight decay when ``weight_decay_on_norm`` is false, as vectors always are.
     """
 
     axes: tuple[Axis, ...]
@@ -44,19 +48,19 @@ class Weight:
         tensor.copy_(torch.empty(tensor.shape).normal_(self.mean, self.std, generator=generator))
 
 
-class Specified(nn.Module):
-    """A module that declares its own weights in ``specs``; those of its submodules are theirs to declare."""
+class ParamModule(nn.Module):
+    """A module with ``specs`` of the parameters that it holds itself; submodules have theirs."""
 
-    specs: dict[str, Weight]
+    specs: dict[str, ParamSpec]
 
-    def declare(self, **specs: Weight) -> None:
+    def declare(self, **specs: ParamSpec) -> None:
         """Make a parameter of each specification."""
         self.specs = specs
         for name, spec in specs.items():
             self.register_parameter(name, nn.Parameter(torch.empty(spec.shape)))
 
 
-def collect_specs(network: nn.Module) -> dict[str, Weight]:
+def collect_specs(network: nn.Module) -> dict[str, ParamSpec]:
     """Every specified parameter and buffer of a network by its full name."""
     return {
         f"{prefix}.{name}" if prefix else name: spec
@@ -65,7 +69,7 @@ def collect_specs(network: nn.Module) -> dict[str, Weight]:
     }
 
 
-def without_decay(specs: Mapping[str, Weight]) -> list[str]:
+def without_decay(specs: Mapping[str, ParamSpec]) -> list[str]:
     """Names of the weights that weight decay never touches."""
     return [name for name, spec in specs.items() if not spec.decays]
 
@@ -88,7 +92,7 @@ def initialise(network: M, seed: int) -> M:
     return network
 
 
-class Convolution2d(Specified):
+class Convolution2d(ParamModule):
     """Bias-free k x k convolution with same padding. Kaiming normal by fan-out, or ``std``."""
 
     weight: nn.Parameter
@@ -98,7 +102,7 @@ class Convolution2d(Specified):
         self.kernel, self.stride = kernel, stride
         taps = centred(kernel)
         self.declare(
-            weight=Weight((outputs, inputs, taps, taps), std=std or (2.0 / (kernel * kernel * outputs.size)) ** 0.5)
+            weight=ParamSpec((outputs, inputs, taps, taps), std=std or (2.0 / (kernel * kernel * outputs.size)) ** 0.5)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,7 +122,7 @@ class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation over an axis; ``gamma`` is the initial weight, 0 for the last one of a residual branch."""
 
     def __init__(self, axis: Axis, gamma: float = 1.0) -> None:
-        # As torch's own constructor makes it, but for values, which come from ``specs``: filling takes most of the time
+        # As torch's constructor, without filling tensors whose values come from ``specs``: that takes most of the time
         # of building a child, which a supernet does at every step.
         nn.Module.__init__(self)
         size = axis.size
@@ -137,12 +141,12 @@ class SequenceBatchNorm(nn.BatchNorm1d):
         self.specs = _norm_specs(axis, 1.0)
 
 
-def _norm_specs(axis: Axis, gamma: float) -> dict[str, Weight]:
+def _norm_specs(axis: Axis, gamma: float) -> dict[str, ParamSpec]:
     return {
-        "weight": Weight((axis,), mean=gamma),
-        "bias": Weight((axis,)),
-        "running_mean": Weight((axis,)),
-        "running_var": Weight((axis,), mean=1.0),
+        "weight": ParamSpec((axis,), mean=gamma),
+        "bias": ParamSpec((axis,)),
+        "running_mean": ParamSpec((axis,)),
+        "running_var": ParamSpec((axis,), mean=1.0),
     }
 
 
@@ -151,10 +155,10 @@ class LayerNorm(nn.LayerNorm):
 
     def __init__(self, axis: Axis) -> None:
         super().__init__(axis.size, eps=1e-6)
-        self.specs = {"weight": Weight((axis,), mean=1.0), "bias": Weight((axis,))}
+        self.specs = {"weight": ParamSpec((axis,), mean=1.0), "bias": ParamSpec((axis,))}
 
 
-class Linear(Specified):
+class Linear(ParamModule):
     """A linear map of the last dimension, with a bias that begins at 0."""
 
     weight: nn.Parameter
@@ -162,7 +166,7 @@ class Linear(Specified):
 
     def __init__(self, inputs: Axis, outputs: Axis, std: float) -> None:
         super().__init__()
-        self.declare(weight=Weight((outputs, inputs), std=std), bias=Weight((outputs,)))
+        self.declare(weight=ParamSpec((outputs, inputs), std=std), bias=ParamSpec((outputs,)))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
@@ -172,7 +176,7 @@ class Linear(Specified):
         return self.weight.numel() * positions
 
 
-class Classifier(Specified):
+class Classifier(ParamModule):
     """Global average pool, then a linear layer. (B, C, H, W) to (B, classes)."""
 
     weight: nn.Parameter
@@ -181,8 +185,8 @@ class Classifier(Specified):
     def __init__(self, inputs: Axis, classes: int) -> None:
         super().__init__()
         self.declare(
-            weight=Weight((fixed(classes), inputs), std=(1.0 / (3 * inputs.size)) ** 0.5),
-            bias=Weight((fixed(classes),)),
+            weight=ParamSpec((fixed(classes), inputs), std=(1.0 / (3 * inputs.size)) ** 0.5),
+            bias=ParamSpec((fixed(classes),)),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -193,7 +197,7 @@ class Classifier(Specified):
         return self.weight.numel()
 
 
-class Stem(Specified):
+class Stem(ParamModule):
     """The fixed convolutional stem: ``conv7-pool`` has stride 4, ``conv3-pool`` 2, ``conv3`` 1."""
 
     def __init__(self, kind: str, inputs: int, width: int) -> None:

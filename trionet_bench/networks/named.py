@@ -1,4 +1,4 @@
-"""Networks by name or by architecture file, for ``profile`` and for loading what a run found."""
+"""Networks by name or by architecture file, for ``profile`` and for loading the network of a cell."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ class Subject:
 
 
 def subject(network: str, resolution: int | None = None, classes: int | None = None) -> Subject:
-    """A named network at 224 pixels and 1000 classes, or that of an architecture file at its own, unless said."""
+    """A named network at 224 pixels and 1000 classes, or that of an architecture file at its sizes, unless given."""
     if Path(network).suffix == ".json" or Path(network).is_file():
         architecture, card = read_card(Path(network))
         resolution, classes = resolution or card["resolution"], classes or len(card["classes"])

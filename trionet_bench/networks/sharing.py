@@ -52,7 +52,7 @@ class Axis:
         return self._hash  # counted once: each step of a supernet looks up hundreds
 
 
-# The functions that follow give the same object for the same axis, which is found at once where it is looked up.
+# Cached, so that equal axes are one object: a dictionary finds the same object without comparing.
 
 
 @cache
@@ -124,28 +124,28 @@ class Sharing(ABC):
                 merged[-1] = Level(merged[-1].kind, math.ceil(merged[-1].size * missing))
         return tuple(merged)
 
-    def indices(self, child: Axis, whole: Axis) -> Tensor:
-        """Positions in ``whole``, a result of ``merge``, that the child uses, in the child's order; int64 of the
+    def indices(self, child: Axis, full: Axis) -> Tensor:
+        """Positions in ``full``, a result of ``merge``, that the child uses, in the child's order; int64 of the
         child's size.
         """
-        found, start = [], 0
-        for segment, merged in zip(child.segments, whole.segments, strict=True):
-            found.append(self._segment_indices(self.view(segment), merged) + start)
+        positions, start = [], 0
+        for segment, merged in zip(child.segments, full.segments, strict=True):
+            positions.append(self._segment_indices(self.view(segment), merged) + start)
             start += math.prod(level.size for level in merged)
-        return torch.cat(found)
+        return torch.cat(positions)
 
     def _segment_indices(self, child: Segment, merged: Segment) -> Tensor:
         if len(child) != len(merged):
             return torch.arange(child[0].size)
         flat = torch.zeros(1, dtype=torch.long)
-        for level, whole in zip(child, merged, strict=True):
-            if level.kind in ("fixed", "term") and level.size != whole.size:
+        for level, full in zip(child, merged, strict=True):
+            if level.kind in ("fixed", "term") and level.size != full.size:
                 raise ValueError(
-                    f"a {level.kind} level has size {level.size} in a child and {whole.size} in the supernet"
+                    f"a {level.kind} level has size {level.size} in a child and {full.size} in the supernet"
                 )
-            first = (whole.size - level.size) // 2 if level.kind == "offset" else 0
+            first = (full.size - level.size) // 2 if level.kind == "offset" else 0
             taken = torch.arange(first, first + level.size)
-            flat = (flat[:, None] * whole.size + taken).flatten()  # (levels so far,) x (taken,) row-major
+            flat = (flat[:, None] * full.size + taken).flatten()  # (levels so far,) x (taken,) row-major
         return flat
 
 

@@ -21,8 +21,8 @@ from trionet_bench.networks.layers import (
     VIT_STD,
     LayerNorm,
     Linear,
-    Specified,
-    Weight,
+    ParamModule,
+    ParamSpec,
     collect_specs,
     drop_path,
     strided,
@@ -37,7 +37,7 @@ from trionet_bench.spaces.glit import GLiTArchitecture, GLiTBlock
 from trionet_bench.spaces.operators import GLOBAL, LOCALITY
 
 
-class Division(nn.Module):
+class GlobalLocalSplit(nn.Module):
     """The first part of the channels attends, the rest is convolved. (B, T, C) to (B, T, C)."""
 
     def __init__(self, block: GLiTBlock, width: int, heads: int, groups: int) -> None:
@@ -83,7 +83,7 @@ class TransformerBlock(nn.Module):
         axis, inner = channels(width), channels(block.mlp * width)
         self.mlp = block.mlp
         self.norm = LayerNorm(axis)
-        self.division = Division(block, width, heads, groups)
+        self.division = GlobalLocalSplit(block, width, heads, groups)
         self.mlp_norm = LayerNorm(axis)
         self.widen = Linear(axis, inner, VIT_STD)
         self.narrow = Linear(inner, axis, VIT_STD)
@@ -99,7 +99,7 @@ class TransformerBlock(nn.Module):
         return {**self.division.macs(tokens), "mlp": self.widen.macs(tokens) + self.narrow.macs(tokens)}
 
 
-class VisionTransformer(Specified, Skeleton):
+class VisionTransformer(ParamModule, Skeleton):
     """A network of an architecture, for images of one channel count and one size.
 
     (B, input_channels, H, W) to logits (B, classes). Weights are uninitialised; see ``layers.initialise``.
@@ -115,8 +115,8 @@ class VisionTransformer(Specified, Skeleton):
         self.architecture, self.side = architecture, strided(resolution, architecture.patch)
         axis = channels(architecture.width)
         self.declare(
-            class_token=Weight((axis,), std=VIT_STD),
-            positions=Weight((fixed(self.side**2 + 1), axis), std=VIT_STD, decays=False),
+            class_token=ParamSpec((axis,), std=VIT_STD),
+            positions=ParamSpec((fixed(self.side**2 + 1), axis), std=VIT_STD, decays=False),
         )
         pixels = input_channels * architecture.patch**2
         self.embed = Linear(fixed(pixels), axis, std=(3 * pixels) ** -0.5)
@@ -211,7 +211,7 @@ def _block_macs(block: GLiTBlock, width: int, heads: int, groups: int, tokens: i
 def names_by_candidate(network: VisionTransformer) -> dict[str, str]:
     """Names under which a supernet keeps the weights of a block for each of its candidates, so that they share none.
 
-    What is known of GLiT's supernet: its released code is left with one of a list of whole blocks, as in Single Path
+    What is known of GLiT's supernet: its released code is left with one of a list of complete blocks, as in Single Path
     One-Shot NAS (arXiv 1904.00420). Patches, class token, positions and the last layers are common to all.
     """
     names = {}

@@ -201,9 +201,10 @@ class GLiTSpace(Space):
 
     def candidates(self, operator_position: int) -> tuple[int, ...]:
         """For each division, the number of details that are searched under it."""
-        own = {d: len(self.choices[p].values) for d, p in zip(DETAILS, self.dependents(operator_position), strict=True)}
+        positions = zip(DETAILS, self.dependents(operator_position), strict=True)
+        counts = {detail: len(self.choices[at].values) for detail, at in positions}
         units = self._units(self.operator_positions.index(operator_position))
-        return tuple(math.prod(own[detail] for detail in self.searched(option)) for option in units)
+        return tuple(math.prod(counts[detail] for detail in self.searched(option)) for option in units)
 
     def parts(self, operator: str) -> dict[str, float]:
         """Share of the channels that attend, and of those that are convolved."""
@@ -225,10 +226,10 @@ class GLiTSpace(Space):
         known, length = self._decoded, 1 + len(DETAILS)
         blocks = []
         for position in self.operator_positions:
-            own = (position, *genes[position : position + length])
-            if own not in known:
-                known[own] = self._block(*own)
-            blocks.append(known[own])
+            key = (position, *genes[position : position + length])
+            if key not in known:
+                known[key] = self._block(*key)
+            blocks.append(known[key])
         return GLiTArchitecture(self.patch, self.widths[genes[0]], self.heads, self.groups, tuple(blocks))
 
     @cached_property
@@ -251,8 +252,8 @@ class GLiTSpace(Space):
             raise UsageError(f"{self.name} holds no {type(architecture).__name__}.")
         for name in ("patch", "heads", "groups"):
             if getattr(architecture, name) != getattr(self, name):
-                own = getattr(self, name)
-                raise UsageError(f"the architecture's {name} is {getattr(architecture, name)}, {self.name} has {own}.")
+                given, known = getattr(architecture, name), getattr(self, name)
+                raise UsageError(f"the architecture's {name} is {given}, {self.name} has {known}.")
         if len(architecture.blocks) != self.depth:
             raise UsageError(f"the architecture has {len(architecture.blocks)} blocks, {self.name} has {self.depth}.")
         genes = [self.option(0, architecture.width), *[0] * (len(self.choices) - 1)]
@@ -323,11 +324,11 @@ class GLiTSpace(Space):
 
     def _candidates_of_block(self, position: int) -> list[Genes]:
         """Genes of one block, each candidate once."""
-        found = []
+        candidates: list[Genes] = []
         for option, units in enumerate(self._units(self.operator_positions.index(position))):
             lengths = [
                 len(self.choices[at].values) if detail in self.searched(units) else 1
                 for detail, at in zip(DETAILS, self.dependents(position), strict=True)
             ]
-            found += [(option, *details) for details in product(*map(range, lengths))]
-        return found
+            candidates += [(option, *details) for details in product(*map(range, lengths))]
+        return candidates

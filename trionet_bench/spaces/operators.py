@@ -200,8 +200,8 @@ def operators_for(skeleton: str) -> list[OperatorSpec]:
 
 def options_of(specs: Iterable[OperatorSpec]) -> dict[str, Option]:
     """The options of some operators by name, those that several share once, in order of first appearance."""
-    found: dict[str, Option] = {}
+    options: dict[str, Option] = {}
     for spec in specs:
         for option in spec.options:
-            found.setdefault(option.name, option)
-    return found
+            options.setdefault(option.name, option)
+    return options

@@ -21,7 +21,7 @@ from trionet_bench.networks.attention.layers import (
     term_moments,
 )
 from trionet_bench.networks.attention.window import Window, attend, observe
-from trionet_bench.networks.layers import Specified, Weight
+from trionet_bench.networks.layers import ParamModule, ParamSpec
 from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import Axis, centred, dims
 from trionet_bench.networks.sharing import channels as plain
@@ -29,7 +29,7 @@ from trionet_bench.networks.sharing import heads as head_axis
 from trionet_bench.spaces.resnet import Block
 
 
-class LineAttention(Specified):
+class LineAttention(ParamModule):
     """Attention of every position over its own row or column.
 
     Args:
@@ -53,9 +53,9 @@ class LineAttention(Specified):
         offsets = centred(2 * span - 1)
         std = (qk_size + v_size) ** -0.5
         self.declare(
-            query_positions=Weight((dims(qk_size), offsets), std=std),
-            key_positions=Weight((dims(qk_size), offsets), std=std),
-            value_positions=Weight((dims(v_size), offsets), std=std),
+            query_positions=ParamSpec((dims(qk_size), offsets), std=std),
+            key_positions=ParamSpec((dims(qk_size), offsets), std=std),
+            value_positions=ParamSpec((dims(v_size), offsets), std=std),
         )
         self.similarity_norm = SimilarityNorm(3, count)
         self.retrieval_norm = RetrievalNorm(count, v_size)

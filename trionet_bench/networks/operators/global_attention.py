@@ -1,6 +1,6 @@
 """Global self-attention over all tokens (Dosovitskiy et al. 2021, "ViT", arXiv 2010.11929), for some of the channels.
 
-In GLiT (arXiv 2107.02960) a ratio scales queries, keys and values alike, as the released code does; the paper names the
+In GLiT (arXiv 2107.02960) one ratio scales queries, keys and values, as the released code does; the paper names the
 size of the keys alone.
 """
 

@@ -23,7 +23,7 @@ from trionet_bench.networks.attention.layers import (
 )
 from trionet_bench.networks.attention.unfolded import inside_windows, other_end, retrieval, similarity
 from trionet_bench.networks.attention.window import Window, attend, observe
-from trionet_bench.networks.layers import BatchNorm, Specified, Weight
+from trionet_bench.networks.layers import BatchNorm, ParamModule, ParamSpec
 from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import centred, dims
 from trionet_bench.networks.sharing import channels as plain
@@ -31,7 +31,7 @@ from trionet_bench.networks.sharing import heads as head_axis
 from trionet_bench.spaces.resnet import Block
 
 
-class WindowPositions(Specified):
+class WindowPositions(ParamModule):
     """One vector for each offset in the window: its first half depends on the row, its second on the column. (d,
     window^2).
     """
@@ -41,7 +41,7 @@ class WindowPositions(Specified):
 
     def __init__(self, size: int, window: int) -> None:
         super().__init__()
-        half = Weight((dims(size // 2), centred(window)), std=size**-0.5)
+        half = ParamSpec((dims(size // 2), centred(window)), std=size**-0.5)
         self.declare(rows=half, columns=half)
 
     def forward(self) -> Tensor:

@@ -9,12 +9,12 @@ but are normal, and biases begin at 0 (our choice).
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.networks.layers import Linear, SequenceBatchNorm, Specified, Weight
+from trionet_bench.networks.layers import Linear, ParamModule, ParamSpec, SequenceBatchNorm
 from trionet_bench.networks.sharing import Axis, centred, channels, fixed, terms
 from trionet_bench.spaces.glit import GLiTBlock
 
 
-class DepthwiseConvolution1d(Specified):
+class DepthwiseConvolution1d(ParamModule):
     """A kernel for each channel, with same padding and a bias. (B, C, T) to (B, C, T)."""
 
     weight: nn.Parameter
@@ -23,7 +23,9 @@ class DepthwiseConvolution1d(Specified):
     def __init__(self, axis: Axis, kernel: int) -> None:
         super().__init__()
         self.kernel = kernel
-        self.declare(weight=Weight((axis, fixed(1), centred(kernel)), std=(3 * kernel) ** -0.5), bias=Weight((axis,)))
+        self.declare(
+            weight=ParamSpec((axis, fixed(1), centred(kernel)), std=(3 * kernel) ** -0.5), bias=ParamSpec((axis,))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv1d(x, self.weight, self.bias, padding=self.kernel // 2, groups=x.shape[1])
