@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.attention import kernels
 from trionet_bench.networks.attention import layers as attention
-from trionet_bench.networks.attention.layers import unfolded as windows
+from trionet_bench.networks.attention import unfolded as windows
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators.axial import AxialAttention, LineAttention
 from trionet_bench.networks.operators.conv import Convolution
