@@ -1,5 +1,6 @@
 """What every spatial operator must do: checks that take its declaration, and fail with an assertion."""
 
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -191,6 +192,8 @@ def check_architectures(space: Space, count: int) -> None:
         assert space.encode(network) == genes
         assert space.from_dict(network.to_dict()) == network
         assert len(space.codes(genes)) == len(space.blocks(genes)) == len(space.operators_in(genes))
+        sent = pickle.loads(pickle.dumps((space, network)))  # as processes get it
+        assert sent == (space, network) and [*map(hash, sent)] == [hash(space), hash(network)]
         by_genes[genes] = network
     assert len(set(by_genes.values())) == len(by_genes)
 

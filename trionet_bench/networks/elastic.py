@@ -9,7 +9,6 @@ supernet.
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +16,10 @@ from torch.func import functional_call
 
 from trionet_bench.networks.layers import ParamSpec, collect_specs, is_statistic, specified_tensor, without_decay
 from trionet_bench.networks.sharing import Axis, Sharing
-from trionet_bench.spaces.choice import Space
+from trionet_bench.spaces.choice import Architecture, Space
 
-Build = Callable[[Any], nn.Module]
-Naming = Callable[[Any], Mapping[str, str]]
+Build = Callable[[Architecture], nn.Module]
+Naming = Callable[[nn.Module], Mapping[str, str]]
 
 
 def own_names(network: nn.Module) -> Mapping[str, str]:
@@ -75,7 +74,7 @@ class Supernet(nn.Module):
                     self.statistics.register_buffer(_key(name), tensor)
                 else:
                     self.weights[_key(name)] = nn.Parameter(tensor)
-        self._children: OrderedDict[Any, tuple[nn.Module, tuple[Cut, ...]]] = OrderedDict()
+        self._children: OrderedDict[Architecture, tuple[nn.Module, tuple[Cut, ...]]] = OrderedDict()
         self._indices: dict[tuple[Axis, Axis, torch.device], Tensor | int | None] = {}
 
     def _covering_specs(self) -> dict[str, ParamSpec]:
@@ -97,17 +96,17 @@ class Supernet(nn.Module):
             for name, specs in by_name.items()
         }
 
-    def forward(self, images: Tensor, architecture: Any) -> Tensor:
+    def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
         network, cuts = self._child(architecture)
         network.train(self.training)
         logits: Tensor = functional_call(network, self._cut(cuts, for_update=self.training), (images,))
         return logits
 
-    def select(self, architecture: Any) -> dict[str, Tensor]:
+    def select(self, architecture: Architecture) -> dict[str, Tensor]:
         """Every weight and statistic of a child by its stand-alone name, as cut from the store."""
         return self._cut(self._child(architecture)[1], for_update=False)
 
-    def statistics_of(self, architecture: Any) -> dict[str, tuple[str, Tensor]]:
+    def statistics_of(self, architecture: Architecture) -> dict[str, tuple[str, Tensor]]:
         """For each running statistic of a child: the name of the store's buffer, and the entries that the child has."""
         entries = {}
         for cut in self._child(architecture)[1]:
@@ -117,7 +116,7 @@ class Supernet(nn.Module):
                 entries[cut.name] = key, cut.of(torch.arange(len(stored), device=stored.device))
         return entries
 
-    def extract(self, architecture: Any) -> nn.Module:
+    def extract(self, architecture: Architecture) -> nn.Module:
         """The stand-alone network with a copy of the child's weights and statistics, on the store's device."""
         weight = next(iter(self.weights.values()))
         network = self.build(architecture).to(weight.device, weight.dtype)
@@ -141,7 +140,7 @@ class Supernet(nn.Module):
                 tensors[cut.name] = cut.of(self.weights[_key(cut.stored)])
         return tensors
 
-    def _child(self, architecture: Any) -> tuple[nn.Module, tuple[Cut, ...]]:
+    def _child(self, architecture: Architecture) -> tuple[nn.Module, tuple[Cut, ...]]:
         """The weightless network and its cuts; the last few are kept, since a step uses the same children again."""
         if architecture not in self._children:
             with torch.device("meta"):
@@ -179,9 +178,10 @@ class Supernet(nn.Module):
                 self._indices[key] = None if len(positions) == full.size else len(positions)
         return self._indices[key]
 
-    def _apply(self, fn: Any, recurse: bool = True) -> "Supernet":
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Supernet":
         self._children.clear()  # their index tensors stand on the old device
-        return super()._apply(fn, recurse)
+        super()._apply(fn, recurse)
+        return self
 
 
 def _key(name: str) -> str:

@@ -166,7 +166,7 @@ class ResNet(Skeleton):
         return total + width * classes
 
 
-def names_by_operator(network: ResNet) -> dict[str, str]:
+def names_by_operator(network: nn.Module) -> dict[str, str]:
     """Names under which a supernet keeps a pair of 1x1 convolutions, with their normalisations, for each operator.
 
     The ablation arm: the left panel of TrioNet's figure, where no branch shares anything with another.

@@ -208,12 +208,13 @@ def _block_macs(block: GLiTBlock, width: int, heads: int, groups: int, tokens: i
     return sum(built.macs(tokens).values())
 
 
-def names_by_candidate(network: VisionTransformer) -> dict[str, str]:
+def names_by_candidate(network: nn.Module) -> dict[str, str]:
     """Names under which a supernet keeps the weights of a block for each of its candidates, so that they share none.
 
     What is known of GLiT's supernet: its released code is left with one of a list of complete blocks, as in Single Path
     One-Shot NAS (arXiv 1904.00420). Patches, class token, positions and the last layers are common to all.
     """
+    assert isinstance(network, VisionTransformer)
     names = {}
     for b, block in enumerate(network.transformer_blocks):
         details = (f"{name}={value:g}" for name, value in asdict(block.division.block).items() if value is not None)

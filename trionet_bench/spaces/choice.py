@@ -88,7 +88,7 @@ class Space(ABC):
         """The canonical genes of an architecture; UsageError naming the first value that the space does not hold."""
 
     @abstractmethod
-    def from_dict(self, value: Mapping[str, Any]) -> Architecture:
+    def from_dict(self, value: object) -> Architecture:
         """Read an architecture back and check that it is a member; UsageError where it is not."""
 
     @abstractmethod
@@ -96,7 +96,7 @@ class Space(ABC):
         """All dimensions of the space in plain JSON types: what enters a result's key."""
 
     @abstractmethod
-    def with_dimensions(self, **dimensions: Any) -> Self:
+    def with_dimensions(self, **dimensions: object) -> Self:
         """A copy with other dimensions, in the types of ``to_dict``; UsageError for one that does not exist."""
 
     @abstractmethod

@@ -10,7 +10,7 @@ and all of the nano space, is our choice.
 
 import math
 import string
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from itertools import product
@@ -270,7 +270,7 @@ class GLiTSpace(Space):
                     raise UsageError(f"blocks.{b}.{detail} is {value}, which {self.name} does not search there.")
         return tuple(genes)
 
-    def from_dict(self, value: Mapping[str, Any]) -> GLiTArchitecture:
+    def from_dict(self, value: object) -> GLiTArchitecture:
         """Read and check membership."""
         return self.decode(self.encode(GLiTArchitecture.from_dict(value)))
 
@@ -288,9 +288,9 @@ class GLiTSpace(Space):
 
     def to_dict(self) -> dict[str, Any]:
         """The dimensions, with lists for tuples."""
-        return {"kind": self.kind, **as_lists(asdict(self))}
+        return {"kind": self.kind, **{name: as_lists(value) for name, value in asdict(self).items()}}
 
-    def with_dimensions(self, **dimensions: Any) -> "GLiTSpace":
+    def with_dimensions(self, **dimensions: object) -> "GLiTSpace":
         """A copy with other values; UsageError for a dimension that does not exist."""
         allowed = [field.name for field in fields(self)]
         for name in dimensions:

@@ -33,14 +33,14 @@ def read_entries(value: Mapping[str, Any], key: str) -> list[Any]:
     return list(value[key])
 
 
-def as_lists(value: Any) -> Any:
+def as_lists(value: object) -> object:
     """Tuples as lists, at any depth."""
     if isinstance(value, dict):
         return {key: as_lists(item) for key, item in value.items()}
     return [as_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def as_tuples(value: Any) -> Any:
+def as_tuples(value: object) -> Any:
     """Lists as tuples, at any depth of lists."""
     return tuple(as_tuples(item) for item in value) if isinstance(value, list | tuple) else value
 
@@ -60,9 +60,10 @@ def check_names(space: str, dimension: str, values: object, allowed: Sequence[st
 def check_numbers(space: str, dimension: str, values: object, kind: str = "whole numbers") -> None:
     """UsageError unless a dimension of a space is a tuple of rising numbers above 0, by ``kind`` whole or odd ones."""
 
-    def fits(value: Any) -> bool:
-        types = (int, float) if kind == "numbers" else (int,)
-        return type(value) in types and value > 0 and (kind != "odd numbers" or value % 2 == 1)
+    def fits(value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int if kind != "numbers" else int | float):
+            return False
+        return value > 0 and (kind != "odd numbers" or value % 2 == 1)
 
     if not isinstance(values, tuple) or not values or not all(map(fits, values)) or sorted({*values}) != [*values]:
         raise UsageError(

@@ -336,7 +336,7 @@ class ResNetSpace(Space):
                 raise UsageError(f"a {block.operator} block has no {name}, but the architecture has {name} {value}.")
         return genes
 
-    def from_dict(self, value: Mapping[str, Any]) -> ResNetArchitecture:
+    def from_dict(self, value: object) -> ResNetArchitecture:
         """Read and check membership; what comes back is the space's own value for this network."""
         return self.decode(self.encode(ResNetArchitecture.from_dict(value)))
 
