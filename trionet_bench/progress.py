@@ -9,6 +9,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from trionet_bench.units import duration
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
@@ -107,14 +109,6 @@ class Task:
 
     def _line(self, state: str) -> str:
         return f"{self.label}: {state}" + (f" ({self.note})" if self.note else "")
-
-
-def duration(seconds: float) -> str:
-    """Like "4.2 s", "3 min 20 s" or "2 h 05 min"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _bars(stream: TextIO) -> "Bars":

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from trionet_bench import progress as progress_module
-from trionet_bench.progress import Progress, duration
+from trionet_bench.progress import Progress
 
 
 @pytest.fixture
@@ -80,7 +80,3 @@ def test_without_a_terminal_rich_is_not_imported():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
     assert done.stderr == "x: done in 0.0 s\n"
-
-
-def test_durations():
-    assert [duration(s) for s in (4.24, 60, 200, 7500)] == ["4.2 s", "1 min 0 s", "3 min 20 s", "2 h 05 min"]

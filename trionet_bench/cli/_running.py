@@ -12,6 +12,7 @@ import click
 
 from trionet_bench.caching import cache_folder
 from trionet_bench.cli._options import data_root_option, json_option, only_option, reports_option, results_option
+from trionet_bench.units import counted
 
 if TYPE_CHECKING:
     from trionet_bench.execution.executors.local import Executor
@@ -107,7 +108,7 @@ def run_options(command: Command) -> Command:
 
 def run_suite(suite: "Suite", options: RunOptions) -> int:
     """Carry out what is missing of a suite, write its report, print how it stands; returns the exit code."""
-    from trionet_bench.cli._showing import counted, failures, headline, outcome_json
+    from trionet_bench.cli._showing import failures, headline, outcome_json
     from trionet_bench.execution.plan import make_plan, parse_only
     from trionet_bench.execution.scheduler import declare, open_cells
 

@@ -4,11 +4,7 @@ from typing import Any
 
 from trionet_bench.execution.plan import Plan, PlannedCell
 from trionet_bench.records.layout import format_budget
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 cell``, ``2 cells``"""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+from trionet_bench.units import counted
 
 
 def headline(plan: Plan) -> str:

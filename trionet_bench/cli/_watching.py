@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from trionet_bench.execution.scheduler import Watcher
 from trionet_bench.execution.worker import Outcome
-from trionet_bench.progress import Progress, duration
+from trionet_bench.progress import Progress
+from trionet_bench.units import duration
 
 _SIGN_OF_LIFE = 60.0  # seconds between lines on what is under way, where there is no terminal to draw on
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trionet_bench.cli._options import json_option
+from trionet_bench.units import counted
 
 if TYPE_CHECKING:
     from trionet_bench.networks.named import Subject
@@ -90,7 +91,7 @@ def _latency(of: "Subject", given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show_latency(found: dict[str, Any]) -> None:
-    threads = f", {found['threads']} thread{'s' * (found['threads'] != 1)}" if found["device"] == "cpu" else ""
+    threads = f", {counted(found['threads'], 'thread')}" if found["device"] == "cpu" else ""
     click.echo(f"\nLatency on {found['device_name']} ({found['device']}{threads}, {found['dtype']})")
     for row in found["batches"]:
         low, high = row["quartiles_ms"]

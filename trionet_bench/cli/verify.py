@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from trionet_bench.cli._options import json_option
+from trionet_bench.units import counted
 
 
 @click.command()
@@ -18,7 +19,6 @@ def verify(ctx: click.Context, results: Path, as_json: bool) -> None:
 
     RESULTS is a folder of suites, one suite's folder, or any folder in it. Exit code 1 where there is a fault.
     """
-    from trionet_bench.cli._showing import counted
     from trionet_bench.integrity import verify as library  # numpy loads here, not for --help
 
     verdict = library.verify(results.resolve())

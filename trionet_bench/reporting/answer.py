@@ -8,7 +8,8 @@ from trionet_bench.analysis.ranking import supernet_correlations
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.figures.placement import leading_searches
-from trionet_bench.reporting.text import MINUS, absent, compact, counted, interval, listed, percent, points
+from trionet_bench.reporting.text import MINUS, absent, compact, interval, listed, percent, points
+from trionet_bench.units import counted
 
 MOST = 4  # comparisons of a kind that are told in words
 _WORDS = {

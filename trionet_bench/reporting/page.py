@@ -20,7 +20,8 @@ from trionet_bench.reporting.pages import page_environment
 from trionet_bench.reporting.style import Style, drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
 from trionet_bench.reporting.tables.table import Table, TableKind, pipe_table, spans, to_csv, to_latex, to_markdown
-from trionet_bench.reporting.text import DASH, absent, counted, listed, sentence
+from trionet_bench.reporting.text import DASH, absent, listed, sentence
+from trionet_bench.units import counted
 
 FORMATS = ("html", "md", "csv", "tex", "svg", "pdf", "png")
 SECTIONS = {

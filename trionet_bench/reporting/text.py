@@ -3,10 +3,11 @@
 import math
 from typing import Any
 
+from trionet_bench import units
+
 DASH = "\N{EN DASH}"
 RHO = "\N{GREEK SMALL LETTER RHO}"
 MINUS = "\N{MINUS SIGN}"
-_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def absent(value: Any) -> bool:
@@ -15,13 +16,7 @@ def absent(value: Any) -> bool:
 
 def compact(count: float | None, digits: int = 3) -> str:
     """4000000 -> 4M, 1813000000 -> 1.81G."""
-    if absent(count):
-        return DASH
-    assert count is not None
-    for size, unit in _UNITS:
-        if abs(count) >= size:
-            return f"{float(f'{count / size:.{digits}g}'):g}{unit}"
-    return f"{float(f'{count:.{digits}g}'):g}"
+    return DASH if count is None or math.isnan(count) else units.prefixed(count, digits)
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
@@ -61,16 +56,11 @@ def p_value(p: float | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """90 -> 1.5 min."""
-    if absent(seconds):
-        return DASH
-    assert seconds is not None
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"
+    return DASH if seconds is None or math.isnan(seconds) else units.short_duration(seconds)
 
 
 def memory(size: float | None) -> str:
-    return DASH if absent(size) else f"{size / 2**30:.2f} GiB"  # type: ignore[operator]
+    return DASH if size is None or math.isnan(size) else units.gibibytes(size)
 
 
 def sentence(title: str) -> str:
@@ -87,8 +77,3 @@ def spoken(metric: str) -> str:
 def listed(words: "list[str] | tuple[str, ...]") -> str:
     """a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """1 seed, 3 seeds."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"

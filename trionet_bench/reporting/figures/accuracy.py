@@ -13,7 +13,8 @@ from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import summarise
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.style import GRID, MUTED, Look, Style, label_outer, looks, panels, shared_legend
-from trionet_bench.reporting.text import compact, counted, listed, percent
+from trionet_bench.reporting.text import compact, listed, percent
+from trionet_bench.units import counted
 
 MAX_PANELS = 9
 

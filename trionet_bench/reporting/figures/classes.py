@@ -10,7 +10,8 @@ from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import grouped_t_intervals
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.style import MUTED, SHARES, Style, label_outer, looks, new_figure, panels
-from trionet_bench.reporting.text import MINUS, counted, points
+from trionet_bench.reporting.text import MINUS, points
+from trionet_bench.units import counted
 
 MAX_PANELS = 3
 MAX_CLASSES = 24

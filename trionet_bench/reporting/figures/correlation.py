@@ -21,7 +21,8 @@ from trionet_bench.reporting.style import (
     same_limits,
     shared_legend,
 )
-from trionet_bench.reporting.text import DASH, MINUS, absent, compact, counted
+from trionet_bench.reporting.text import DASH, MINUS, absent, compact
+from trionet_bench.units import counted
 
 MAX_PANELS = 6
 _PREFERRED = ("inherited_test_top1", "inherited_val_top1")

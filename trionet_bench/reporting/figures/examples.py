@@ -9,7 +9,8 @@ from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.classes import short
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.style import Style, new_figure
-from trionet_bench.reporting.text import counted, listed
+from trionet_bench.reporting.text import listed
+from trionet_bench.units import counted
 
 MAX_DATASETS = 2
 ACROSS = 7

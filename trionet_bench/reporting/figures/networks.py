@@ -19,8 +19,9 @@ from trionet_bench.reporting.style import (
     operator_hatch,
     operators_in_order,
 )
-from trionet_bench.reporting.text import compact, counted, listed, percent
+from trionet_bench.reporting.text import compact, listed, percent
 from trionet_bench.spaces.operators import OPERATORS, options_of
+from trionet_bench.units import counted
 
 MAX_NETWORKS = 8
 _ROW = 1.19  # inches for one network at paper size

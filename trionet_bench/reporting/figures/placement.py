@@ -22,7 +22,8 @@ from trionet_bench.reporting.style import (
     panels,
     shared_legend,
 )
-from trionet_bench.reporting.text import compact, counted, listed
+from trionet_bench.reporting.text import compact, listed
+from trionet_bench.units import counted
 
 MAX_ROWS = 6
 MAX_PANELS = 12

@@ -5,18 +5,8 @@ import pandas as pd
 from trionet_bench.analysis.comparisons import compare
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import (
-    DASH,
-    MINUS,
-    absent,
-    compact,
-    counted,
-    interval,
-    listed,
-    p_value,
-    points,
-    spoken,
-)
+from trionet_bench.reporting.text import DASH, MINUS, absent, compact, interval, listed, p_value, points, spoken
+from trionet_bench.units import counted
 
 
 def declared_comparisons(results: Results) -> Table | None:
