@@ -7,13 +7,12 @@ from pydantic_core import from_json
 
 from trionet_bench.analysis.results import CELL
 from trionet_bench.errors import StoreError
+from trionet_bench.records.layout import HISTORY
 
 
 def histories(cells: pd.DataFrame) -> pd.DataFrame:
     """The last line of every epoch of these cells; empty when none has a history."""
-    parts = [
-        _read(cell.folder / "history.jsonl", [getattr(cell, name) for name in CELL]) for cell in cells.itertuples()
-    ]
+    parts = [_read(cell.folder / HISTORY, [getattr(cell, name) for name in CELL]) for cell in cells.itertuples()]
     rows = [row for part in parts for row in part]
     frame = pd.DataFrame(rows)
     if frame.empty:

@@ -11,6 +11,7 @@ import pandas as pd
 from trionet_bench.analysis.results import CELL, Results
 from trionet_bench.analysis.statistics import mcnemar_exact
 from trionet_bench.errors import StoreError
+from trionet_bench.records.layout import PREDICTIONS
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,7 @@ class Predictions:
 
 def read_predictions(folder: Path) -> Predictions | None:
     """What lies beside a record; None where nothing does."""
-    path = folder / "predictions.npz"
+    path = folder / PREDICTIONS
     if not path.is_file():
         return None
     try:

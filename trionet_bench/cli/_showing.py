@@ -3,7 +3,7 @@
 from typing import Any
 
 from trionet_bench.execution.plan import Plan, PlannedCell
-from trionet_bench.records.layout import format_budget
+from trionet_bench.records.layout import LOG, format_budget
 from trionet_bench.units import counted
 
 
@@ -17,7 +17,7 @@ def headline(plan: Plan) -> str:
 def failures(plan: Plan) -> list[str]:
     """A line for each failed cell with its cause, and what to do."""
     lines = [f"failed: {cell.name}: {_cause(cell)}" for cell in plan.cells if cell.state == "failed"]
-    advice = "Each failed cell has a log.txt in its folder; `run` takes them up again with --retry-failed."
+    advice = f"Each failed cell has a {LOG} in its folder; `run` takes them up again with --retry-failed."
     return [*lines, advice] if lines else []
 
 

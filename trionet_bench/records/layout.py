@@ -1,19 +1,38 @@
-"""Where results lie: ``<suite>/<dataset>/<model>/<budget>-s<seed>/``, phases in ``<suite>/phases/<name>-<key>/``."""
+"""Where results lie, and what every file among them is called.
+
+Cells are in ``<suite>/<dataset>/<model>/<budget>-s<seed>/``, shared phases in ``<suite>/phases/<name>-<key>/``.
+"""
 
 import re
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
 from trionet_bench.errors import UsageError
 
-RECORD = "record.json"
-PHASE = "phase.json"
+# In the folder of a suite.
+DECLARED = "suite.json"  # what it expects and compares
 PHASES = "phases"
 CLAIMS = ".claims"
-DECLARED = "suite.json"  # in a suite's folder: what it expects and compares
-ARCHITECTURE = "architecture.json"  # beside a record, as are the weights
+
+# In the folder of a cell.
+RECORD = "record.json"
+ARCHITECTURE = "architecture.json"
 WEIGHTS = "model.safetensors"
+PREDICTIONS = "predictions.npz"
+
+# In the folder of a shared phase.
+PHASE = "phase.json"
+SUPERNET_WEIGHTS = "weights.safetensors"
+EVALUATIONS = "evaluations.jsonl"  # scored children of a search, one a line
+RECALIBRATED = "recalibrated.jsonl"  # children scored with batch-norm statistics of their own
+NOT_RECALIBRATED = "not_recalibrated.jsonl"  # the same children with the statistics that all have in common
+
+# In both.
+HISTORY = "history.jsonl"  # losses and accuracies by epoch, one a line
+LOG = "log.txt"
+CHECKPOINT_SUFFIX = ".checkpoint"  # needed only by a run that is taken up again
 
 _UNITS = {"T": 10**12, "G": 10**9, "M": 10**6, "K": 10**3}
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?(?:[eE][+]?\d+)?)\s*([TGMK]?)", re.IGNORECASE)
@@ -35,8 +54,23 @@ def cell_name(budget: int, seed: int) -> str:
 
 
 def phase_folder(results: Path, suite: str, name: str, key: str) -> Path:
-    """The folder of a phase that several cells share; twelve digits of its key keep unlike phases of one name apart."""
+    """The folder of a phase that several cells share; twelve digits of its key tell phases of one name apart."""
     return results.joinpath(suite, PHASES, f"{name}-{key[:12]}")
+
+
+def checkpoint_file(folder: Path, step: str) -> Path:
+    """Where the state of an interrupted ``step`` of a cell or phase is kept until the step is done."""
+    return folder / f"{step}{CHECKPOINT_SUFFIX}"
+
+
+def earlier_record(folder: Path, written: datetime) -> Path:
+    """Where an earlier attempt's record is kept beside ``record.json``; ``written`` is its time in UTC."""
+    return folder / f"record.{written:%Y%m%dT%H%M%S.%fZ}.json"
+
+
+def is_record(path: Path) -> bool:
+    """Whether a file is named like a record, also of an earlier attempt."""
+    return path.name.startswith("record.") and path.suffix == ".json"
 
 
 def format_budget(macs: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from trionet_bench.records.layout import PHASE
+from trionet_bench.records.layout import CHECKPOINT_SUFFIX, LOG, PHASE, is_record
 from trionet_bench.records.record import Code, Environment, Versioned
 from trionet_bench.records.store import digest, file_digest, read_stored, write_json
 
@@ -14,7 +14,7 @@ PHASE_SCHEMA = 1
 
 # Weights and values are results. Logs and histories hold times, checkpoints hold what an interrupted run needs.
 _RESULTS = (".safetensors", ".json", ".npz")
-_PASSING = (".checkpoint", ".tmp")
+_TEMPORARY = (CHECKPOINT_SUFFIX, ".tmp")
 
 
 class PhaseHead(Versioned):
@@ -62,13 +62,8 @@ def result_files(folder: Path) -> dict[str, str]:
 def artifacts(folder: Path) -> dict[str, str]:
     """Name and SHA-256 of the files that a cell leaves beside its record, apart from its log."""
     paths = sorted(path for path in folder.iterdir() if path.is_file() and not _is_hidden(path))
-    own = [path for path in paths if path.suffix not in _PASSING and path.name != "log.txt"]
-    return {path.name: file_digest(path) for path in own if not is_record(path)}
-
-
-def is_record(path: Path) -> bool:
-    """Whether a file is a record or an earlier attempt's."""
-    return path.name.startswith("record.") and path.suffix == ".json"
+    lasting = [path for path in paths if path.suffix not in _TEMPORARY and path.name != LOG]
+    return {path.name: file_digest(path) for path in lasting if not is_record(path)}
 
 
 def read_phase(folder: Path) -> PhaseRecord | None:

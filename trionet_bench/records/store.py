@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from trionet_bench.errors import StoreError, UsageError, nearest
 from trionet_bench.files import write_atomically
-from trionet_bench.records.layout import PHASES, RECORD
+from trionet_bench.records.layout import PHASES, RECORD, earlier_record
 from trionet_bench.records.record import Record, RecordHead, Versioned
 
 Stored = TypeVar("Stored", bound=Versioned)
@@ -162,8 +162,7 @@ def _encoded(value: Any, encoder: json.JSONEncoder) -> str:
 
 
 def _earlier(path: Path) -> Path:
-    written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return path.with_name(f"record.{written:%Y%m%dT%H%M%S.%fZ}.json")
+    return earlier_record(path.parent, datetime.fromtimestamp(path.stat().st_mtime, UTC))
 
 
 def _is_complete(content: bytes) -> bool:
