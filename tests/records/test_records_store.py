@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from trionet_bench.errors import StoreError, UsageError
-from trionet_bench.records import claims as claims_module
-from trionet_bench.records.claims import Claims
+from trionet_bench.records.claims import STALE_AFTER, Claims
 from trionet_bench.records.layout import cell_folder, format_budget, parse_budget, phase_folder
 from trionet_bench.records.record import Record, RecordHead
 from trionet_bench.records.store import (
@@ -196,22 +195,69 @@ def test_claim_of_a_dead_process_is_taken_over_at_once_and_once(tmp_path: Path):
         assert second.take("cell")
 
 
-def test_claim_of_another_machine_is_void_when_untouched(tmp_path: Path):
-    claim = tmp_path / "cell.0"
-    claim.write_text("elsewhere/boot 1/1")
-    with Claims(tmp_path) as mine:
+class Clock:
+    """A monotonic clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("age", [-300, 0, 300, 10**6])
+def test_claim_of_another_machine_is_void_when_it_did_not_change_while_it_was_watched(tmp_path: Path, age: float):
+    claim, clock = tmp_path / "cell.0", Clock()
+    claim.write_text("elsewhere/boot 1/1 000000000000\n")
+    os.utime(claim, (time.time() - age,) * 2)  # whatever the other machine thinks the time is
+    with Claims(tmp_path, clock) as mine:
         assert not mine.take("cell")
-        old = time.time() - claims_module.STALE_AFTER - 1
-        os.utime(claim, (old, old))
+        clock.now += STALE_AFTER
+        assert not mine.take("cell")
+        clock.now += 1
         assert mine.take("cell")
 
 
-def test_heartbeat_touches_the_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(claims_module, "HEARTBEAT", 0.01)
+def test_claim_of_another_machine_lives_as_long_as_its_counter_moves(tmp_path: Path):
+    claim, clock = tmp_path / "cell.0", Clock()
+    with Claims(tmp_path, clock) as mine:
+        for beats in range(20):
+            claim.write_text(f"elsewhere/boot 1/1 {beats:012}\n")
+            os.utime(claim, (0, 0))  # its clock stands still
+            assert not mine.take("cell")
+            clock.now += STALE_AFTER
+        clock.now += 1
+        assert mine.take("cell")
+
+
+def test_a_beat_changes_the_claim_and_not_its_holder(tmp_path: Path):
+    with Claims(tmp_path) as mine, Claims(tmp_path) as other:
+        assert mine.take("cell")
+        before = (tmp_path / "cell.0").read_text().split()
+        mine.beat()
+        mine.beat()
+        after = (tmp_path / "cell.0").read_text().split()
+        assert after[:2] == before[:2]
+        assert (int(before[2]), int(after[2])) == (0, 2)
+        assert not other.take("cell")
+
+
+@pytest.mark.parametrize("content", ["", "no claim", "{host} x/1", "{host}", "\xff\xfe"])
+def test_a_claim_that_names_no_process_is_watched(tmp_path: Path, content: str):
+    clock = Clock()
+    with Claims(tmp_path, clock) as mine:
+        assert mine.take("probe")
+        host = (tmp_path / "probe.0").read_text().partition(" ")[0]
+        (tmp_path / "cell.0").write_bytes(content.format(host=host).encode("latin-1"))
+        assert not mine.take("cell")
+        clock.now += STALE_AFTER + 1
+        assert mine.take("cell")
+
+
+def test_a_process_of_another_container_on_this_machine_is_not_taken_for_dead(tmp_path: Path):
     with Claims(tmp_path) as mine:
-        assert mine.take("cell")
-        os.utime(tmp_path / "cell.0", (0, 0))
-        deadline = time.time() + 5
-        while (tmp_path / "cell.0").stat().st_mtime == 0 and time.time() < deadline:
-            time.sleep(0.01)
-        assert (tmp_path / "cell.0").stat().st_mtime > 0
+        assert mine.take("probe")
+        host = (tmp_path / "probe.0").read_text().partition(" ")[0]
+        other = host.rsplit("/", 1)[0] + "/pid:[1]"
+        (tmp_path / "cell.0").write_text(f"{other} {2**22}/1 000000000000\n")  # a number that no process has here
+        assert not mine.take("cell")
