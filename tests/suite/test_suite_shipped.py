@@ -42,7 +42,6 @@ def test_shipped_suite_is_valid(name: str):
 
 def test_ablation_has_every_arm():
     arms = load_suite("ablation").models
-    assert arms.keys() == load_suite("ablation-digits").models.keys()
     options = [arm.options.model_dump() for arm in arms.values()]
     for name, values in {
         "sampler": {"hierarchical", "uniform"}, "sharing": {"multi-head", "prefix"}, "sandwich": {True, False},
@@ -53,6 +52,14 @@ def test_ablation_has_every_arm():
     assert len(both) == 4  # sampling x sharing in full
     subsets = {arm.space.to_dict()["operators"].__repr__() for arm in arms.values()}
     assert len(subsets) == 7  # each alone, each pair, all
+
+
+def test_small_ablation_has_the_arms_and_comparisons_of_the_large_one():
+    large, small = load_suite("ablation"), load_suite("ablation-digits")
+    options = [{name: (arm.system, arm.options) for name, arm in suite.models.items()} for suite in (large, small)]
+    assert options[0] == options[1]
+    assert large.comparisons == small.comparisons
+    assert (list(small.datasets), small.budgets, small.seeds) == (["digits"], (2_000_000,), (0, 1))
 
 
 @pytest.mark.parametrize("name", ["correlation", "correlation-digits"])

@@ -1,50 +1,68 @@
 """The JSON Schema of suite files, for editors and for people who generate suites."""
 
+from collections.abc import Sequence
 from typing import Any
+
+from pydantic import BaseModel
 
 from trionet_bench.spaces.presets import SPACES
 from trionet_bench.suite.specification import SuiteFile
 from trionet_bench.systems import load_system, system_names
 from trionet_bench.training.recipe import Recipe, list_recipes
 
+Schema = dict[str, Any]  # a JSON Schema, or a part of one
+
 # What a suite says for all models, and a model for itself.
-_EVERYWHERE = {"recipe": {"$ref": "#/$defs/recipe"}, "space": {"$ref": "#/$defs/space"}}
+_SHARED_KEYS = {"recipe": {"$ref": "#/$defs/recipe"}, "space": {"$ref": "#/$defs/space"}}
+_REMOVED = {"type": "null"}  # an entry of the suite that this one extends
 
 
-def suite_schema() -> dict[str, Any]:
-    """The schema, with one alternative under ``models`` for each system."""
+def suite_schema() -> Schema:
+    """The schema of a suite file, with one alternative under ``models`` for each system.
+
+    A file that extends another needs only a name, and may remove data sets and models by null.
+    """
     schema = SuiteFile.model_json_schema(by_alias=True)
-    written_out = _nested(schema, "recipe", Recipe.model_json_schema, optional=True)
+    recipe = _embedded(schema, "recipe", Recipe)
     schema["$defs"] |= {
-        "recipe": _named_or("recipe", list_recipes(), written_out),
+        "recipe": _named_or("recipe", list_recipes(), _as_changes(schema, recipe)),
         "space": _named_or("space", list(SPACES), {"type": "object"}),
     }
-    schema["properties"] |= _EVERYWHERE
-    models = [_model(schema, name) for name in system_names()]
-    schema["properties"]["models"] = {"type": "object", "minProperties": 1, "additionalProperties": {"oneOf": models}}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    schema["properties"] |= _SHARED_KEYS
+    models = [_model_schema(schema, name) for name in system_names()]
+    one_model = {"oneOf": [*models, _REMOVED]}
+    datasets = schema["properties"]["datasets"]["patternProperties"]
+    datasets |= {names: {"anyOf": [entry, _REMOVED]} for names, entry in datasets.items()}
+    schema["properties"]["models"] = {"type": "object", "minProperties": 1, "additionalProperties": one_model}
+    conditions = {"if": {"required": ["extends"]}, "then": {"required": ["name"]}}
+    conditions["else"] = {"required": schema.pop("required")}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, **conditions}
 
 
-def _named_or(what: str, names: list[str], written_out: dict[str, Any]) -> dict[str, Any]:
-    return {"description": f"A named {what}, or one written out.", "anyOf": [{"enum": names}, written_out]}
+def _named_or(what: str, names: Sequence[str], written_out: Schema) -> Schema:
+    return {"description": f"A named {what}, or one written out.", "anyOf": [{"enum": list(names)}, written_out]}
 
 
-def _model(schema: dict[str, Any], system: str) -> dict[str, Any]:
-    """One system's options, and what every model may say besides."""
-    options = _nested(schema, system, load_system(system).Options.model_json_schema)
+def _model_schema(schema: Schema, system: str) -> Schema:
+    """The options of one system, and what every model may say besides."""
+    options = _embedded(schema, system, load_system(system).Options)
     options["title"] = system
-    options["properties"] = {"system": {"const": system}, **_EVERYWHERE, **options["properties"]}
+    options["properties"] = {"system": {"const": system}, **_SHARED_KEYS, **options["properties"]}
     options["required"] = ["system", *options.get("required", ())]
     return options
 
 
-def _nested(schema: dict[str, Any], prefix: str, make: Any, optional: bool = False) -> dict[str, Any]:
-    """A model's schema with its definitions moved to the top under ``prefix``; ``optional`` lets a base supply keys."""
-    own: dict[str, Any] = make(ref_template=f"#/$defs/{prefix}.{{model}}")
-    definitions = own.pop("$defs", {})
-    if optional:
-        for part in (own, *definitions.values()):
-            part.pop("required", None)
-        own["properties"]["base"] = {"type": "string", "description": "A named recipe that this one changes."}
-    schema.setdefault("$defs", {}).update({f"{prefix}.{name}": part for name, part in definitions.items()})
-    return own
+def _embedded(schema: Schema, prefix: str, model: type[BaseModel]) -> Schema:
+    """The schema of ``model``, its definitions moved to the top of ``schema`` under names with ``prefix``."""
+    part = model.model_json_schema(ref_template=f"#/$defs/{prefix}.{{model}}")
+    definitions = part.pop("$defs", {})
+    schema.setdefault("$defs", {}).update({f"{prefix}.{name}": value for name, value in definitions.items()})
+    return part
+
+
+def _as_changes(schema: Schema, recipe: Schema) -> Schema:
+    """A recipe that may name a base, from which it then takes what it does not say: no key is required."""
+    for part in (recipe, *(value for name, value in schema["$defs"].items() if name.startswith("recipe."))):
+        part.pop("required", None)
+    recipe["properties"]["base"] = {"type": "string", "description": "A named recipe that this one changes."}
+    return recipe

@@ -69,7 +69,11 @@ class SuiteFile(Strict):
     name: Name = Field(description="The folder of its results.")
     title: str = ""
     fidelity: Literal["full", "smoke"] = Field(default="full", description="Smoke results stay out of paper tables.")
-    extends: str | None = Field(default=None, description="A suite file or shipped suite that this one changes.")
+    extends: str | None = Field(
+        default=None,
+        description="A suite file or shipped suite that this one changes. Data sets and models are added to those of "
+        "the other, where null removes one; any other key replaces the other's.",
+    )
     datasets: dict[Name, DatasetEntry] = Field(min_length=1)
     space: str | dict[str, Any] = Field(
         description="A named space, or {base: NAME, dimension: [...]}. A model whose system needs another kind of "

@@ -72,11 +72,15 @@ class Document:
         return self.lines.get(known, (self.path, 1))
 
     def over(self, base: "Document", merged: tuple[str, ...]) -> "Document":
-        """This document with what ``base`` says besides; the mappings named ``merged`` are joined entry by entry."""
+        """``base`` with the values of this document in place of its own.
+
+        The mappings named ``merged`` are joined entry by entry, where null removes an entry of ``base``.
+        """
         value, lines = dict(base.value), dict(base.lines)
         for key, item in self.value.items():
             if key in merged and isinstance(item, dict) and isinstance(value.get(key), dict):
-                value[key] = value[key] | item
+                removed = {name for name, entry in item.items() if entry is None and name in value[key]}
+                value[key] = {name: entry for name, entry in (value[key] | item).items() if name not in removed}
                 replaced: tuple[Place, ...] = tuple((key, name) for name in item)
             else:
                 value[key] = item
