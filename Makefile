@@ -1,5 +1,5 @@
 # make quickstart: a first study on real images, from nothing to an HTML report.
-# make test: the whole test suite, two files at a time. make lint: style and types.
+# make test: the whole test suite, two files at a time. make lint: rules, format and types.
 # Another interpreter: make PYTHON=python3.12 test. Another environment: make VENV=/tmp/env test.
 
 PYTHON ?= python3
@@ -17,6 +17,7 @@ test: $(VENV)/.installed-dev
 
 lint: $(VENV)/.installed-dev
 	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 
 clean:

@@ -16,12 +16,11 @@ from typing import Any, Literal
 from trionet_bench.errors import StoreError
 from trionet_bench.files import write_atomically
 from trionet_bench.integrity.provenance import anonymous
-from trionet_bench.records.layout import PHASE
+from trionet_bench.records.layout import PHASE, is_record
 from trionet_bench.records.phase import (
     PhaseRecord,
     artifacts,
     content_of,
-    is_record,
     result_files,
     write_phase,
 )

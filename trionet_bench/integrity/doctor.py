@@ -30,10 +30,10 @@ NEEDED = {
     "jinja2": "Jinja2",
     "safetensors": "safetensors",
     "PIL": "pillow",
+    "datasets": "datasets",
 }
 # Import name -> distribution, extra, what it is for.
 OPTIONAL = {
-    "datasets": ("datasets", "hf", "data sets from the Hugging Face hub"),
     "ray": ("ray", "cluster", "--executor ray"),
     "onnx": ("onnx", "export", "export to ONNX"),
     "scikit_posthocs": ("scikit-posthocs", "stats", "critical-difference diagrams"),

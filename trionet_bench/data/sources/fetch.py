@@ -75,9 +75,9 @@ def fetch_snapshot(uri: Uri, places: Places) -> None:
     for variable in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):  # read when huggingface_hub is imported
         os.environ.pop(variable, None)
     try:
-        from huggingface_hub import snapshot_download  # after the environment is changed; also optional
+        from huggingface_hub import snapshot_download  # reads the environment that was just changed
     except ImportError as error:
-        raise DataError(f"{uri.text} needs the package datasets: pip install 'trionet_bench[hf]'") from error
+        raise DataError(f"{uri.text} needs huggingface_hub, which is missing: pip install datasets") from error
     try:
         snapshot_download(name, repo_type="dataset", revision=revision)
     except (OSError, ValueError) as error:

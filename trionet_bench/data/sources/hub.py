@@ -133,7 +133,7 @@ def _load_tables(uri: Uri, folder: Path) -> "dict[str, Dataset]":
     try:
         import datasets
     except ImportError as error:
-        raise DataError(f"{uri.text} needs the package datasets: pip install 'trionet_bench[hf]'") from error
+        raise DataError(f"{uri.text} needs the package datasets, which is missing: pip install datasets") from error
     datasets.disable_progress_bars()
     try:
         if (folder / "dataset_dict.json").is_file():

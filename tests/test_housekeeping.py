@@ -1,0 +1,41 @@
+"""The files around the package agree with it."""
+
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+import trionet_bench
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def setup() -> ConfigParser:
+    parser = ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def test_one_version_everywhere(setup: ConfigParser):
+    assert setup["metadata"]["version"] == "attr: trionet_bench.__version__"
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == trionet_bench.__version__
+    newest = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    assert newest.split()[1] == trionet_bench.__version__
+
+
+def test_every_pattern_of_package_data_matches_a_file(setup: ConfigParser):
+    patterns = setup["options.package_data"]["trionet_bench"].split()
+    assert "py.typed" in patterns
+    package = ROOT / "trionet_bench"
+    assert [pattern for pattern in patterns if not any(package.glob(pattern))] == []
+
+
+def test_requirements_name_no_package_twice(setup: ConfigParser):
+    required = setup["options"]["install_requires"].split()
+    development = setup["options.extras_require"]["dev"].split()
+    names = [requirement.partition(">")[0] for requirement in required + development]
+    assert len(names) == len(set(names))
+    assert "datasets" in names
