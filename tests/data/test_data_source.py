@@ -144,10 +144,6 @@ def test_the_fingerprint_follows_the_files_and_the_meaning_of_a_flip(tmp_path: P
     assert open_source(f"folder:{root}").fingerprint == before.fingerprint
     assert open_source(f"folder:{root}?flip=0").fingerprint != before.fingerprint
     first = root / "train" / "a" / "0.png"
-    first.rename(first.with_name("9.png"))
-    assert open_source(f"folder:{root}").fingerprint != before.fingerprint
-    first.with_name("9.png").rename(first)
-    assert open_source(f"folder:{root}").fingerprint == before.fingerprint
     first.write_bytes(first.read_bytes() + b"\0")
     assert open_source(f"folder:{root}").fingerprint != before.fingerprint
 

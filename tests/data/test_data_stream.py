@@ -109,8 +109,10 @@ def test_check_names_each_broken_file_and_remembers_the_answer(tmp_path: Path):
     broken = find_broken_images(index, cache_dir=tmp_path)
     assert [(entry.part, entry.item) for entry in broken] == [("train", "train/a/1.png"), ("val", "val/a/2.png")]
     Image.new("RGB", (9, 9)).save(tmp_path / "set" / "val" / "a" / "2.png")  # mended
-    assert find_broken_images(index, cache_dir=tmp_path) == broken
-    assert find_broken_images(index, workers=1) == broken[:1]
+    assert find_broken_images(index, cache_dir=tmp_path) == broken  # of what the index was made from
+    assert find_broken_images(open_source(index.uri), cache_dir=tmp_path) == broken[:1]
+    with pytest.raises(DataError, match="were changed after they had been read"):
+        find_broken_images(index)
 
 
 @pytest.mark.usefixtures("streamed")

@@ -1,10 +1,59 @@
 """Stored images of any mode, bit depth and orientation to upright 8-bit grey or RGB."""
 
+import stat
+import threading
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
 import numpy as np
 from PIL import Image, ImageOps
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
+
+# Pillow's limit of one image, 179 million pixels: what has more may be made to fill the memory. Half of it is a warning
+# of Pillow's that names no file.
+PIXELS_AT_MOST = 2 * (Image.MAX_IMAGE_PIXELS or 2**27)
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+_unlimited = threading.Lock()
+
+
+class ImageTooLargeError(ValueError):
+    """An image has more pixels than are decoded here."""
+
+
+def open_image(source: Path | BinaryIO) -> Image.Image:
+    """An image whose header was read and whose pixels were not.
+
+    Raises:
+        ImageTooLargeError: names width and height of an image of more than ``PIXELS_AT_MOST`` pixels.
+        OSError, ValueError, SyntaxError: for a file that cannot be read or is no image.
+    """
+    if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
+        raise OSError("it is no regular file")  # opening a pipe would wait for ever
+    try:
+        image: Image.Image = Image.open(source)
+    except Image.DecompressionBombError:
+        image = _open_without_limit(source)
+    width, height = image.size
+    if width * height > PIXELS_AT_MOST:
+        image.close()
+        raise ImageTooLargeError(
+            f"it has {width} x {height} pixels, more than {PIXELS_AT_MOST // 10**6} million; "
+            "save it smaller, as training sees a few hundred pixels a side"
+        )
+    return image
+
+
+def _open_without_limit(source: Path | BinaryIO) -> Image.Image:
+    """As ``Image.open`` of an image of any size, whose header has it."""
+    with _unlimited:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(source)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def to_grey_or_rgb(image: Image.Image, channels: int) -> Image.Image:

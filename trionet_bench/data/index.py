@@ -3,12 +3,38 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+# What a data set is known by: every byte of its files, or their names and sizes and the bytes of a sample.
+Identity = Literal["content", "sample"]
+
+
+@dataclass(frozen=True)
+class Content:
+    """The files whose bytes a data set is computed on.
+
+    Args:
+        root: folder that the paths start from.
+        paths: with slashes, in the order that images are numbered in.
+        formats: positions in ``decoders.FORMATS`` of the images inside the files; None where each file is an image, so
+            that its format is seen when it is read.
+        identity: how the files are known.
+        digest: SHA-256 over what they are known by; empty before ``content.read_content`` has read them.
+        decoders: library and version for each format whose decoding may differ.
+    """
+
+    root: Path
+    paths: tuple[str, ...]
+    formats: tuple[int, ...] | None = None
+    identity: Identity = "content"
+    digest: str = ""
+    decoders: tuple[str, ...] = ()
 
 
 class Reader(Protocol):
@@ -36,10 +62,12 @@ class Index:
         native_size: side of the images in pixels; the median of the short sides where they differ.
         labels: int64 (N,) for each part. There is a part "train", and "test" or "val" or both.
         reader: reads the images.
-        fingerprint: changes when images, labels or classes change; computed without decoding.
+        fingerprint: changes when images, labels or classes change; computed without decoding. A source covers what is
+            not in the files of ``content``, such as labels and options; ``open_source`` adds their bytes.
         flip_safe: False where a mirrored image has another meaning, as a letter has.
         licence, citation: of a named set.
         warnings: what a person should know of the data, such as a test part that was drawn here.
+        content: the files of the images; None where they are generated or ship with a package.
     """
 
     uri: str
@@ -54,6 +82,17 @@ class Index:
     licence: str | None = None
     citation: str | None = None
     warnings: tuple[str, ...] = ()
+    content: Content | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """How the data set is known."""
+        return "content" if self.content is None else self.content.identity
+
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        """Library and version for each format of its images whose decoding may differ."""
+        return () if self.content is None else self.content.decoders
 
     @cached_property
     def counts(self) -> dict[str, int]:

@@ -234,6 +234,8 @@ def _common(task: Task) -> dict[str, Any]:
         "data": {
             "source": index.uri,
             **cell.data.key_fields(),
+            "identity": index.identity,
+            "decoders": list(index.decoders),
             "classes": list(index.classes),
             "channels": index.channels,
         },

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from trionet_bench.data.content import check_unchanged
 from trionet_bench.data.index import Index
 from trionet_bench.data.pipeline.broken_images import broken_images_error, find_broken_images
 from trionet_bench.data.pipeline.evaluation_view import View
@@ -37,7 +38,8 @@ def load_images(
         skip_broken: leave out images that cannot be decoded, and count them.
 
     Raises:
-        DataError: names the images that cannot be decoded, unless ``skip_broken``.
+        DataError: names the images that cannot be decoded, unless ``skip_broken``; where files were changed since the
+            index was made.
     """
     pixels: Pixels
     view: View
@@ -46,6 +48,7 @@ def load_images(
         pixels = MemoryImages(torch.from_numpy(decoded))
         view = "whole" if index.arrays("train") is None else "array"
     else:
+        check_unchanged(index)
         broken = list(find_broken_images(index, cache_dir=cache_dir))
         pixels, view = StreamedImages(index, resolution, workers), "middle"
     if broken and not skip_broken:

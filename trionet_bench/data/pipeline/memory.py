@@ -1,24 +1,26 @@
 """Data sets that fit into memory: every image is decoded once, to a square of the working resolution."""
 
-import json
+import logging
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from trionet_bench.data.digest import sha256
+from trionet_bench.data.content import cache_name, check_unchanged
 from trionet_bench.data.images import centre_square
 from trionet_bench.data.index import Index
-from trionet_bench.data.pipeline.broken_images import BrokenImage, decode_each
+from trionet_bench.data.pipeline.broken_images import BrokenImage, decode_each, load_broken, save_broken
 from trionet_bench.data.pipeline.transforms import Augmentation, BatchRequest
-from trionet_bench.files import atomic_file, write_atomically
+from trionet_bench.errors import StoreError
+from trionet_bench.files import atomic_file
 
 CHUNK = 2048  # images that are resized at a time
-CACHE_VERSION = "1"  # part of the names of cached files: raised when decoding or resizing changes
+CACHE_VERSION = "2"  # part of the names of cached files: raised when decoding or resizing changes
 
 
 class MemoryImages:
@@ -62,24 +64,56 @@ class MemoryImages:
 def decode_index(index: Index, resolution: int, cache_dir: Path | None) -> tuple[np.ndarray, list[BrokenImage]]:
     """All images of all parts, uint8 (N, C, R, R), and those that could not be decoded, which are black.
 
-    Decoded files are stored in ``cache_dir`` where it is given. They are memory-mapped from there, so that the
-    processes of a machine share one copy.
+    Decoded files are stored in ``cache_dir`` where it is given, under the content of the images. They are memory-mapped
+    from there, so that the processes of a machine share one copy. DataError where files were changed since the index
+    was made.
     """
     stored = [array for part in index.labels if (array := index.arrays(part)) is not None]
     if stored:
-        return np.concatenate([resize_arrays(array, resolution) for array in stored]), []
-    if cache_dir is None:
-        return decode_files(index, resolution)
-    name = f"images-{sha256(index.fingerprint, str(resolution), CACHE_VERSION)[:24]}"
-    pixels_path, broken_path = cache_dir / f"{name}.npy", cache_dir / f"{name}.json"
-    if not pixels_path.is_file():
-        images, broken = decode_files(index, resolution)
-        write_atomically(broken_path, json.dumps(broken))
-        with atomic_file(pixels_path) as file:
-            np.save(file, images)
-    # Copy-on-write, since torch warns of memory that is not writable; nothing is written to it.
-    pixels: np.ndarray = np.load(pixels_path, mmap_mode="c")
-    return pixels, [BrokenImage(*entry) for entry in json.loads(broken_path.read_text())]
+        images = np.concatenate([resize_arrays(array, resolution) for array in stored])
+        check_unchanged(index)
+        return images, []
+    what = ("images", CACHE_VERSION, str(resolution), str(index.channels))
+    name = cache_name(index, *what) if cache_dir else ""
+    kept = cache_dir and _Kept(cache_dir / f"images-{name}.npy", cache_dir / f"images-{name}.json")
+    if kept and (known := kept.load(index, resolution)) is not None:
+        return known
+    images, broken = decode_files(index, resolution)
+    check_unchanged(index)
+    if kept and name == cache_name(index, *what) and kept.save(images, broken):
+        return kept.load(index, resolution) or (images, broken)
+    return images, broken
+
+
+class _Kept(NamedTuple):
+    """The files of a decoded set."""
+
+    pixels: Path
+    broken: Path
+
+    def load(self, index: Index, resolution: int) -> tuple[np.ndarray, list[BrokenImage]] | None:
+        """What was saved; None where there is nothing, or not as it was written."""
+        broken = load_broken(self.broken, index)
+        try:
+            # Copy-on-write, since torch warns of memory that is not writable; nothing is written to it.
+            pixels: np.ndarray = np.load(self.pixels, mmap_mode="c")
+        except (OSError, ValueError):
+            return None
+        shape = (sum(index.counts.values()), index.channels, resolution, resolution)
+        sound = pixels.shape == shape and pixels.dtype == np.dtype(np.uint8)
+        return (pixels, broken) if broken is not None and sound else None
+
+    def save(self, images: np.ndarray, broken: list[BrokenImage]) -> bool:
+        """Keep what was decoded; False where that cannot be, which is a warning where the disk refuses."""
+        if not save_broken(self.broken, broken):
+            return False
+        try:
+            with atomic_file(self.pixels) as file:
+                np.save(file, images)
+        except StoreError as error:
+            logging.getLogger(__name__).warning("%s Images will be decoded again.", error)
+            return False
+        return True
 
 
 def decode_files(index: Index, resolution: int) -> tuple[np.ndarray, list[BrokenImage]]:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from trionet_bench.data.images import centre_square, to_grey_or_rgb
 from trionet_bench.data.index import Index
 from trionet_bench.data.pipeline.transforms import Augmentation, BatchRequest
+from trionet_bench.errors import DataError
 
 # Share of the short side that evaluation keeps, 224 of 256 pixels: random resized crops of training show objects larger
 # than complete images do.
@@ -20,7 +21,8 @@ CROP_SHARE = 7 / 8
 class DecodingDataset(Dataset[Tensor]):
     """uint8 images (C, R, R) by (row, seed). It is pickled and sent to worker processes.
 
-    Without ``augmentation`` an image is its ``centre_crop``, and the seed has no effect.
+    Without ``augmentation`` an image is its ``centre_crop``, and the seed has no effect. DataError names an image that
+    was found sound and cannot be decoded any more.
     """
 
     def __init__(self, index: Index, resolution: int, augmentation: Augmentation | None) -> None:
@@ -31,11 +33,18 @@ class DecodingDataset(Dataset[Tensor]):
     def __getitem__(self, request: tuple[int, int]) -> Tensor:
         row, seed = request
         number = int(np.searchsorted(self.ends, row, side="right"))
-        start = int(self.ends[number - 1]) if number else 0
-        with self.index.read(self.parts[number], row - start) as image:
-            if self.augmentation:
-                return self.augmentation.of_image(to_grey_or_rgb(image, self.index.channels), seed)
-            return torch.from_numpy(centre_crop(image, self.resolution, self.index.channels))
+        part, position = self.parts[number], row - (int(self.ends[number - 1]) if number else 0)
+        try:
+            with self.index.read(part, position) as image:
+                if self.augmentation:
+                    return self.augmentation.of_image(to_grey_or_rgb(image, self.index.channels), seed)
+                return torch.from_numpy(centre_crop(image, self.resolution, self.index.channels))
+        except (OSError, ValueError, SyntaxError) as error:
+            item = self.index.item(part, position)
+            raise DataError(
+                f"{self.index.uri}: {item} could be decoded before and cannot be now: {error}. "
+                "Restore the file and start the run again."
+            ) from error
 
 
 def centre_crop(image: Image.Image, resolution: int, channels: int) -> np.ndarray:

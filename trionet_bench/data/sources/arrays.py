@@ -1,7 +1,5 @@
-"""Images that are stored as arrays: loaded when first asked for, fingerprinted from the files that hold them."""
+"""Images that are stored as arrays: loaded when first asked for, identified by the files that hold them."""
 
-import hashlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trionet_bench.data.digest import sha256
-from trionet_bench.data.index import Index
+from trionet_bench.data.index import Content, Index
 from trionet_bench.data.sources.base import Uri
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-HASHED_BYTES = 2**20  # at each end of a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +50,7 @@ def index_of_arrays(
     labels: Mapping[str, np.ndarray],
     load: Callable[[str], np.ndarray],
     shape: tuple[int, int],
-    content: Sequence[str],
+    content: Sequence[str | Path],
 ) -> Index:
     """An index over arrays of images.
 
@@ -62,8 +58,11 @@ def index_of_arrays(
         labels: integers (N,) by part, positions in ``classes``.
         load: the images of a part, uint8 (N, H, W, C); called when they are first needed, must be picklable.
         shape: short side in pixels and number of channels.
-        content: strings that change when the images do, such as ``file_content`` of each file.
+        content: what the images are made from: the files that hold them, and strings that change when the images do,
+            such as options.
     """
+    files = [part for part in content if isinstance(part, Path)]
+    facts = [part for part in content if isinstance(part, str)]
     labels = {part: np.asarray(of_part, np.int64) for part, of_part in labels.items()}
     label_lists = [f"{part} {of_part.tolist()}" for part, of_part in labels.items()]
     return Index(
@@ -74,16 +73,6 @@ def index_of_arrays(
         native_size=shape[0],
         labels=labels,
         reader=ArrayReader(load),
-        fingerprint=sha256(*content, *label_lists),
+        fingerprint=sha256(*facts, *label_lists, *(classes if files else ())),
+        content=Content(files[0].parent, tuple(map(str, files)), formats=()) if files else None,
     )
-
-
-def file_content(path: Path) -> str:
-    """Identifies the content of a file by its size and a hash of its first and last MiB, to be quick for large ones."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        digest = hashlib.sha256(file.read(HASHED_BYTES))
-        if size > HASHED_BYTES:
-            file.seek(max(HASHED_BYTES, size - HASHED_BYTES), io.SEEK_SET)
-            digest.update(file.read())
-    return f"{size} {digest.hexdigest()}"

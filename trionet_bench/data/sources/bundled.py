@@ -5,6 +5,7 @@ are held out. The file is read directly, since importing scikit-learn takes long
 """
 
 import gzip
+import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from trionet_bench.data.holdout import hold_out
 from trionet_bench.data.index import Index
-from trionet_bench.data.sources.arrays import file_content, index_of_arrays
+from trionet_bench.data.sources.arrays import index_of_arrays
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.errors import DataError, UsageError, nearest
@@ -24,8 +25,8 @@ def open_index(uri: Uri, places: Places) -> Index:
     """The index of the digits; UsageError for another name, DataError where scikit-learn is not installed."""
     if uri.path != "digits":
         raise UsageError(f'{uri.text}: scikit-learn ships no image set "{uri.path}"; {nearest(uri.path, ["digits"])}')
-    path = digits_file()
-    table = np.loadtxt(gzip.decompress(path.read_bytes()).decode().splitlines(), delimiter=",", dtype=np.int64)
+    packed = digits_file().read_bytes()
+    table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), delimiter=",", dtype=np.int64)
     images = np.rint(table[:, :64] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)  # stored as 0 to 16
     labels = table[:, 64]
     train, test = hold_out(labels, TEST_IMAGES, "digits")
@@ -36,7 +37,7 @@ def open_index(uri: Uri, places: Places) -> Index:
         labels={"train": labels[train], "test": labels[test]},
         load={"train": images[train], "test": images[test]}.__getitem__,
         shape=(8, 1),
-        content=[file_content(path)],
+        content=[f"{len(packed)} {hashlib.sha256(packed).hexdigest()}"],
     )
     return named_sets()["digits"].described(index)
 

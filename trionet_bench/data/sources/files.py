@@ -4,27 +4,29 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from trionet_bench.data.decoders import code_of_name
 from trionet_bench.data.digest import sha256
 from trionet_bench.data.holdout import hold_out
-from trionet_bench.data.images import IMAGE_SUFFIXES, read_header
-from trionet_bench.data.index import Index, Reader
+from trionet_bench.data.images import IMAGE_SUFFIXES, open_image, read_header
+from trionet_bench.data.index import Content, Index, Reader
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.classes import quoted, unknown_classes
 from trionet_bench.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 HEADERS_READ = 512
 
 
 class ImageFile(NamedTuple):
-    """One image file: path below the root with slashes, size in bytes, name of its class."""
+    """One image file: path below the root with slashes, name of its class."""
 
     path: str
-    size: int
     label: str
 
 
@@ -35,9 +37,9 @@ class FileReader:
     root: Path
     paths: Mapping[str, tuple[str, ...]]
 
-    def read(self, part: str, position: int) -> Image.Image:
+    def read(self, part: str, position: int) -> "Image":
         """One image, opened and not yet decoded."""
-        return Image.open(self.root / self.paths[part][position])
+        return open_image(self.root / self.paths[part][position])
 
     def item(self, part: str, position: int) -> str:
         """The path of an image below the root."""
@@ -72,7 +74,7 @@ def _files_below(root: Path, folder: str, label: str) -> list[ImageFile]:
         if entry.is_dir():
             folders.append(entry.name)
         elif entry.name.lower().endswith(IMAGE_SUFFIXES):
-            files.append(ImageFile(f"{folder}/{entry.name}", entry.stat().st_size, label))
+            files.append(ImageFile(f"{folder}/{entry.name}", label))
     return files + [file for name in folders for file in _files_below(root, f"{folder}/{name}", label)]
 
 
@@ -84,9 +86,9 @@ def listed_files(uri: Uri, root: Path, entries: Iterable[tuple[str, str]]) -> li
     """The files of a list of (path below root, class); DataError names those that do not exist."""
     files, missing = [], []
     for path, label in entries:
-        try:
-            files.append(ImageFile(path, os.stat(root / path).st_size, label))
-        except OSError:
+        if os.path.exists(root / path):
+            files.append(ImageFile(path, label))
+        else:
             missing.append(path)
     if missing:
         raise DataError(
@@ -129,34 +131,52 @@ def index_of_files(
         if unknown := sorted({file.label for file in files} - set(classes)):
             raise unknown_classes(uri.text, part, unknown)
     reader = FileReader(root, {part: tuple(file.path for file in files) for part, files in parts.items()})
-    native_size, channels = survey(uri, reader, len(parts["train"]))
-    lines = [f"{part}\t{file.path}\t{file.size}\t{numbers[file.label]}" for part in parts for file in parts[part]]
+    seen = survey(uri, reader, len(parts["train"]))
+    labels = {part: np.array([numbers[file.label] for file in files], np.int64) for part, files in parts.items()}
     return Index(
         uri=uri.text,
         name=name,
         classes=classes,
-        channels=channels,
-        native_size=native_size,
-        labels={part: np.array([numbers[file.label] for file in files], np.int64) for part, files in parts.items()},
+        channels=seen.channels,
+        native_size=seen.native_size,
+        labels=labels,
         reader=reader,
-        fingerprint=sha256(*sorted(lines), *classes),
+        fingerprint=fingerprint_of_labels(labels, classes),
         warnings=tuple(warnings),
+        content=Content(root, tuple(path for paths in reader.paths.values() for path in paths)),
     )
 
 
-def survey(uri: Uri, reader: Reader, count: int) -> tuple[int, int]:
-    """Median short side in pixels, and 1 channel if all images are grey, else 3.
+def fingerprint_of_labels(labels: Mapping[str, np.ndarray], classes: Sequence[str], *options: str) -> str:
+    """SHA-256 over the labels of each part in order, the names of the classes, and options that change an image."""
+    return sha256(*(f"{part} {of_part.tolist()}" for part, of_part in labels.items()), *classes, *options)
 
-    Both are taken from the headers of at most 512 of the ``count`` train images, spread evenly. Unreadable ones are
-    skipped; DataError where there is no readable one.
+
+class Survey(NamedTuple):
+    """What headers of images say: median short side in pixels, 1 channel if all are grey, else 3, and their formats.
+
+    Formats are positions in ``decoders.FORMATS``, ascending.
     """
-    headers = []
+
+    native_size: int
+    channels: int
+    formats: tuple[int, ...]
+
+
+def survey(uri: Uri, reader: Reader, count: int) -> Survey:
+    """What the headers of at most 512 of the ``count`` train images say, spread evenly.
+
+    Unreadable ones are skipped; DataError where there is no readable one.
+    """
+    headers, formats = [], set()
     for position in np.unique(np.linspace(0, count - 1, min(count, HEADERS_READ)).astype(int)):
         try:
             with reader.read("train", int(position)) as image:
                 headers.append(read_header(image))
+                formats.add(code_of_name(image.format))
         except (OSError, ValueError, SyntaxError):
             continue  # decoding will name the broken image
     if not headers:
         raise DataError(f"{uri.text}: no train image can be read; the first is {reader.item('train', 0)}.")
-    return int(np.median([side for side, _ in headers])), 1 if all(grey for _, grey in headers) else 3
+    sides = [side for side, _ in headers]
+    return Survey(int(np.median(sides)), 1 if all(grey for _, grey in headers) else 3, tuple(sorted(formats)))

@@ -14,22 +14,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
+from trionet_bench.caching import cache_folder
 from trionet_bench.data.digest import sha256
+from trionet_bench.data.file_digests import stamps_of
 from trionet_bench.data.holdout import hold_out, hold_out_warning
-from trionet_bench.data.index import Index
+from trionet_bench.data.images import open_image
+from trionet_bench.data.index import Content, Index
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.classes import unknown_classes
-from trionet_bench.data.sources.files import survey
+from trionet_bench.data.sources.files import fingerprint_of_labels, survey
 from trionet_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
+    from PIL.Image import Image
 
 # ``datasets`` takes half a second to import and reads its environment then: functions import it when a set is opened.
 
 PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test"}
+DESCRIPTIONS = (".json", ".md", ".txt", ".lock")  # suffixes of files that hold no image
 LABEL_NAMES = ("label", "labels", "class", "target")
 
 
@@ -47,10 +51,10 @@ class HubReader:
     column: str
     rows: Mapping[str, np.ndarray]
 
-    def read(self, part: str, position: int) -> Image.Image:
+    def read(self, part: str, position: int) -> "Image":
         """One image, opened and not yet decoded."""
         cell = self.tables[part][int(self.rows[part][position])][self.column]
-        return Image.open(io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"])
+        return open_image(io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else Path(cell["path"]))
 
     def item(self, part: str, position: int) -> str:
         """Part and table row of an image."""
@@ -71,7 +75,8 @@ def open_index(uri: Uri, places: Places) -> Index:
     folder = places.resolve(uri.path)
     if not folder.is_dir():
         folder = cached_snapshot(uri)
-    tables = _load_tables(uri, folder)
+    files = _files_below(folder)
+    tables = _load_tables(uri, folder, files)
     features = tables["train"].features
     image = _choose_column(uri, features, "image", [name for name in features if _type_name(features, name) == "Image"])
     typed = [name for name in features if _type_name(features, name) == "ClassLabel"]
@@ -88,19 +93,19 @@ def open_index(uri: Uri, places: Places) -> Index:
         tables = dict.fromkeys(("train", "test"), tables["train"])
     encoded = {part: _without_decoding(table, image) for part, table in tables.items()}
     reader = HubReader(encoded, image, rows)
-    native_size, channels = survey(uri, reader, len(rows["train"]))
-    sizes = {part: _encoded_sizes(table, image)[rows[part]] for part, table in encoded.items()}
-    content = [f"{part} {labels[part].tolist()} {sizes[part].tolist()}" for part in labels]
+    seen = survey(uri, reader, len(rows["train"]))
+    outside = _files_outside(encoded, image, folder)
     return Index(
         uri=uri.text,
         name=uri.path.rstrip("/").rsplit("/", 1)[-1].partition("@")[0],
         classes=classes,
-        channels=channels,
-        native_size=native_size,
+        channels=seen.channels,
+        native_size=seen.native_size,
         labels=labels,
         reader=reader,
-        fingerprint=sha256(*content, *classes),
+        fingerprint=fingerprint_of_labels(labels, classes, image, uri.options.get("config", "")),
         warnings=tuple(warnings),
+        content=Content(folder, (*files, *outside), formats=seen.formats),
     )
 
 
@@ -127,8 +132,22 @@ def cached_snapshot(uri: Uri) -> Path:
     return snapshot
 
 
-def _load_tables(uri: Uri, folder: Path) -> "dict[str, Dataset]":
-    """The tables of the folder by part; splits of other names are left out."""
+def _files_below(folder: Path) -> list[str]:
+    """The files that tables and images are in, below a folder, by name; not what describes them or is hidden."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    hidden = ".", "__"
+    return sorted(
+        path.as_posix()
+        for path in paths
+        if path.suffix not in DESCRIPTIONS and not any(part.startswith(hidden) for part in path.parts)
+    )
+
+
+def _load_tables(uri: Uri, folder: Path, files: list[str]) -> "dict[str, Dataset]":
+    """The tables of the folder by part; splits of other names are left out.
+
+    What ``datasets`` converts is kept for as long as no file is touched; its own cache goes by name and time alone.
+    """
     os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     try:
         import datasets
@@ -141,7 +160,9 @@ def _load_tables(uri: Uri, folder: Path) -> "dict[str, Dataset]":
         elif (folder / "state.json").is_file():
             splits = {"train": datasets.load_from_disk(str(folder))}
         else:
-            splits = datasets.load_dataset(str(folder), name=uri.options.get("config"))
+            stamps = stamps_of(folder, files).values.tobytes()
+            cache = cache_folder() / "tables" / sha256(str(folder), *files, stamps)[:24]
+            splits = datasets.load_dataset(str(folder), name=uri.options.get("config"), cache_dir=str(cache))
     except (OSError, ValueError) as error:
         raise DataError(f"{uri.text}: {folder} cannot be read: {error}") from error
     tables = {PARTS[name]: table for name, table in splits.items() if name in PARTS}
@@ -187,11 +208,13 @@ def _encode_labels(
     return classes, {part: np.searchsorted(known, of_part).astype(np.int64) for part, of_part in values.items()}
 
 
-def _encoded_sizes(table: "Dataset", column: str) -> np.ndarray:
-    """Bytes of every encoded image, (N,), from Arrow's offsets; of the file where the table holds only its path."""
+def _files_outside(encoded: "Mapping[str, Dataset]", column: str, folder: Path) -> list[str]:
+    """Paths of the images that tables name and that are not below the folder, in the order of the tables."""
     import pyarrow.compute as pc
 
-    cells = table.with_format("arrow")[:][column]
-    lengths = pc.binary_length(pc.struct_field(cells, "bytes")).to_pylist()
-    paths = pc.struct_field(cells, "path").to_pylist() if None in lengths else []
-    return np.array([os.path.getsize(paths[row]) if size is None else size for row, size in enumerate(lengths)])
+    paths: dict[str, None] = {}
+    for table in encoded.values():
+        cells = table.with_format("arrow")[:][column]
+        if pc.any(pc.is_null(pc.struct_field(cells, "bytes"))).as_py():
+            paths |= dict.fromkeys(path for path in pc.struct_field(cells, "path").to_pylist() if path)
+    return [path for path in paths if Path(path).is_absolute() and not Path(path).is_relative_to(folder)]

@@ -26,8 +26,6 @@ def open_index(uri: Uri, places: Places) -> Index:
     if not path.is_file():
         raise DataError(f"{uri.text}: {path} is not there. {EXPECTED}")
     try:
-        with zipfile.ZipFile(path) as members:
-            content = [f"{member.filename} {member.file_size} {member.CRC}" for member in members.infolist()]
         arrays = np.load(path, allow_pickle=False)
     except (zipfile.BadZipFile, ValueError) as error:
         raise DataError(f"{uri.text}: {path} is not an .npz file: {error}. {EXPECTED}") from error
@@ -50,7 +48,7 @@ def open_index(uri: Uri, places: Places) -> Index:
         labels={part: np.searchsorted(values, of_part) for part, of_part in labels.items()},
         load=partial(_load_images, path),
         shape=(min(height, width), channels),
-        content=content,
+        content=[path],
     )
 
 

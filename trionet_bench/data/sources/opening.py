@@ -3,21 +3,33 @@
 from dataclasses import replace
 from pathlib import Path
 
+from trionet_bench.data.content import identified
 from trionet_bench.data.digest import sha256
-from trionet_bench.data.index import Index
+from trionet_bench.data.index import Identity, Index
 from trionet_bench.data.sources.base import Places
 from trionet_bench.data.sources.classes import absent_class_warnings
 from trionet_bench.data.sources.registry import SOURCES
 from trionet_bench.data.sources.uri import parse_uri
 
 
-def open_source(uri: str, data_root: Path | None = None, base: Path | None = None) -> Index:
-    """The index of a source. Nothing is decoded, downloaded or written.
+def open_source(
+    uri: str,
+    data_root: Path | None = None,
+    base: Path | None = None,
+    reread: bool = False,
+    identity: Identity | None = None,
+) -> Index:
+    """The index of a source. Nothing is decoded or downloaded, and nothing written but to the cache folder.
+
+    Its files are read to identify them, the first time and whenever they were touched since.
 
     Args:
         uri: ``scheme:path?option=value``.
         data_root: folder of the named sets; ``data`` in the working directory when not given.
         base: folder that relative paths start from; the working directory when not given.
+        reread: read all files, also those that are untouched since they were read.
+        identity: "content" reads large sets in full too, "sample" never does; by default they are read in part until
+            they were once read in full.
 
     Raises:
         UsageError: for a malformed URI, an unknown scheme or an unknown option.
@@ -26,7 +38,7 @@ def open_source(uri: str, data_root: Path | None = None, base: Path | None = Non
     parsed = parse_uri(uri)
     source = SOURCES.get(parsed.scheme)
     parsed.check_options(*source.options)
-    index = source.open_index(parsed, Places.of(data_root, base))
+    index = identified(source.open_index(parsed, Places.of(data_root, base)), reread, identity)
     flip_safe = parsed.flag("flip", default=index.flip_safe)
     return replace(
         index,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from trionet_bench.data.index import Index
-from trionet_bench.data.sources.arrays import file_content, index_of_arrays
+from trionet_bench.data.sources.arrays import index_of_arrays
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.catalogue import NamedSet
 from trionet_bench.data.sources.matlab import load_variable
@@ -50,7 +50,7 @@ def _cifar(uri: Uri, root: Path, facts: NamedSet, files: PartFiles, keys: tuple[
         labels={part: np.concatenate([_unpickle(root / name)[labels] for name in files[part]]) for part in files},
         load=partial(_load_cifar, {part: tuple(root / name for name in files[part]) for part in files}),
         shape=(32, 3),
-        content=[file_content(root / name) for part in files for name in files[part]],
+        content=[root / name for part in files for name in files[part]],
     )
 
 
@@ -88,7 +88,7 @@ def svhn(uri: Uri, root: Path, facts: NamedSet) -> Index:
         labels={part: load_variable(path, "y").reshape(-1).astype(np.int64) % 10 for part, path in paths.items()},
         load=partial(_load_svhn, paths),
         shape=(32, 3),
-        content=[file_content(path) for path in paths.values()],
+        content=list(paths.values()),
     )
 
 
@@ -108,7 +108,7 @@ def stl10(uri: Uri, root: Path, facts: NamedSet) -> Index:
         labels={part: np.fromfile(folder / f"{part}_y.bin", np.uint8).astype(np.int64) - 1 for part in parts},
         load=partial(_load_stl10, folder),
         shape=(96, 3),
-        content=[file_content(folder / f"{part}_X.bin") for part in parts],
+        content=[folder / f"{part}_X.bin" for part in parts],
     )
 
 
@@ -127,7 +127,7 @@ def mnist(uri: Uri, root: Path, facts: NamedSet) -> Index:
         labels={part: _load_idx(_idx_path(raw, part, "labels-idx1")) for part in IDX_PREFIX},
         load=partial(_load_idx_images, raw),
         shape=(28, 1),
-        content=[file_content(_idx_path(raw, part, "images-idx3")) for part in IDX_PREFIX],
+        content=[_idx_path(raw, part, "images-idx3") for part in IDX_PREFIX],
     )
 
 
