@@ -1,22 +1,24 @@
-"""The one family of errors that a person can mend; the command line prints each as one short paragraph."""
+"""Errors that a user can mend; the command line prints each as one short paragraph."""
+
+from collections.abc import Sequence
 
 
 class BenchError(Exception):
-    """What went wrong, where, and what to do. ``exit_code`` is what the command line ends with."""
+    """Its message says what is wrong, where, and what to do. ``exit_code`` is the exit status of the command line."""
 
     exit_code = 1
 
 
 class StoreError(BenchError):
-    """A result could not be written or read back as it was written."""
+    """A result cannot be written, or is not as it was written."""
 
 
 class TrainingError(BenchError):
-    """Training went wrong: it diverged, or its processes fell apart."""
+    """Training failed: it diverged, or one of its processes ended."""
 
 
 class UsageError(BenchError):
-    """A wrong suite file, name, option, budget or architecture."""
+    """A suite file, name, option, budget or architecture is wrong."""
 
     exit_code = 2
 
@@ -27,9 +29,9 @@ class DataError(BenchError):
     exit_code = 4
 
 
-def nearest(name: str, allowed: "list[str] | tuple[str, ...]") -> str:
-    """A clause for the end of a message, with its stop: the closest allowed name, or all of them if none is close."""
-    import difflib
+def nearest(name: str, allowed: Sequence[str]) -> str:
+    """The end of a message, with its full stop: the closest allowed name, or all of them if none is close."""
+    import difflib  # of no use until something goes wrong
 
     close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
     return f'did you mean "{close[0]}"?' if close else f"allowed are {', '.join(sorted(allowed))}."

@@ -1,4 +1,4 @@
-"""Files that are replaced in one step: a reader, also after a crash, sees the old content or the new, never a part."""
+"""Atomic writing: a reader, also after a crash, sees the old content of a file or the new one, never a part."""
 
 import contextlib
 import os
@@ -12,9 +12,9 @@ from trionet_bench.errors import StoreError
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A binary file to write to; it is synced to disk and takes the place of ``path`` when the block ends.
+    """A binary file to write to, which is synced and replaces ``path`` when the block ends without an error.
 
-    The folder is made where it is missing. If the block raises, or the disk refuses, ``path`` stays as it was.
+    The folder is made where it is missing. After an error ``path`` is as it was, and nothing else is left.
 
     Raises:
         StoreError: for any OSError inside the block or of the replacement.
@@ -43,7 +43,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace the content of ``path``, text as UTF-8; see ``atomic_file``.
 
     Raises:
-        StoreError: when it cannot be written; the old file, if any, is then still there.
+        StoreError: where it cannot be written; ``path`` is then as it was.
     """
     with atomic_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)

@@ -103,14 +103,14 @@ def test_nan_metric_is_refused_rather_than_stored_as_null(tmp_path: Path):
 def test_torn_and_newer_records_are_named(tmp_path: Path):
     path = tmp_path / "record.json"
     write_record(tmp_path, record())
-    whole = path.read_text()
-    path.write_text(whole[: len(whole) // 2])
-    with pytest.raises(StoreError, match="is not a whole record"):
+    written = path.read_text()
+    path.write_text(written[: len(written) // 2])
+    with pytest.raises(StoreError, match="is not a readable record"):
         read_record(tmp_path)
-    path.write_text(json.dumps(json.loads(whole) | {"schema": 2, "unheard_of": 1}))
+    path.write_text(json.dumps(json.loads(written) | {"schema": 2, "unheard_of": 1}))
     with pytest.raises(StoreError, match="schema 2, this program reads up to 1"):
         read_record(tmp_path)
-    path.write_text(json.dumps(json.loads(whole) | {"schema": 2}))
+    path.write_text(json.dumps(json.loads(written) | {"schema": 2}))
     with pytest.raises(StoreError, match="schema 2, this program reads up to 1"):
         read_record(tmp_path)
     with pytest.raises(StoreError, match="schema 2, this program reads up to 1"):
@@ -124,12 +124,12 @@ def test_a_head_is_read_without_the_rest(tmp_path: Path):
     head = read_head(tmp_path)
     assert head == RecordHead.model_validate(record(metrics={"test_top1": 0.5}).model_dump(by_alias=True))
     assert type(head) is RecordHead and head.metrics == {"test_top1": 0.5}
-    whole = json.loads(path.read_text())
-    path.write_text(json.dumps(whole | {"budget": "much"}))
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps(written | {"budget": "much"}))
     assert read_head(tmp_path) == head
     with pytest.raises(StoreError, match="is not a record: budget: "):
         read_record(tmp_path)
-    path.write_text(json.dumps(whole | {"status": "well"}))
+    path.write_text(json.dumps(written | {"status": "well"}))
     with pytest.raises(StoreError, match="is not a record: status: "):
         read_head(tmp_path)
 

@@ -1,4 +1,4 @@
-"""What a shared phase leaves: ``phase.json`` beside its files, with a content hash that enters its cells' keys."""
+"""The record of a shared phase, ``phase.json``: its content hash enters the keys of the cells that use it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +12,18 @@ from trionet_bench.records.store import digest, file_digest, read_stored, write_
 
 PHASE_SCHEMA = 1
 
-# Weights and values are results. Logs and histories hold times, checkpoints hold what an interrupted run needs.
+# Files that make up the result. Logs and histories hold times; checkpoints are for interrupted runs only.
 _RESULTS = (".safetensors", ".json", ".npz")
 _TEMPORARY = (CHECKPOINT_SUFFIX, ".tmp")
 
 
 class PhaseHead(Versioned):
-    """What a plan reads of a finished phase. ``content`` is a hash over facts and files; ``inputs`` has that of the
-    phases before it.
+    """The fields of a finished phase that a plan needs.
+
+    Args:
+        key: hash of the specification.
+        content: hash of the result, its facts and files.
+        inputs: ``content`` of each upstream phase by its name.
     """
 
     schema_: int = Field(default=PHASE_SCHEMA, alias="schema")
@@ -29,7 +33,7 @@ class PhaseHead(Versioned):
 
 
 class PhaseRecord(PhaseHead):
-    """A finished phase."""
+    """A finished phase: what was asked, what came out, and how it was made."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,30 +53,30 @@ class PhaseRecord(PhaseHead):
 
 
 def content_of(facts: Mapping[str, Any], files: Mapping[str, str]) -> str:
-    """The content hash: what came out, whenever and however fast."""
+    """The content hash of a result: its facts, and the SHA-256 of each file. Times and machines do not enter."""
     return digest({"facts": facts, "files": files})
 
 
 def result_files(folder: Path) -> dict[str, str]:
-    """Name and SHA-256 of the files that make up a phase's result."""
+    """Name and SHA-256 of the files in a phase's folder that make up its result."""
     paths = sorted(path for path in folder.iterdir() if path.suffix in _RESULTS and not _is_hidden(path))
     return {path.name: file_digest(path) for path in paths if path.name != PHASE}
 
 
 def artifacts(folder: Path) -> dict[str, str]:
-    """Name and SHA-256 of the files that a cell leaves beside its record, apart from its log."""
+    """Name and SHA-256 of the files beside a cell's record, without its log, checkpoints and earlier records."""
     paths = sorted(path for path in folder.iterdir() if path.is_file() and not _is_hidden(path))
     lasting = [path for path in paths if path.suffix not in _TEMPORARY and path.name != LOG]
     return {path.name: file_digest(path) for path in lasting if not is_record(path)}
 
 
 def read_phase(folder: Path) -> PhaseRecord | None:
-    """The finished phase in ``folder``, None where there is none; StoreError for one that is torn or too new."""
+    """The finished phase in ``folder``, None where there is none; StoreError where it is torn or of a later schema."""
     return read_stored(folder / PHASE, PhaseRecord, "phase")
 
 
 def finished_content(folder: Path, key: str, inputs: Mapping[str, str]) -> str | None:
-    """The content of a phase that is finished under this key and on these inputs; None where it is still to be done."""
+    """The content hash of a phase that is finished with this key and these inputs, else None."""
     record = read_stored(folder / PHASE, PhaseHead, "phase")
     return record.content if record and (record.key, record.inputs) == (key, dict(inputs)) else None
 

@@ -1,4 +1,4 @@
-"""Result files: hashed by content, written as a whole, never overwritten."""
+"""Result files: canonical JSON and its hashes; records, written atomically and never overwritten."""
 
 import hashlib
 import json
@@ -33,12 +33,12 @@ def digest(value: Any) -> str:
 
 def digest_of_parts(parts: Mapping[str, str]) -> str:
     """``digest`` of a mapping whose values are canonical JSON already."""
-    whole = ",".join(f"{canonical(name)}:{parts[name]}" for name in sorted(parts))
-    return hashlib.sha256(f"{{{whole}}}".encode()).hexdigest()
+    items = ",".join(f"{canonical(name)}:{parts[name]}" for name in sorted(parts))
+    return hashlib.sha256(f"{{{items}}}".encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """SHA-256 of a file's bytes; StoreError where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -47,24 +47,24 @@ def file_digest(path: Path) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """``value`` as readable JSON, written atomically."""
+    """Write ``value`` as indented JSON, atomically; StoreError where it is no JSON value or the disk refuses."""
     write_atomically(path, _encoded(value, _READABLE) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """What ``write_json`` wrote, or None where there is no file."""
+    """The JSON value in a file, None where there is no file; StoreError where it cannot be read or parsed."""
+    content = _content(path)
     try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+        return None if content is None else json.loads(content)
     except ValueError as error:
-        raise StoreError(f"{path} is not whole JSON ({error}); move it away to have it made again.") from error
+        raise StoreError(f"{path} is not valid JSON ({error}). Move it away to have it made again.") from error
 
 
 def write_record(folder: Path, record: Record, force: bool = False) -> None:
-    """Write ``record.json``; a complete one stays unless ``force``, and what was there before is kept beside it."""
+    """Write ``record.json`` into a cell's folder; the one that was there is kept beside it under its time.
+
+    StoreError where that one is complete, unless ``force``.
+    """
     path = folder / RECORD
     if path.exists():
         if not force and _is_complete(path.read_bytes()):
@@ -74,7 +74,7 @@ def write_record(folder: Path, record: Record, force: bool = False) -> None:
 
 
 def retire_record(folder: Path) -> None:
-    """Make ``record.json`` an earlier attempt: from now on the cell counts as not done."""
+    """Rename ``record.json``, if any, to an earlier attempt, so that the cell counts as not done."""
     path = folder / RECORD
     try:
         path.rename(_earlier(path))
@@ -85,27 +85,23 @@ def retire_record(folder: Path) -> None:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The record of a cell's folder, None where there is none; StoreError for one that is torn or too new."""
+    """The record in a cell's folder, None where there is none; StoreError where it is torn or of a later schema."""
     return read_stored(folder / RECORD, Record, "record")
 
 
 def read_head(folder: Path) -> RecordHead | None:
-    """How the cell of a folder stands by its record, of which nothing else is looked at; as ``read_record``."""
+    """The fields of a record that a plan needs, the others unread and unchecked; otherwise as ``read_record``."""
     return read_stored(folder / RECORD, RecordHead, "record")
 
 
 def read_stored(path: Path, kind: type[Stored], noun: str) -> Stored | None:
-    """The value of a model with a schema number that ``write_json`` wrote, None where there is no file.
+    """A value that ``write_json`` wrote, read as ``kind``; None where there is no file.
 
-    StoreError, which calls it a ``noun``, for one that is torn, that is something else, or of a later schema.
+    StoreError, which calls it a ``noun``, where it is torn, something else, or of a later schema.
     """
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except FileNotFoundError:
+    content = _content(path)
+    if content is None:
         return None
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
     known: int = kind.model_fields["schema_"].default
     try:
         value = kind.model_validate_json(content)
@@ -117,7 +113,7 @@ def read_stored(path: Path, kind: type[Stored], noun: str) -> Stored | None:
 
 
 def iter_records(results: Path) -> Iterator[Record]:
-    """All records under a results folder, a suite's folder or any folder below it, in the order of their paths."""
+    """All records under a folder at any level of a results folder, in the order of their paths."""
     for folder in record_folders(results):
         record = read_record(folder)
         if record is not None:
@@ -125,25 +121,25 @@ def iter_records(results: Path) -> Iterator[Record]:
 
 
 def record_folders(results: Path) -> Iterator[Path]:
-    """The folders under ``results`` that hold a record; shared phases and hidden folders are passed over."""
+    """The folders under ``results`` that hold a record, without shared phases and hidden folders."""
     try:
-        with os.scandir(results) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+        with os.scandir(results) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return
-    if any(entry.name == RECORD for entry in found):
+    if any(entry.name == RECORD for entry in entries):
         yield Path(results)
         return
-    for entry in found:
+    for entry in entries:
         if entry.is_dir() and entry.name != PHASES and not entry.name.startswith("."):
             yield from record_folders(Path(entry.path))
 
 
 def find_cell(name: str, results: Path) -> Path:
-    """The folder of a cell.
+    """The folder of the cell that ``name`` means; UsageError with the nearest cell where there is none.
 
-    From its path, that of a file in it, or its place below ``results``: ``SUITE:DATASET/MODEL/BUDGET-sSEED``.
-    UsageError with the nearest cell where there is none.
+    Args:
+        name: path of the folder or of a file in it, or ``SUITE:DATASET/MODEL/BUDGET-sSEED`` below ``results``.
     """
     for place in (Path(name), results / name.replace(":", "/", 1)):
         folder = place.parent if place.is_file() else place
@@ -152,6 +148,17 @@ def find_cell(name: str, results: Path) -> Path:
     known = [folder.relative_to(results).as_posix() for folder in record_folders(results)]
     hint = nearest(name.replace(":", "/", 1), known) if known else "run a suite first."
     raise UsageError(f"no cell {name}, here or in {results}; {hint}")
+
+
+def _content(path: Path) -> bytes | None:
+    """The bytes of a file, None where there is none; StoreError where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _encoded(value: Any, encoder: json.JSONEncoder) -> str:
@@ -176,7 +183,7 @@ def _refusal(path: Path, content: bytes, error: ValidationError, noun: str, know
     try:
         schema = json.loads(content)["schema"]
     except (ValueError, KeyError, TypeError):
-        return f"{path} is not a whole {noun}. Move it away to have it made again."
+        return f"{path} is not a readable {noun}. Move it away to have it made again."
     if isinstance(schema, int) and schema > known:
         return _newer(path, schema, noun, known)
     first = error.errors()[0]
