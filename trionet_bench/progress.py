@@ -1,4 +1,4 @@
-"""How far long work has come, on stderr: bars with the time left on a terminal, plain lines where output is kept.
+"""Progress of long work on stderr: bars with the time left on a terminal, plain lines elsewhere.
 
 ``NO_COLOR`` is honoured. rich is imported only when a bar is drawn.
 """
@@ -6,6 +6,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -17,16 +18,20 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """The tasks under way, as a context manager.
+    """The tasks in progress, as a context manager.
 
     Args:
         stream: where to write; standard error by default.
-        interval: without a terminal, each task writes at most one line in so many seconds, and one when it ends.
+        interval: seconds between two lines of a task where there is no terminal; its end is always written.
+        clock: seconds that never go back.
     """
 
-    def __init__(self, stream: TextIO | None = None, interval: float = 10.0) -> None:
+    def __init__(
+        self, stream: TextIO | None = None, interval: float = 10.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.stream = stream or sys.stderr
         self.interval = interval
+        self.clock = clock
         self.bars: Bars | None = None
 
     def __enter__(self) -> Self:
@@ -42,11 +47,11 @@ class Progress:
             self.bars.stop()
 
     def task(self, label: str, total: int) -> "Task":
-        """A new task of ``total`` steps."""
+        """Add a task of ``total`` steps."""
         return Task(self, label, total)
 
     def say(self, line: str) -> None:
-        """One line of text, above the bars where there are any."""
+        """Write one line of text, above the bars where there are any."""
         if self.bars is not None:
             self.bars.console.print(line, markup=False, highlight=False)
         else:
@@ -54,7 +59,7 @@ class Progress:
 
 
 class Task:
-    """One piece of work. It can be called like the ``progress`` of a training loop: (steps done, all steps, text)."""
+    """One piece of work, to be called with the number of steps done, the number of all steps, and a note."""
 
     def __init__(self, progress: Progress, label: str, total: int) -> None:
         self.progress = progress
@@ -63,32 +68,32 @@ class Task:
         self.done = 0
         self.note = ""
         self.finished = False
-        self.began = self.told = time.monotonic()
-        self.first: tuple[int, float] | None = None  # steps and time at the first report; a resumed task begins late
+        self.began = self.last_line = progress.clock()
+        self.first: tuple[int, float] | None = None  # steps and time of the first call: a resumed task starts above 0
         self.bar: TaskID | None = None
         if progress.bars is not None:
             self.bar = progress.bars.add_task(label, total=total, note="")
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Sets how much is done; the task ends when that is all."""
+        """Set the number of steps done; the task ends when it reaches ``total``."""
         self.done, self.total, self.note = done, total, note
         if self.first is None:
-            self.first = done, time.monotonic()
+            self.first = done, self.progress.clock()
         self._show()
 
     def advance(self, steps: int = 1, note: str | None = None) -> None:
-        """``steps`` more are done."""
+        """Add to the number of steps done."""
         self(self.done + steps, self.total, self.note if note is None else note)
 
     def finish(self, note: str | None = None) -> None:
-        """Ends the task, whatever was done of it."""
+        """End the task, whatever the number of steps done."""
         self(self.total, self.total, self.note if note is None else note)
 
     def seconds_left(self) -> float | None:
-        """At the pace since the first report; None before the second."""
+        """Estimated from the pace since the first call; None before the second call."""
         if self.first is None or self.done <= self.first[0]:
             return None
-        pace = (time.monotonic() - self.first[1]) / (self.done - self.first[0])
+        pace = (self.progress.clock() - self.first[1]) / (self.done - self.first[0])
         return pace * (self.total - self.done)
 
     def _show(self) -> None:
@@ -98,21 +103,21 @@ class Task:
             self.progress.bars.update(
                 self.bar, completed=self.done, total=self.total, note=self.note, visible=not self.finished
             )
-        now = time.monotonic()
+        now = self.progress.clock()
         if ends:
             self.progress.say(self._line(f"done in {duration(now - self.began)}"))
-        elif self.progress.bars is None and not self.finished and now - self.told >= self.progress.interval:
+        elif self.progress.bars is None and not self.finished and now - self.last_line >= self.progress.interval:
             left = self.seconds_left()
             pace = "" if left is None else f", {duration(left)} left"
             self.progress.say(self._line(f"{self.done}/{self.total}{pace}"))
-            self.told = now
+            self.last_line = now
 
     def _line(self, state: str) -> str:
         return f"{self.label}: {state}" + (f" ({self.note})" if self.note else "")
 
 
 def _bars(stream: TextIO) -> "Bars":
-    # Here, since a command whose output goes to a file never draws a bar.
+    # Imported here: rich is slow to import, and most runs draw no bar.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars

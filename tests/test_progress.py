@@ -4,24 +4,24 @@ import sys
 
 import pytest
 
-from trionet_bench import progress as progress_module
 from trionet_bench.progress import Progress
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that stands until it is moved: ``clock[0] = seconds``."""
-    now = [0.0]
-    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now[0])
-    return now
+class StoppedClock:
+    """A clock that stands until a test moves it."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_lines_come_at_intervals_with_the_time_left_and_at_the_end(clock):
-    stream = io.StringIO()
-    with Progress(stream, interval=10) as progress:
+def test_lines_come_at_intervals_with_the_time_left_and_at_the_end():
+    stream, clock = io.StringIO(), StoppedClock()
+    with Progress(stream, interval=10, clock=clock) as progress:
         task = progress.task("conv 4M seed 0", total=5)
         for step in range(1, 6):
-            clock[0] = 6.0 * step
+            clock.now = 6.0 * step
             task.advance(note=f"loss {step}")
     # reports at 6, 12, 18, 24, 30 s; lines are due at 12 and 24 s, one step takes 6 s
     assert stream.getvalue().splitlines() == [
@@ -31,18 +31,19 @@ def test_lines_come_at_intervals_with_the_time_left_and_at_the_end(clock):
     ]
 
 
-def test_a_resumed_task_is_paced_by_what_it_did_itself(clock):
-    task = Progress(io.StringIO()).task("resumed", total=100)
+def test_the_pace_of_a_resumed_task_leaves_out_the_steps_before():
+    clock = StoppedClock()
+    task = Progress(io.StringIO(), clock=clock).task("resumed", total=100)
     task(91, 100, "")
     assert task.seconds_left() is None
-    clock[0] = 8.0
+    clock.now = 8.0
     task(95, 100, "")
     assert task.seconds_left() == 10.0  # four steps took 8 s, five are left
 
 
 def test_a_task_ends_once():
     stream = io.StringIO()
-    with Progress(stream) as progress:
+    with Progress(stream, clock=StoppedClock()) as progress:
         task = progress.task("cell", total=2)
         task.finish("94.1 %")
         task.finish()
