@@ -79,8 +79,8 @@ def test_levels_leave_the_other_level_alone():
 @pytest.mark.parametrize("space", [s for s in LEVELS if s is not GLIT_NANO], ids=lambda s: f"{s.size:.1e}")
 def test_cover_has_every_candidate_of_every_block(space: GLiTSpace):
     covered = [{network.blocks[b] for network in space.cover()} for b in range(space.depth)]
-    for position, found in zip(space.operator_positions, covered, strict=True):
-        assert len(found) == sum(space.candidates(position))
+    for position, candidates in zip(space.operator_positions, covered, strict=True):
+        assert len(candidates) == sum(space.candidates(position))
 
 
 def test_mixed_blocks_share_by_channels():
@@ -105,7 +105,7 @@ def test_mixed_blocks_share_by_channels():
         ({"colour": 1}, 'the architecture has an unknown key "colour"'),
     ],
 )
-def test_strangers_are_named(change: dict[str, Any], message: str):
+def test_an_architecture_outside_the_space_is_refused(change: dict[str, Any], message: str):
     value = GLIT_TINY.plain_transformer(192).to_dict() | change
     with pytest.raises(UsageError, match=message.replace("(", r"\(")):
         GLIT_TINY.from_dict(value)
@@ -115,10 +115,12 @@ def test_strangers_are_named(change: dict[str, Any], message: str):
     ("dimensions", "message"),
     [
         ({"widths": [100]}, "3 groups must divide the heads, the heads each width"),
-        ({"kernels": [4]}, "kernels must be odd"),
+        ({"kernels": [4]}, "kernels must be a list of odd numbers above 0"),
+        ({"heads": 0}, "heads must be a whole number above 0"),
+        ({"distribution": 3}, "distribution must have 6 numbers from 0 to 3"),
         ({"ratios": [0.5]}, "ratios must hold 1"),
         ({"distribution": [3]}, "distribution must have 6 numbers from 0 to 3"),
-        ({"mlps": [4, 2]}, "mlps must be a list of numbers above 0, from small to large"),
+        ({"mlps": [4, 2]}, "mlps must be a list of whole numbers above 0, from small to large"),
         ({"deph": 3}, 'unknown dimension "deph" of a glit space; did you mean "depth"?'),
     ],
 )

@@ -1,8 +1,7 @@
-"""What every search space is: a list of choices, genes that index them, and architectures that the genes stand for.
+"""The base of every search space: a list of choices, genes that index them, and the architectures they stand for.
 
-A space is data: it knows nothing of weights, images or cost. Genes are a tuple of indices, one per choice; two gene
-tuples mean the same network exactly when their canonical forms are equal, so the canonical form is the key under which
-a search remembers.
+A space is data: it knows nothing of weights, images or cost. Genes are a tuple of indices, one per choice. Two gene
+tuples stand for the same network exactly when their canonical forms are equal, so a search stores results by these.
 """
 
 import math
@@ -19,7 +18,7 @@ from trionet_bench.errors import UsageError
 from trionet_bench.spaces.operators import OPERATORS
 
 Genes = tuple[int, ...]
-Value = str | float  # of a choice
+Value = str | float  # one option of a choice
 Cost = Callable[[Genes], int]  # MACs of the network that genes stand for
 
 
@@ -36,10 +35,11 @@ class Choice:
     """One decision of a space.
 
     Args:
-        field: what is decided: ``window``.
-        values: the options, ordered from cheapest to most expensive wherever there is such an order.
+        field: name of what is decided, such as ``window``.
+        values: the options, from cheapest to most expensive where they have such an order.
         group: ``operator`` for what a block computes, ``shape`` for depth and width, ``detail`` for everything else.
-        stage, block: where; None for what belongs to no stage (in a space of one stage, to all), or to no block.
+        stage: index of the stage, None where the choice belongs to no stage or the space has only one.
+        block: index of the block within its stage, None where the choice belongs to no block.
     """
 
     field: str
@@ -50,7 +50,7 @@ class Choice:
 
     @property
     def name(self) -> str:
-        """For people: ``stages.1.blocks.0.window``."""
+        """Path for messages, such as ``stages.1.blocks.0.window``; not to be parsed."""
         places = (("stages", self.stage), ("blocks", self.block))
         return "".join(f"{of}.{number}." for of, number in places if number is not None) + self.field
 
@@ -68,12 +68,12 @@ class Space(ABC):
     @property
     @abstractmethod
     def operators(self) -> tuple[str, ...]:
-        """Names of the operators that its blocks may hold."""
+        """Names of the operators that blocks may hold."""
 
     @cached_property
     @abstractmethod
     def choices(self) -> tuple[Choice, ...]:
-        """All decisions, in the order of the genes."""
+        """All choices, in the order of the genes."""
 
     @abstractmethod
     def canonical(self, genes: Genes) -> Genes:
@@ -89,30 +89,30 @@ class Space(ABC):
 
     @abstractmethod
     def from_dict(self, value: object) -> Architecture:
-        """Read an architecture back and check that it is a member; UsageError where it is not."""
+        """The architecture that ``Architecture.to_dict`` wrote; UsageError where it is not in this space."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """All dimensions of the space in plain JSON types: what enters a result's key."""
+        """All dimensions of the space in plain JSON types; they enter the keys of results."""
 
     @abstractmethod
     def with_dimensions(self, **dimensions: object) -> Self:
-        """A copy with other dimensions, in the types of ``to_dict``; UsageError for one that does not exist."""
+        """A copy with some dimensions replaced, in the types of ``to_dict``; UsageError for an unknown dimension."""
 
     @abstractmethod
     def cover(self) -> Iterator[Architecture]:
-        """Few architectures that together use every weight at its full size; a supernet takes its shapes from them."""
+        """A few architectures that together use every weight at its largest size: a supernet's shapes are from them."""
 
     @abstractmethod
     def blocks(self, genes: Genes) -> list[tuple[int, int, int]]:
-        """The blocks that exist: (stage, block, index of the gene that holds the block's operator)."""
+        """The blocks within the depth: (stage, block, position of the gene that holds the block's operator)."""
 
     @abstractmethod
     def candidates(self, operator_position: int) -> tuple[int, ...]:
-        """For each option of a block's operator gene, how many combinations of its details there are."""
+        """For each option of the operator gene at this position, the number of combinations of its details."""
 
     def parts(self, operator: str) -> Mapping[str, float]:
-        """What a block with this option of its operator gene is made of: the share of each spatial operator."""
+        """The share of the channels, 0 to 1, of each operator in a block with this option of its operator gene."""
         return {operator: 1.0}
 
     def code(self, operator: str) -> str:
@@ -120,7 +120,7 @@ class Space(ABC):
         return OPERATORS.get(operator).code
 
     def operators_in(self, genes: Genes) -> list[str]:
-        """The option of the operator gene of every block that exists, in order."""
+        """The option of the operator gene of every block within the depth, in order."""
         return [str(self.choices[position].values[genes[position]]) for _, _, position in self.blocks(genes)]
 
     def codes(self, genes: Genes) -> str:
@@ -133,21 +133,21 @@ class Space(ABC):
 
     @cached_property
     def operator_positions(self) -> tuple[int, ...]:
-        """Indices of the genes that choose an operator."""
+        """Positions of the genes that choose an operator."""
         return tuple(i for i, choice in enumerate(self.choices) if choice.group == "operator")
 
     @cached_property
     def gene_counts(self) -> NDArray[np.int64]:
-        """Number of options of each gene."""
+        """Number of options of each gene, (genes,)."""
         return np.array([len(choice.values) for choice in self.choices])
 
     @property
     def size(self) -> int:
-        """Gene tuples in the space; networks may be fewer, since some genes have no effect under others."""
+        """Number of gene tuples; there may be fewer networks, since some genes have no effect under others."""
         return math.prod(len(choice.values) for choice in self.choices)
 
     def option(self, position: int, value: object) -> int:
-        """The index of ``value`` among the options of a gene; UsageError naming those there are."""
+        """The index of ``value`` among the options of a gene; UsageError listing the options where it is none."""
         choice = self.choices[position]
         for number, known in enumerate(choice.values):
             if known == value:
@@ -156,29 +156,27 @@ class Space(ABC):
         raise UsageError(f"{choice.name} is {value}, which {self.name} does not hold; allowed are {allowed}.")
 
     def random(self, generator: np.random.Generator, fixed: Mapping[int, int] | None = None) -> Genes:
-        """Canonical genes drawn uniformly, apart from those held ``fixed`` (gene index -> option)."""
+        """Canonical genes drawn uniformly, except those in ``fixed`` (position -> option)."""
         genes = generator.integers(self.gene_counts)
         for position, option in (fixed or {}).items():
             genes[position] = option
         return self.canonical(tuple(int(g) for g in genes))
 
     def extreme(self, fixed: Mapping[int, int], biggest: bool) -> Genes:
-        """The biggest or smallest network under an assignment of some genes, usually the operators."""
+        """Canonical genes of the biggest or smallest network with the genes in ``fixed`` (position -> option)."""
         options = (self.gene_counts - 1) if biggest else np.zeros_like(self.gene_counts)
         return self.canonical(tuple(fixed.get(i, int(option)) for i, option in enumerate(options)))
 
     def operators_set_to(self, operator: str) -> dict[int, int]:
-        """The assignment that gives every block the same operator, for ``random`` and ``extreme``."""
+        """``fixed`` for ``random``, ``extreme`` and ``middle`` that gives every block the same operator."""
         return {i: self.choices[i].values.index(operator) for i in self.operator_positions}
 
     def middle(self, fixed: Mapping[int, int]) -> Genes:
-        """Every free gene at its middle option: a typical network under an assignment of some genes."""
+        """Canonical genes with the middle option of every gene but those in ``fixed`` (position -> option)."""
         return self.canonical(tuple(fixed.get(i, int(count) // 2) for i, count in enumerate(self.gene_counts)))
 
     def mutate(self, genes: Genes, probability: float, generator: np.random.Generator) -> Genes:
-        """Each gene redrawn with ``probability``; when an operator changes, its options are redrawn with it (our
-        choice).
-        """
+        """Redraw each gene with ``probability``, and all details of a block whose operator changes (our choice)."""
         redraw = generator.random(len(genes)) < probability
         fresh = generator.integers(self.gene_counts)
         options = generator.integers(self.gene_counts)
@@ -190,7 +188,7 @@ class Space(ABC):
         return self.canonical(tuple(int(g) for g in child))
 
     def crossover(self, first: Genes, second: Genes, generator: np.random.Generator) -> Genes:
-        """Each block as one from either parent, each other gene from either parent (our choice)."""
+        """Take each block in full, and each other gene, from one of both parents at random (our choice)."""
         take_first = generator.random(len(first)) < 0.5
         for position in self.operator_positions:
             for dependent in self.dependents(position):

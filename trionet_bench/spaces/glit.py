@@ -19,15 +19,15 @@ from typing import Any, ClassVar, Literal
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.spaces.choice import Architecture, Choice, Genes, Space
 from trionet_bench.spaces.operators import GLOBAL, LOCALITY, OperatorSpec
-from trionet_bench.spaces.plain import as_lists, as_tuples, read_entries, read_fields
+from trionet_bench.spaces.plain import as_lists, as_tuples, check_numbers, read_entries, read_fields
 
 DETAILS = ("kernel", "expansion", "ratio", "mlp")
-_DIGITS = string.digits + string.ascii_uppercase  # operators have small letters
+_DIGITS = string.digits + string.ascii_uppercase  # the codes of operators are lower-case letters
 
 
 @dataclass(frozen=True)
 class GLiTBlock:
-    """One transformer block; details that it has no use for are None."""
+    """One transformer block; details without an effect are None."""
 
     attending: int  # G: groups of channels that attend globally; the others are convolved
     kernel: int | None = None  # along the sequence, in tokens; with convolved channels only
@@ -77,12 +77,16 @@ class GLiTSpace(Space):
         patch: side of an image patch in pixels.
         widths: several only to fit a budget (our choice); a search knows one, see ``at_width``.
         heads: over the full width.
-        depth: blocks.
-        candidates: ``released``, nine details for each kind of block: kernel and expansion where all channels are
-            convolved, ratio and mlp where all attend, expansion and mlp in mixed blocks; or ``paper``, all that a block
-            has a use for. What is not searched has its usual value.
-        details: False for the first level.
-        distribution: attending groups of each block, for the second level.
+        depth: number of blocks.
+        groups: N, the parts of the width that attend or are convolved.
+        kernels, expansions, ratios, mlps: values of the details, see ``GLiTBlock``.
+        candidates_of: ``released``, two details for each kind of block: kernel and expansion where all channels are
+            convolved, ratio and mlp where all attend, expansion and mlp in mixed blocks; or ``paper``, all details with
+            an effect. What is not searched has its usual value, see ``usual``.
+        details: whether details are searched; False on the first level of a search.
+        distribution: attending groups of each block where they are fixed, as on the second level.
+
+    UsageError naming the first value that is impossible.
     """
 
     kind: ClassVar[str] = "glit"
@@ -103,93 +107,94 @@ class GLiTSpace(Space):
     distribution: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("resolution", "patch", "heads", "depth", "groups"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+        sizes = {"resolution": self.resolution, "patch": self.patch, "heads": self.heads, "depth": self.depth}
+        for name, value in {**sizes, "groups": self.groups}.items():
+            if type(value) is not int or value < 1:
                 raise UsageError(f"space {self.name}: {name} must be a whole number above 0.")
-        for name in ("widths", "kernels", "expansions", "ratios", "mlps"):
-            values = getattr(self, name)
-            numbers = isinstance(values, tuple) and all(type(v) in (int, float) and v > 0 for v in values)
-            if not numbers or not values or sorted({*values}) != [*values]:
-                raise UsageError(f"space {self.name}: {name} must be a list of numbers above 0, from small to large.")
-        if any(kernel % 2 == 0 for kernel in self.kernels):
-            raise UsageError(f"space {self.name}: kernels must be odd.")
+        for name, values in {"widths": self.widths, "expansions": self.expansions, "mlps": self.mlps}.items():
+            check_numbers(self.name, name, values)
+        check_numbers(self.name, "kernels", self.kernels, "odd numbers")
+        check_numbers(self.name, "ratios", self.ratios, "numbers")
         if 1.0 not in self.ratios:
             raise UsageError(f"space {self.name}: ratios must hold 1, the usual size of a head.")
         if self.heads % self.groups or any(width % self.heads for width in self.widths):
             raise UsageError(f"space {self.name}: {self.groups} groups must divide the heads, the heads each width.")
         if self.candidates_of not in ("released", "paper"):
             raise UsageError(f"space {self.name}: candidates_of must be released or paper.")
-        known = self.distribution is None or (
-            len(self.distribution) == self.depth and all(0 <= units <= self.groups for units in self.distribution)
-        )
-        if not known:
+        if self.distribution is not None and not (
+            isinstance(self.distribution, tuple)
+            and len(self.distribution) == self.depth
+            and all(type(attending) is int and 0 <= attending <= self.groups for attending in self.distribution)
+        ):
             raise UsageError(f"space {self.name}: distribution must have {self.depth} numbers from 0 to {self.groups}.")
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """Both, in every space."""
+        """``global`` and ``locality``, in every space."""
         return (GLOBAL.name, LOCALITY.name)
 
     @property
     def usual(self) -> dict[str, Any]:
-        """The values of details that are not searched: GLiT's, and for other lists those in the same places."""
-        middle = len(self.kernels) // 2, len(self.mlps) // 2
+        """The values of details that are not searched: the middle kernel and mlp, the smallest expansion, ratio 1.
+
+        Of the lists of the paper these are the values of the released code.
+        """
         return {
-            "kernel": self.kernels[middle[0]],
+            "kernel": self.kernels[len(self.kernels) // 2],
             "expansion": self.expansions[0],
             "ratio": 1.0,
-            "mlp": self.mlps[middle[1]],
+            "mlp": self.mlps[len(self.mlps) // 2],
         }
 
     @cached_property
     def divisions(self) -> tuple[str, ...]:
-        """What a block with G attending groups is called, from G = 0."""
-        mixed = (f"{units} of {self.groups} global" for units in range(1, self.groups))
+        """The names of the divisions of a block by its number of attending groups G, from G = 0."""
+        mixed = (f"{attending} of {self.groups} global" for attending in range(1, self.groups))
         return (LOCALITY.name, *mixed, GLOBAL.name)
 
     def code(self, operator: str) -> str:
-        """The operator's own, or how many groups attend in a block of both."""
-        units = self.divisions.index(operator)
-        return _DIGITS[units] if 0 < units < self.groups else super().code(operator)
+        """The code of the operator, or a digit for the number of attending groups in a block of both."""
+        attending = self.divisions.index(operator)
+        return _DIGITS[attending] if 0 < attending < self.groups else super().code(operator)
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
-        """The width, then five genes for each block; what a level has fixed is a choice of one."""
+        """The width, then five genes for each block; what is not searched is a choice of one value."""
         lists = {"kernel": self.kernels, "expansion": self.expansions, "ratio": self.ratios, "mlp": self.mlps}
         choices = [Choice("width", self.widths, "shape")]
         for b in range(self.depth):
-            units = self._units(b)
-            searched = {detail for option in units for detail in self.searched(option)}
-            divisions = tuple(self.divisions[option] for option in units)
+            options = self._attending_options(b)
+            searched = {detail for attending in options for detail in self.searched(attending)}
+            divisions = tuple(self.divisions[attending] for attending in options)
             choices.append(Choice("division", divisions, "operator", block=b))
             for detail, values in lists.items():
                 allowed = values if detail in searched else (self.usual[detail],)
                 choices.append(Choice(detail, allowed, "detail", block=b))
         return tuple(choices)
 
-    def _units(self, block: int) -> tuple[int, ...]:
-        """The attending groups that a block may have."""
+    def _attending_options(self, block: int) -> tuple[int, ...]:
+        """The numbers of attending groups that a block may have, in the order of its division gene."""
         return tuple(range(self.groups + 1)) if self.distribution is None else (self.distribution[block],)
 
-    def searched(self, units: int) -> tuple[str, ...]:
-        """The details that are searched in a block with so many attending groups."""
+    def searched(self, attending: int) -> tuple[str, ...]:
+        """The details that are searched in a block with this number of attending groups."""
         if not self.details:
             return ()
         if self.candidates_of == "paper":
-            return self._used(units)
-        if units == 0:
+            return self._used(attending)
+        if attending == 0:
             return ("kernel", "expansion")
-        return ("ratio", "mlp") if units == self.groups else ("expansion", "mlp")
+        return ("ratio", "mlp") if attending == self.groups else ("expansion", "mlp")
 
-    def _used(self, units: int) -> tuple[str, ...]:
-        """The details that such a block has at all."""
-        parts: tuple[tuple[OperatorSpec, bool], ...] = ((LOCALITY, units < self.groups), (GLOBAL, units > 0))
+    def _used(self, attending: int) -> tuple[str, ...]:
+        """The details that have an effect in a block with this number of attending groups, searched or not."""
+        parts: tuple[tuple[OperatorSpec, bool], ...] = ((LOCALITY, attending < self.groups), (GLOBAL, attending > 0))
         return (*(option.name for spec, is_there in parts if is_there for option in spec.options), "mlp")
 
-    def _block_units(self, genes: Genes) -> Iterator[tuple[int, int]]:
-        """Position of each block's division, and its attending groups."""
+    def _attending_groups(self, genes: Genes) -> Iterator[tuple[int, int]]:
+        """For each block the position of its division gene, and its number of attending groups."""
         for _, b, position in self.blocks(genes):
-            yield position, self._units(b)[genes[position]]
+            yield position, self._attending_options(b)[genes[position]]
 
     def blocks(self, genes: Genes) -> list[tuple[int, int, int]]:
         """All blocks, in one stage."""
@@ -200,11 +205,11 @@ class GLiTSpace(Space):
         return range(operator_position + 1, operator_position + 1 + len(DETAILS))
 
     def candidates(self, operator_position: int) -> tuple[int, ...]:
-        """For each division, the number of details that are searched under it."""
+        """For each division, the number of combinations of the details that are searched under it."""
         positions = zip(DETAILS, self.dependents(operator_position), strict=True)
         counts = {detail: len(self.choices[at].values) for detail, at in positions}
-        units = self._units(self.operator_positions.index(operator_position))
-        return tuple(math.prod(counts[detail] for detail in self.searched(option)) for option in units)
+        options = self._attending_options(self.operator_positions.index(operator_position))
+        return tuple(math.prod(counts[detail] for detail in self.searched(attending)) for attending in options)
 
     def parts(self, operator: str) -> dict[str, float]:
         """Share of the channels that attend, and of those that are convolved."""
@@ -214,10 +219,10 @@ class GLiTSpace(Space):
     def canonical(self, genes: Genes) -> Genes:
         """Zero for details that are not searched under the block's division."""
         result = [genes[0], *[0] * (len(genes) - 1)]
-        for position, units in self._block_units(genes):
+        for position, attending in self._attending_groups(genes):
             result[position] = genes[position]
             for detail, at in zip(DETAILS, self.dependents(position), strict=True):
-                if detail in self.searched(units):
+                if detail in self.searched(attending):
                     result[at] = genes[at]
         return tuple(result)
 
@@ -238,32 +243,33 @@ class GLiTSpace(Space):
         return {}
 
     def _block(self, position: int, division: int, *details: int) -> GLiTBlock:
-        units = self._units(self.operator_positions.index(position))[division]
+        attending = self._attending_options(self.operator_positions.index(position))[division]
         chosen = {
             detail: self.choices[at].values[gene]
             for detail, at, gene in zip(DETAILS, self.dependents(position), details, strict=True)
-            if detail in self.searched(units)
+            if detail in self.searched(attending)
         }
-        return GLiTBlock(units, **({detail: self.usual[detail] for detail in self._used(units)} | chosen))
+        return GLiTBlock(attending, **({detail: self.usual[detail] for detail in self._used(attending)} | chosen))
 
     def encode(self, architecture: Architecture) -> Genes:
         """Canonical genes; UsageError naming the first value outside the space."""
         if not isinstance(architecture, GLiTArchitecture):
             raise UsageError(f"{self.name} holds no {type(architecture).__name__}.")
         for name in ("patch", "heads", "groups"):
-            if getattr(architecture, name) != getattr(self, name):
-                given, known = getattr(architecture, name), getattr(self, name)
-                raise UsageError(f"the architecture's {name} is {given}, {self.name} has {known}.")
+            given, expected = vars(architecture)[name], vars(self)[name]
+            if given != expected:
+                raise UsageError(f"the architecture's {name} is {given}, {self.name} has {expected}.")
         if len(architecture.blocks) != self.depth:
             raise UsageError(f"the architecture has {len(architecture.blocks)} blocks, {self.name} has {self.depth}.")
         genes = [self.option(0, architecture.width), *[0] * (len(self.choices) - 1)]
         for (_, b, position), block in zip(self.blocks(()), architecture.blocks, strict=True):
-            if block.attending not in self._units(b):
-                allowed = ", ".join(map(str, self._units(b)))
+            options = self._attending_options(b)
+            if block.attending not in options:
+                allowed = ", ".join(map(str, options))
                 raise UsageError(f"blocks.{b}.attending is {block.attending}; {self.name} allows {allowed}.")
-            genes[position] = self._units(b).index(block.attending)
+            genes[position] = options.index(block.attending)
             for detail, at in zip(DETAILS, self.dependents(position), strict=True):
-                value = getattr(block, detail)
+                value = vars(block)[detail]
                 if detail in self.searched(block.attending):
                     genes[at] = self.option(at, value)
                 elif value != (self.usual[detail] if detail in self._used(block.attending) else None):
@@ -271,17 +277,20 @@ class GLiTSpace(Space):
         return tuple(genes)
 
     def from_dict(self, value: object) -> GLiTArchitecture:
-        """Read and check membership."""
+        """Read an architecture back; UsageError where it is not in this space."""
         return self.decode(self.encode(GLiTArchitecture.from_dict(value)))
 
     def from_released(self, distribution: Sequence[int], indices: Sequence[int]) -> GLiTArchitecture:
-        """The network of the released encoding: attending groups, and the number of each block's candidate, in which
-        the first of its searched details counts threefold.
+        """The network of the released encoding, which has two numbers for each block.
+
+        Args:
+            distribution: attending groups.
+            indices: 3 i + j, where i and j index the values of the two searched details in their order.
         """
         genes = [0] * len(self.choices)
-        for (_, b, position), units, index in zip(self.blocks(()), distribution, indices, strict=True):
-            genes[position] = self._units(b).index(units)
-            for detail in reversed(self.searched(units)):
+        for (_, b, position), attending, index in zip(self.blocks(()), distribution, indices, strict=True):
+            genes[position] = self._attending_options(b).index(attending)
+            for detail in reversed(self.searched(attending)):
                 at = position + 1 + DETAILS.index(detail)
                 index, genes[at] = divmod(index, len(self.choices[at].values))
         return self.decode(tuple(genes))
@@ -303,15 +312,15 @@ class GLiTSpace(Space):
         return replace(self, widths=(width,))
 
     def first_level(self) -> "GLiTSpace":
-        """The distributions, with every detail at its usual value."""
+        """The distributions of attending groups over blocks, every detail at its usual value."""
         return replace(self, details=False)
 
     def second_level(self, distribution: Sequence[int]) -> "GLiTSpace":
-        """The details under a distribution."""
+        """The details, with the attending groups of each block fixed."""
         return replace(self, distribution=tuple(distribution))
 
     def plain_transformer(self, width: int) -> GLiTArchitecture:
-        """All blocks global with their usual details: the ViT or DeiT of this width."""
+        """The ViT or DeiT of this width: all blocks global, with their usual details."""
         block = GLiTBlock(self.groups, ratio=1.0, mlp=self.usual["mlp"])
         return GLiTArchitecture(self.patch, width, self.heads, self.groups, (block,) * self.depth)
 
@@ -325,9 +334,9 @@ class GLiTSpace(Space):
     def _candidates_of_block(self, position: int) -> list[Genes]:
         """Genes of one block, each candidate once."""
         candidates: list[Genes] = []
-        for option, units in enumerate(self._units(self.operator_positions.index(position))):
+        for option, attending in enumerate(self._attending_options(self.operator_positions.index(position))):
             lengths = [
-                len(self.choices[at].values) if detail in self.searched(units) else 1
+                len(self.choices[at].values) if detail in self.searched(attending) else 1
                 for detail, at in zip(DETAILS, self.dependents(position), strict=True)
             ]
             candidates += [(option, *details) for details in product(*map(range, lengths))]

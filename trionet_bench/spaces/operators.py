@@ -1,8 +1,7 @@
-"""The spatial operators: what spaces, systems, records and reports know of each before one is built.
+"""Declarations of the spatial operators: all that spaces, systems, records and reports need without building one.
 
-An operator is declared here and built in ``networks/operators/``, which loads torch with the first network. One that is
-not part of the package is declared in a file of its own and registered by ``OPERATORS.register(SPEC)``; see
-``docs/adding-operator.md``.
+Their implementations are in ``networks/operators/`` and load torch on first use. An operator outside the package is
+registered by ``OPERATORS.register(SPEC)``, see ``docs/adding-operator.md``.
 """
 
 import re
@@ -16,7 +15,7 @@ from trionet_bench.registry import Registry, resolve
 
 LineStyle = str | tuple[float, tuple[float, ...]]  # as matplotlib takes it
 
-# Names that mean something else already in a network, its blocks, a suite's models and spaces.
+# Reserved names: parts of a network, fields of a block or of a suite's model, dimensions of a space.
 _PARTS = {"reduce", "reduce_norm", "expand", "expand_norm", "shortcut", "shortcut_norm"}
 _PARTS |= {"pointwise", "stem", "classifier", "mlp"}
 _FIELDS = {"operator", "expansion", "stage", "block", "macs", "share", "resolution", "width", "mid_width", "mlp"}
@@ -30,13 +29,13 @@ class Option:
     """A setting of an operator that a search chooses, such as the side of a window.
 
     Args:
-        name: in an architecture, a suite and a record.
+        name: name in architectures, suites and records.
         dimension: name of the list of its values in a space.
-        values: the list of a space that does not give one, from cheapest to most expensive.
+        values: default of that list, from cheapest to most expensive.
         kind: which numbers are valid; all are above 0.
-        nested: whether the weights at the largest value hold those at any other. A supernet takes its shapes from the
-            largest value alone where they do, else from every value.
-        abbreviation: stands before the value where a network is written out; empty where the value is left out there.
+        nested: whether the weights at the largest value contain those at any other. A supernet then takes its shapes
+            from the largest value alone, else from every value.
+        abbreviation: prefix of the value where a network is printed; empty where it is not printed.
     """
 
     name: str
@@ -52,18 +51,18 @@ class OperatorSpec:
     """One spatial operator. Specs are compared by identity.
 
     Args:
-        name: in spaces, suites and records; also the name of its module within a block, and so of its weights.
-        code: one lower-case letter that stands for it where a network is written with one character a block.
-        label: what it is called in a legend.
-        skeleton: kind of the spaces and networks that it is for: ``resnet`` or ``glit``.
+        name: name in spaces, suites and records, and of its module within a block.
+        code: one lower-case letter, for networks written with one character a block.
+        label: name in legends.
+        skeleton: kind of its spaces and networks: ``resnet`` or ``glit``.
         builder: ``module:function``, imported on first use, or the function; see ``networks.operators.base``.
-        options: settings that change it, each with the value that stand-alone networks take.
-        uses_local_terms: whether ``local_terms`` of a ResNet architecture changes it.
-        channels_last: whether it trains faster on a CPU when the channels of a pixel lie together in memory.
+        options: its options, each with the value of stand-alone networks.
+        uses_local_terms: whether ``local_terms`` of a ResNet architecture has an effect on it.
+        channels_last: whether it trains faster on a CPU in the memory format channels last.
         colour, hatch, marker, line: how figures draw it; ``colour`` is ``#rrggbb``, the others are matplotlib's.
         dark_colour: replaces ``colour`` on dark pages; empty where ``colour`` is light enough.
 
-    UsageError where the name or the code is malformed, or a name means something else already.
+    UsageError where the name or the code is malformed, or a name is reserved.
     """
 
     name: str
@@ -92,7 +91,7 @@ class OperatorSpec:
 
     @cached_property
     def build(self) -> Callable[..., object]:
-        """The builder itself."""
+        """The builder, imported where it is a reference; TypeError where that names no function."""
         if not isinstance(self.builder, str):
             return self.builder
         built = resolve(self.builder)
@@ -107,16 +106,16 @@ def _clash(new: OperatorSpec, old: OperatorSpec) -> str | None:
         return f'the code "{new.code}" is taken; choose another letter.'
     if new.colour.lower() == old.colour.lower():
         return f"the colour {new.colour} is taken; choose another."
-    for ours in new.options if new.skeleton == old.skeleton else ():
-        for theirs in old.options:
-            if ours != theirs and (ours.name == theirs.name or ours.dimension == theirs.dimension):
-                return f'its option "{theirs.name}" is another one; share the declaration, or take another name.'
+    for option in new.options if new.skeleton == old.skeleton else ():
+        for other in old.options:
+            if option != other and (option.name == other.name or option.dimension == other.dimension):
+                return f'its option "{other.name}" is another one; share the declaration, or take another name.'
     return None
 
 
 KERNEL = Option("kernel", "kernels", (3,), "odd numbers", abbreviation="k")  # side in pixels
 WINDOW = Option("window", "windows", (3, 5, 7), "odd numbers", abbreviation="w")  # side in pixels
-# At one width fewer heads have more dimensions each.
+# Not nested: at one width fewer heads have more dimensions each.
 HEADS = Option("heads", "heads", (4, 8), nested=False, abbreviation="h")
 QK = Option("qk", "qk", (0.5, 1.0), "numbers")  # query and key size over mid width
 V = Option("v", "v", (0.5, 1.0), "numbers")  # value size over mid width
@@ -194,12 +193,12 @@ OPERATORS: Registry[OperatorSpec] = Registry("operator", (CONV, LOCAL, AXIAL, GL
 
 
 def operators_for(skeleton: str) -> list[OperatorSpec]:
-    """All registered operators for one kind of space, in the order of registration."""
+    """The registered operators of one kind of space, in the order of registration."""
     return [spec for spec in OPERATORS if spec.skeleton == skeleton]
 
 
 def options_of(specs: Iterable[OperatorSpec]) -> dict[str, Option]:
-    """The options of some operators by name, those that several share once, in order of first appearance."""
+    """The options of some operators by name, each once, in the order of first appearance."""
     options: dict[str, Option] = {}
     for spec in specs:
         for option in spec.options:

@@ -1,4 +1,4 @@
-"""Spaces and architectures from and to plain JSON values."""
+"""Reading and checking the plain JSON values of spaces and architectures."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -8,7 +8,10 @@ from trionet_bench.errors import UsageError, nearest
 
 
 def read_mapping(value: object, place: str, allowed: list[str], required: Collection[str]) -> dict[str, Any]:
-    """A copy of a mapping; UsageError naming ``place`` where it is none, or has unknown keys or lacks required ones."""
+    """A copy of a mapping.
+
+    UsageError naming ``place`` where ``value`` is no mapping, has a key that is not allowed, or lacks a required one.
+    """
     if not isinstance(value, Mapping):
         raise UsageError(f"{place} must be a mapping, not {value!r}.")
     for key in value:
@@ -27,7 +30,7 @@ def read_fields(kind: type, value: object, place: str) -> dict[str, Any]:
 
 
 def read_entries(value: Mapping[str, Any], key: str) -> list[Any]:
-    """The list under ``key``; UsageError where it is none."""
+    """The list under ``key``; UsageError where it is no list."""
     if not isinstance(value[key], list | tuple):
         raise UsageError(f"{key} must be a list, not {value[key]!r}.")
     return list(value[key])
@@ -46,7 +49,7 @@ def as_tuples(value: object) -> Any:
 
 
 def check_names(space: str, dimension: str, values: object, allowed: Sequence[str]) -> None:
-    """UsageError unless a dimension of a space is a tuple of different names, all of them allowed."""
+    """UsageError unless ``values`` is a tuple of different names that are all allowed; it names the dimension."""
     if not isinstance(values, tuple) or not values or len({*map(str, values)}) < len(values):
         raise UsageError(
             f"space {space}: {dimension} must be a list of different names, not {as_lists(values)}; "
@@ -58,7 +61,11 @@ def check_names(space: str, dimension: str, values: object, allowed: Sequence[st
 
 
 def check_numbers(space: str, dimension: str, values: object, kind: str = "whole numbers") -> None:
-    """UsageError unless a dimension of a space is a tuple of rising numbers above 0, by ``kind`` whole or odd ones."""
+    """UsageError unless ``values`` is a tuple of increasing numbers above 0; it names the dimension.
+
+    Args:
+        kind: ``numbers``, ``whole numbers`` or ``odd numbers``.
+    """
 
     def fits(value: object) -> bool:
         if isinstance(value, bool) or not isinstance(value, int if kind != "numbers" else int | float):

@@ -1,4 +1,4 @@
-"""The named spaces, and how a suite file's ``space:`` becomes one."""
+"""The named spaces, and the space that a suite file's ``space:`` stands for."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -82,9 +82,10 @@ KINDS: Mapping[str, Space] = {space.kind: space for space in reversed(NAMED)}  #
 
 
 def resolve_space(value: str | Mapping[str, Any]) -> Space:
-    """A named space, or ``{base: NAME, dimension: [...], ...}``; UsageError for what is unknown.
+    """The space that a name, or a mapping ``{base: NAME, dimension: [...], ...}``, stands for.
 
-    Without a base, dimensions change the first named space of their ``kind``, a resnet unless it is said.
+    Without a base the dimensions change the first named space of ``kind``, by default ``resnet``. UsageError for an
+    unknown name, kind or dimension.
     """
     if isinstance(value, str):
         if value not in SPACES:
@@ -101,7 +102,10 @@ def resolve_space(value: str | Mapping[str, Any]) -> Space:
 
 
 def space_for(kind: str, resolution: int) -> Space:
-    """The first named space of a kind that is made for the largest images not above ``resolution``."""
+    """The first named space of a kind among those with the largest resolution that is not above ``resolution``.
+
+    Where all are above it, those with the resolution of the first named space.
+    """
     spaces = [space for space in NAMED if space.kind == kind]
     nearest_size = max((s.resolution for s in spaces if s.resolution <= resolution), default=spaces[0].resolution)
     return next(space for space in spaces if space.resolution == nearest_size)

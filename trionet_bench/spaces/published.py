@@ -1,4 +1,4 @@
-"""Networks of the literature as members of our spaces at 224 pixels: what ``profile`` knows by name.
+"""Networks of the literature as architectures of the spaces at 224 pixels; ``profile`` takes their names.
 
 ResNet (He et al. 2016, arXiv 1512.03385; 26 and 38 as in arXiv 1906.05909: one or two blocks fewer in each stage),
 stand-alone local attention with a convolution stem (arXiv 1906.05909), the same with position-sensitive attention
@@ -29,7 +29,7 @@ CONV = Block("conv", 0.25, kernel=3)
 LOCAL = Block("local", 0.25, window=7, heads=8, qk=1.0, v=1.0)
 AXIAL = Block("axial", 0.5, heads=8, qk=0.5, v=1.0)
 
-# Attending groups of each block, and the number of its candidate among the nine of its kind.
+# As in the released code: attending groups of each block, and the index of its details (``GLiTSpace.from_released``).
 GLIT_TINY_FOUND = (3, 0, 1, 3, 0, 1, 3, 1, 0, 3, 0, 3), (1, 4, 8, 4, 8, 8, 3, 6, 8, 4, 5, 8)
 
 PUBLISHED: dict[str, Architecture] = {
@@ -45,7 +45,7 @@ PUBLISHED: dict[str, Architecture] = {
 
 
 def published(name: str) -> Architecture:
-    """The network of that name; UsageError with the nearest where there is none."""
+    """The published network of this name; UsageError with the nearest name where there is none."""
     if name not in PUBLISHED:
         raise UsageError(f'unknown network "{name}"; {nearest(name, list(PUBLISHED))}')
     return PUBLISHED[name]

@@ -3,7 +3,7 @@
 Known of the paper (Pi et al. 2021, arXiv 2111.07547): the three operators; two 1x1 convolutions shared between them;
 expansions 1/8, 1/4, 1/2; windows, heads and query/key/value sizes are searched. The lists of depths, widths, windows
 and heads are our choice, made so that ResNet, stand-alone local attention (arXiv 1906.05909) and Axial-ResNet (arXiv
-2003.07853) are members at 224 pixels.
+2003.07853) are among the architectures at 224 pixels.
 """
 
 import math
@@ -109,7 +109,7 @@ class ResNetArchitecture:
 
 @dataclass(frozen=True)
 class StageChoices:
-    """What a stage may be: how many blocks, how wide; its stride is fixed."""
+    """The choices of a stage, depth in blocks and width in channels, and its fixed stride."""
 
     depths: tuple[int, ...]
     widths: tuple[int, ...]
@@ -120,15 +120,17 @@ class StageChoices:
 class ResNetSpace(Space):
     """All networks of one ResNet-like skeleton. Lists are ordered from cheapest to most expensive.
 
-    Genes: stem width, local terms; per stage depth and width; per block operator, expansion and ``options``. Whichever
-    operators a space holds, it has the options of the paper's three, so that a subset of the operators has the genes of
-    all; further operators append theirs.
+    Genes: stem width, local terms; per stage depth and width; per block operator, expansion and the operators' options.
+    The options of the paper's three operators are always among the genes, so that spaces of a subset of these have
+    equal genes; the options of other operators follow.
 
     Args:
-        stem: see ``ResNetArchitecture``.
+        resolution: side of the images in pixels.
+        stem, stem_widths, local_terms: see ``ResNetArchitecture``.
         operators: names of registered operators.
-        dimensions: lists of values of the operators' options, such as ``windows=(3, 5)``; the ``Option``'s own where
-            none is given.
+        expansions: mid width of a block over its output width.
+        dimensions: values of the operators' options by ``Option.dimension``, such as ``windows=(3, 5)``; by default
+            ``Option.values``.
 
     UsageError naming the first dimension that is unknown or has impossible values.
     """
@@ -188,17 +190,17 @@ class ResNetSpace(Space):
 
     @property
     def specs(self) -> tuple[OperatorSpec, ...]:
-        """The declarations of its operators, in their order."""
+        """The declarations of the operators, in the order of ``operators``."""
         return tuple(map(OPERATORS.get, self.operators))
 
     @cached_property
     def options(self) -> dict[str, Option]:
-        """The options that are genes of a block by name, in the order of the genes."""
+        """The options among the genes of a block by name, in the order of the genes."""
         return options_of([*map(OPERATORS.get, TRIO), *self.specs])
 
     @cached_property
     def _block_genes(self) -> dict[str, tuple[Value, ...]]:
-        """The genes of a block in order, each with its values."""
+        """Name and values of the genes of a block, in order."""
         details = {name: self.dimensions[option.dimension] for name, option in self.options.items()}
         return {"operator": self.operators, "expansion": self.expansions, **details}
 
@@ -208,7 +210,7 @@ class ResNetSpace(Space):
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
-        """Stem and local terms, then per stage its shape and the genes of its deepest form."""
+        """Stem width and local terms; then per stage depth, width, and the genes of all blocks of the largest depth."""
         choices = [Choice("stem_width", self.stem_widths, "shape"), Choice("local_terms", self.local_terms, "shape")]
         for s, stage in enumerate(self.stages):
             choices += [Choice("depth", stage.depths, "shape", s), Choice("width", stage.widths, "shape", s)]
@@ -248,11 +250,11 @@ class ResNetSpace(Space):
         return frozenset(spec.name for spec in self.specs if spec.uses_local_terms)
 
     def candidates(self, operator_position: int) -> tuple[int, ...]:
-        """Products of the options that each operator has; expansion is common to all and left out."""
+        """For each operator, the number of combinations of its options, without expansion, which all have."""
         return tuple(math.prod(len(self.dimensions[o.dimension]) for o in spec.options) for spec in self.specs)
 
     def canonical(self, genes: Genes) -> Genes:
-        """Zero for genes of blocks beyond the depth, of options that the operator lacks, of local terms without use."""
+        """Zero for blocks beyond the depth, options that the operator lacks, and local terms that no block uses."""
         result = [0] * len(genes)
         result[0] = genes[0]
         for start in self._stage_starts:
@@ -282,7 +284,7 @@ class ResNetSpace(Space):
         return {}
 
     def _block(self, genes: Genes) -> Block:
-        """The block that some genes stand for, made once: a search decodes the same few a million times."""
+        """The block that these genes stand for, made once: a search decodes the same few a million times."""
         block = self._known_blocks.get(genes)
         if block is None:
             active = self._active[genes[0]]
@@ -296,7 +298,7 @@ class ResNetSpace(Space):
         return block
 
     def encode(self, architecture: Architecture) -> Genes:
-        """Canonical genes; UsageError naming the first value outside the space."""
+        """Canonical genes of an architecture; UsageError naming the first value outside the space."""
         if not isinstance(architecture, ResNetArchitecture):
             raise UsageError(f"{self.name} holds no {type(architecture).__name__}.")
         if architecture.stem != self.stem:
@@ -337,11 +339,11 @@ class ResNetSpace(Space):
         return genes
 
     def from_dict(self, value: object) -> ResNetArchitecture:
-        """Read and check membership; what comes back is the space's own value for this network."""
+        """Read an architecture back, in the canonical form of this space; UsageError where it is not in the space."""
         return self.decode(self.encode(ResNetArchitecture.from_dict(value)))
 
     def to_dict(self) -> dict[str, Any]:
-        """The dimensions, with lists for tuples."""
+        """All dimensions, with lists for tuples."""
         stages = [{"depths": s.depths, "widths": s.widths, "stride": s.stride} for s in self.stages]
         fixed = {"name": self.name, "resolution": self.resolution, "stem": self.stem, "stem_widths": self.stem_widths}
         lists = {"operators": self.operators, "expansions": self.expansions, **self.dimensions}
@@ -349,9 +351,9 @@ class ResNetSpace(Space):
         return {name: plain.as_lists(value) for name, value in values.items()}
 
     def cover(self) -> Iterator[ResNetArchitecture]:
-        """Per operator the biggest network, at every value of options that are not nested (fewer heads are larger ones)
-        and with all local terms that matter; and networks whose shortcuts have weights where the biggest one's are
-        plain.
+        """For each operator its biggest network, at every value of options that are not nested and of local terms.
+
+        Also networks with a projection shortcut where that of the biggest network is the identity.
         """
         genes_of_block = [*self._block_genes]
         for spec in self.specs:
@@ -375,8 +377,9 @@ class ResNetSpace(Space):
                     yield self.decode(self.extreme({before: first, here: second}, biggest=True))
 
     def with_dimensions(self, **dimensions: Any) -> "ResNetSpace":
-        """A copy with other lists, those of the options of other operators among them; UsageError for a dimension that
-        does not exist.
+        """A copy with some dimensions replaced; UsageError for an unknown dimension.
+
+        Dimensions of operators that are not in the copy are dropped.
         """
         values = {name: plain.as_tuples(value) for name, value in dimensions.items()}
         if "stages" in values:
