@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a suite, as one sentence that names file, line, key and the nearest allowed name."""
+"""Validation errors of pydantic as one sentence that names file, line, key and the nearest allowed name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,19 +8,24 @@ from pydantic import BaseModel, ValidationError
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.suite.yaml12 import Document, Place
 
-Describe = Callable[[Place], tuple[str, list[str]]]
+Describe = Callable[[Place], tuple[str, list[str]]]  # title and allowed keys of the part at a place
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A part of a suite whose keys are the fields of a model and some others; what it is called, at any depth."""
+    """A part of a suite with the fields of a pydantic model.
+
+    Args:
+        title: what messages call it, such as ``model "conv"``.
+        others: keys that it may have besides the fields of ``model``.
+    """
 
     title: str
     others: tuple[str, ...]
     model: type[BaseModel]
 
     def at(self, place: Place) -> tuple[str, list[str]]:
-        """Title and allowed keys at ``place`` within this part."""
+        """Title and allowed keys at ``place``, relative to this part."""
         if not place:
             return self.title, [*self.others, *self.model.model_fields]
         model = self.model
@@ -34,8 +39,13 @@ class Owner:
 
 
 def explained(error: ValidationError, document: Document, start: Place, describe: Describe) -> UsageError:
-    """The first fault below ``start``; ``describe`` gives title and allowed keys of the part that a key belongs to."""
-    # A misspelt key also leaves the right one missing; the spelling is what helps.
+    """The UsageError for the first fault of a validation.
+
+    Args:
+        start: place of the validated value in the document.
+        describe: title and allowed keys at a place relative to ``start``.
+    """
+    # A misspelt key is also a missing one; the message about the spelling is the helpful one.
     fault = min(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
     at: Place = tuple(fault["loc"])
     place = (*start, *at)

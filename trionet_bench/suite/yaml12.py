@@ -1,4 +1,4 @@
-"""YAML files as plain values that remember their lines, under the rules of YAML 1.2.
+"""YAML files under the rules of YAML 1.2, as plain values with the line of each.
 
 PyYAML alone reads ``1e-3`` as text, ``no`` as False, ``010`` as eight and ``1:30`` as ninety, and keeps the last of two
 equal keys without a word.
@@ -47,9 +47,11 @@ _SCALARS: Mapping[str, Callable[[str], Any]] = {
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file: its plain value, and where each part of it was written.
+    """A YAML file, or one joined with a file that it extends.
 
     Args:
+        value: mapping of plain values.
+        text: content of the file at ``path``.
         lines: file and line of each key and list item, by its path from the top.
     """
 
@@ -59,12 +61,12 @@ class Document:
     lines: Mapping[Place, tuple[Path, int]] = field(repr=False)
 
     def error(self, place: Place, message: str) -> UsageError:
-        """An error that begins with file and line of ``place``, or of the closest part around it that was written."""
+        """An error whose message starts with the file and line of ``place``, as ``where`` gives them."""
         path, line = self.where(place)
         return UsageError(f"{path}:{line}: {message}")
 
     def where(self, place: Place) -> tuple[Path, int]:
-        """File and line of ``place``, or of the closest part around it that was written."""
+        """File and line of ``place``, or of the innermost part around it that a file contains."""
         known: Place = ()
         for part in place:
             if (*known, part) in self.lines:
@@ -90,7 +92,10 @@ class Document:
 
 
 def read_yaml(path: Path, text: str | None = None) -> Document:
-    """The mapping in a YAML file; UsageError with file and line where it is not one."""
+    """The mapping in a YAML file, or in ``text`` as the content of ``path``.
+
+    UsageError with file and line where it cannot be read, is not valid YAML or no mapping.
+    """
     if text is None:
         try:
             text = path.read_text(encoding="utf-8")
@@ -116,7 +121,7 @@ def read_yaml(path: Path, text: str | None = None) -> Document:
 
 @dataclass(frozen=True)
 class _Walk:
-    """One pass over a document's nodes."""
+    """Conversion of the nodes of a document; ``within`` has the identities of the nodes around the current one."""
 
     path: Path
     lines: dict[Place, tuple[Path, int]]
