@@ -1,6 +1,7 @@
 """``trionet-bench data``: what it prints, its JSON, its exit codes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from trionet_bench.cli.main import main
+from trionet_bench.data import content
 
 
 def run(*arguments: str) -> Result:
@@ -64,6 +66,42 @@ def test_check_lists_broken_images_and_ends_with_code_4(birds: Path):
     document = json.loads(run("check", "folder:birds", "--data-root", str(birds), "--json").stdout)
     assert [entry["image"] for entry in document["broken"]] == ["train/crow/1.png"]
     assert document["counts"] == {"train": 6, "val": 6}
+
+
+def test_check_says_how_a_set_is_known(birds: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRIONET_BENCH_CACHE", str(birds / "cache"))
+    monkeypatch.setattr(content, "SAMPLED_ABOVE", 0)  # as if it were large
+    monkeypatch.setattr(content, "SAMPLE_FILES", 3)
+
+    def check(*options: str) -> tuple[str, dict[str, object]]:
+        arguments = ("check", "folder:birds", "--data-root", str(birds), *options)
+        return run(*arguments).stdout, json.loads(run(*arguments, "--json").stdout)
+
+    shown, document = check()
+    assert "Known by names, sizes and a sample of its files; --full reads all of them" in shown
+    assert document["identity"] == "sample"
+    for options in (("--full",), ()):  # from then on also without it
+        shown, document = check(*options)
+        assert f"Known by its content: {str(document['fingerprint'])[:16]}." in shown
+        assert (document["identity"], document["decoders"]) == ("content", [])
+
+
+def test_check_names_an_image_of_too_many_pixels_and_its_size(birds: Path):
+    scan = birds / "birds/train/crow/1.png"
+    scan.write_bytes(b"P5\n20000 10000\n255\n")  # the header alone, of a PGM file
+    done = run("check", "folder:birds", "--data-root", str(birds))
+    assert done.exit_code == 4
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("broken")]
+    assert line.startswith(
+        "broken: train/crow/1.png: it has 20000 x 10000 pixels, more than 178 million; save it smaller"
+    )
+
+
+def test_check_names_what_is_no_file(birds: Path):
+    os.mkfifo(birds / "birds/train/crow/pipe.png")
+    done = run("check", "folder:birds", "--data-root", str(birds))
+    assert done.exit_code == 4
+    assert "broken: train/crow/pipe.png: it is no regular file" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -51,13 +51,16 @@ def list_sets(name: str | None, data_root: Path, as_json: bool) -> None:
 @click.argument("source")
 @data_root_option
 @click.option("--workers", type=click.IntRange(min=1), help="Threads that decode.  [default: all cores]")
+@click.option(
+    "--full", is_flag=True, help="Also read every byte anew; a set above 20 GB is from then on known by all of them."
+)
 @json_option
-def check(source: str, data_root: Path, workers: int | None, as_json: bool) -> None:
+def check(source: str, data_root: Path, workers: int | None, full: bool, as_json: bool) -> None:
     """Open SOURCE, a URI or a known name, and decode every image of it. Exit code 4 if any is broken."""
     from trionet_bench.data.inspection import inspect_source
     from trionet_bench.data.sources.catalogue import named_uri
 
-    inspection = inspect_source(named_uri(source), data_root, workers)
+    inspection = inspect_source(named_uri(source), data_root, workers, full)
     click.echo(json.dumps({"schema": 1, **inspection.to_dict()}) if as_json else _inspection_text(inspection))
     if inspection.broken:
         raise click.exceptions.Exit(DATA_MISSING)
@@ -108,6 +111,17 @@ def _inspection_text(inspection: "Inspection") -> str:
         *(f"broken: {image.item}: {image.reason}" for image in broken),
     ]
     lines += [f"Licence: {index.licence}", f"Cite: {index.citation}"] if index.licence else []
+    lines.append(_identity_text(inspection))
     total = sum(index.counts.values())
     lines.append(f"{len(broken)} of {total} images are broken." if broken else f"All {total} images are whole.")
     return "\n".join(lines)
+
+
+def _identity_text(inspection: "Inspection") -> str:
+    index = inspection.index
+    decoded = f", decoded by {', '.join(index.decoders)}" if index.decoders else ""
+    if index.identity == "sample":
+        known = "names, sizes and a sample of its files; --full reads all of them"
+    else:
+        known = "its content"
+    return f"Known by {known}: {index.fingerprint[:16]}{decoded}."

@@ -27,6 +27,8 @@ class Inspection:
             "native_size": index.native_size,
             "flip_safe": index.flip_safe,
             "fingerprint": index.fingerprint,
+            "identity": index.identity,
+            "decoders": list(index.decoders),
             "licence": index.licence,
             "citation": index.citation,
             "warnings": list(index.warnings),
@@ -34,7 +36,15 @@ class Inspection:
         }
 
 
-def inspect_source(uri: str, data_root: Path | None = None, workers: int | None = None) -> Inspection:
-    """Open a source and decode every image of it in ``workers`` threads; errors as of ``open_source``."""
-    index = open_source(uri, data_root)
+def inspect_source(
+    uri: str, data_root: Path | None = None, workers: int | None = None, full: bool = False
+) -> Inspection:
+    """Open a source and decode every image of it; errors as of ``open_source``.
+
+    Args:
+        data_root: folder of the named sets.
+        workers: threads that decode; one for each core when not given.
+        full: read every byte anew to identify the set, however large it is.
+    """
+    index = open_source(uri, data_root, reread=full, identity="content" if full else None)
     return Inspection(index, find_broken_images(index, workers))
