@@ -26,11 +26,13 @@ def test_one_version_everywhere(setup: ConfigParser):
     assert newest.split()[1] == trionet_bench.__version__
 
 
-def test_every_pattern_of_package_data_matches_a_file(setup: ConfigParser):
-    patterns = setup["options.package_data"]["trionet_bench"].split()
-    assert "py.typed" in patterns
+def test_package_data_are_the_files_that_are_no_modules(setup: ConfigParser):
     package = ROOT / "trionet_bench"
-    assert [pattern for pattern in patterns if not any(package.glob(pattern))] == []
+    patterns = setup["options.package_data"]["trionet_bench"].split()
+    matched = {pattern: set(package.glob(pattern)) for pattern in patterns}
+    assert [pattern for pattern, files in matched.items() if not files] == []
+    others = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert others - set().union(*matched.values()) == set()
 
 
 def test_requirements_name_no_package_twice(setup: ConfigParser):
