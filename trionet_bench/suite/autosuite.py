@@ -1,9 +1,8 @@
-"""A suite for a data set that nobody wrote one for: resolution, space, budget and epochs chosen from the data, with
-reasons.
+"""A suite made from a data set alone: resolution, space, budget and epochs follow from the data, each with a reason.
 
-All rules are our choice. The quick setting is for a first look on a CPU: it spends about ``QUICK_STEPS`` training steps
-on each network, of few images, since many such steps teach more than few of many. The full setting takes the recipe for
-small sets and as many epochs as it says.
+All rules are our choice. The quick setting is for a first look on a CPU: about ``QUICK_STEPS`` training steps a network
+in small batches, since many small steps teach more than few large ones of equal cost. The full setting is the
+recipe for small sets with its number of epochs.
 """
 
 import math
@@ -28,11 +27,11 @@ from trionet_bench.systems import load_system
 
 QUICK_STEPS = 800
 QUICK_BATCH = 32
-QUICK_CROPS = 24  # epochs from which images are seen often enough to be worth shifting
-QUICK_SUPERNET = 1 / 2  # of the epochs
-QUICK_TRANSFORMER_LR = 0.004  # AdamW's for transformers; convolutions and ResNets with attention like 0.01 better
-QUICK_IMAGES = 6_000  # of a large set; a few epochs of them are about the quick number of steps
-QUICK_RESOLUTION = 32  # photographs of 48 or 64 pixels take longer and, in so few steps, are learnt no better
+QUICK_CROPS = 24  # epochs; with fewer, images are seen too rarely for random crops to help
+QUICK_SUPERNET = 1 / 2  # epochs of the supernet over those of a network
+QUICK_TRANSFORMER_LR = 0.004  # of AdamW for transformers; the quick recipe has 0.01
+QUICK_IMAGES = 6_000  # train images used of a large set: about 4 epochs in QUICK_STEPS
+QUICK_RESOLUTION = 32  # 48 or 64 pixels take longer and are learnt no better in QUICK_STEPS
 QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 48: "conv7-pool"}  # the first stage then sees 12x12 or 16x16 positions
 _SEARCHED: dict[str, dict[str, Any]] = {
     "trionet": {"system": "trionet"},
@@ -43,7 +42,7 @@ _SEARCHED: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the person asked for; None leaves it to the data."""
+    """What a suite is to contain by request; None where the data decide."""
 
     models: tuple[str, ...] = (*TRIO, "trionet")
     budget: int | None = None
@@ -55,13 +54,13 @@ class Wishes:
 
     @property
     def quick_recipe(self) -> bool:
-        """Whether the quick setting also says how to train."""
+        """Whether the recipe is the quick one."""
         return self.quick and not self.recipe
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A suite file's content, and why it is as it is, a line a choice."""
+    """The content of a suite file, with one line of reason for each choice in it."""
 
     name: str
     content: dict[str, Any]
@@ -69,13 +68,13 @@ class Proposal:
 
     @property
     def text(self) -> str:
-        """The suite file, with the reasons in its head."""
+        """The text of the suite file, which starts with the reasons as comments."""
         head = "".join(f"# {reason}\n" for reason in self.reasons)
         return head + yaml.safe_dump(self.content, sort_keys=False, default_flow_style=None, width=120)
 
 
 def _models() -> dict[str, dict[str, Any]]:
-    """What a suite says of each model that a person may ask for: every operator alone, and the searched ones."""
+    """The entries of all models that may be requested: every operator alone, and the searched mixes."""
     alone: dict[str, dict[str, Any]] = {}
     for spec in operators_for(RESNET_NANO.kind):
         alone[spec.name] = {"system": "standalone", "operator": spec.name}
@@ -155,7 +154,7 @@ def _resolution(index: Index, wishes: Wishes, reasons: list[str]) -> int:
 
 
 def _space(resolution: int, wishes: Wishes, reasons: list[str]) -> str | dict[str, Any]:
-    """As the suite file says it."""
+    """The ``space`` of the suite file."""
     if wishes.quick and resolution in QUICK_STEMS:
         stem = QUICK_STEMS[resolution]
         reasons.append(f"space resnet-nano with stem {stem}: quick; its first stage sees few positions")
@@ -226,7 +225,7 @@ def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict
 
 
 def _entry(model: str, recipe: str | dict[str, Any], wishes: Wishes, reasons: list[str]) -> dict[str, Any]:
-    """What the suite says of a model."""
+    """The entry of a model in the suite file."""
     entry = _models()[model]
     if entry["system"] != "glit" or not isinstance(recipe, dict) or not wishes.quick_recipe:
         return entry

@@ -1,4 +1,4 @@
-"""A suite file as typed values: every key checked, every name resolved, every fault told with file and line."""
+"""A suite file as typed values: every key checked, every name resolved, every fault reported with file and line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from trionet_bench.training.recipe import Recipe, RecipeError, resolve_recipe
 
 SUFFIXES = (".yaml", ".yml")
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # names become folders
-_JOINED = ("datasets", "models")  # what a suite that extends another adds to, entry by entry
+_MERGED = ("datasets", "models")  # joined entry by entry with those of the suite that is extended
 
 
 def _macs(value: Any) -> int:
@@ -90,7 +90,7 @@ class SuiteFile(Strict):
 
 @dataclass(frozen=True)
 class Model:
-    """A competitor of a suite with everything that it resolved to. ``space`` is its own, or what the suite says."""
+    """A model of a suite with its names resolved. ``space`` is what the model names, else the suite's."""
 
     system: str
     options: BaseModel
@@ -126,22 +126,22 @@ class Suite:
 
 
 def shipped_folder() -> Path:
-    """Where the suites lie that come with the program."""
+    """The folder of the shipped suites."""
     return Path(__file__).parents[1] / "shipped"
 
 
 def shipped_suites() -> dict[str, Path]:
-    """The suites that can be run by name."""
+    """Name and file of each shipped suite."""
     return {path.stem: path for path in sorted(shipped_folder().glob("*.yaml"))}
 
 
 def load_suite(name: str | Path) -> Suite:
-    """The suite in a file, or the shipped suite of that name; UsageError for every fault in it."""
+    """The suite in a file, or the shipped suite of that name; UsageError for the first fault in it."""
     return _suite(read_document(name))
 
 
 def read_document(name: str | Path) -> Document:
-    """The suite's text and plain value, joined with the suite that it extends."""
+    """The file of a suite as a document, joined with the file that it extends."""
     document = read_yaml(find_suite(name))
     if "extends" not in document.value:
         return document
@@ -152,11 +152,16 @@ def read_document(name: str | Path) -> Document:
     base = read_yaml(find_suite(document.value["extends"], document.path.parent))
     if "extends" in base.value:
         raise document.error(("extends",), f"{base.path} extends another suite itself; one level is the limit.")
-    return document.over(base, _JOINED)
+    return document.over(base, _MERGED)
 
 
 def find_suite(name: str | Path, folder: Path = Path()) -> Path:
-    """The file that a name or path means; UsageError with the nearest shipped name where there is none."""
+    """The file of a suite; UsageError with the nearest shipped name where there is none.
+
+    Args:
+        name: name of a shipped suite, or a path.
+        folder: where a relative path starts.
+    """
     shipped = shipped_suites()
     if str(name) in shipped:
         return shipped[str(name)]
@@ -174,7 +179,7 @@ _ALIASES = [field.alias or name for name, field in SuiteFile.model_fields.items(
 
 
 def _owner(place: Place) -> tuple[str, list[str]]:
-    """What a person calls the part of a suite at ``place``, and the keys that it may have."""
+    """Title and allowed keys of the part of a suite at ``place``, for ``explained``."""
     match place:
         case ("datasets", name):
             return f'data set "{name}"', list(DatasetEntry.model_fields)
@@ -237,7 +242,7 @@ def _model(document: Document, file: SuiteFile, name: str) -> Model:
 
 
 def _change(override: Any, base: Any) -> Any:
-    """A model's override: a name stands for itself, a mapping without a base changes what the suite says."""
+    """The space or recipe of a model: a name, or a mapping with the suite's as its base unless it names another."""
     return {"base": base, **override} if isinstance(override, dict) else override
 
 
