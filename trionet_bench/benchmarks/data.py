@@ -1,4 +1,4 @@
-"""What feeding costs: the share of the input pipeline in a training step, with the recipe's augmentation.
+"""What feeding costs: the share of the input pipeline in a training step, with the recipe's augmentation; and identity.
 
 Measured in one loop, as training runs it: the time until a batch is there, then the step on it. The network is the
 space's middle one of convolutions alone, the quickest there is, so that the share is the largest.
@@ -11,6 +11,7 @@ from typing import Any
 
 import torch.nn.functional as F
 
+from trionet_bench.benchmarks import data_identity
 from trionet_bench.benchmarks.measure import Document, Setting, Target, Tell, at_most, compared, document, line_of
 from trionet_bench.benchmarks.study import opened
 from trionet_bench.networks.layers import initialise
@@ -35,9 +36,13 @@ def measure(
     own: tuple[str, str, str] | None = None,
     data_root: Path | None = None,
 ) -> Document:
-    """A case for each shipped (source, space, recipe), or for ``own`` alone; DataError where its data are missing."""
+    """A case for each shipped (source, space, recipe) and each set of files to identify, or for ``own`` alone.
+
+    DataError where the data of ``own`` are missing.
+    """
     device = resolve_device(setting.device)
     chosen = (own,) if own else SHIPPED[: 2 if setting.quick else None]
+    to_identify = () if own else data_identity.QUICK if setting.quick else data_identity.SHIPPED
     rows: list[dict[str, Any]] = []
     with threads(setting.threads) as used:
         for source, space, recipe in chosen:
@@ -50,13 +55,23 @@ def measure(
             changes |= {"budgets": ["1T"], "models": MODELS, "seeds": [0]}
             with opened(changes, "conv", str(device), data_root) as bench:
                 rows.append({**_measure(bench, setting.count(20)), "source": source, "space": space, "recipe": recipe})
-            tell(len(rows), len(chosen), line_of(rows[-1]))
+            tell(len(rows), len(chosen) + len(to_identify), line_of(rows[-1]))
+        for files in to_identify:
+            rows.append(data_identity.measure_identity(files, setting.count(5)))
+            tell(len(rows), len(chosen) + len(to_identify), line_of(rows[-1]))
     return document("data", device, used, rows, targets(rows))
 
 
 def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
-    """The bound over all cases."""
-    return at_most("input pipeline over a training step", LIMIT, [row["ratio"] for row in rows])
+    """A bound over the cases of feeding, and one over those of identity."""
+    return [
+        *at_most("input pipeline over a training step", LIMIT, [row["ratio"] for row in rows if "space" in row]),
+        *at_most(
+            "knowing files by content over reading them",
+            data_identity.LIMIT,
+            [row["ratio"] for row in rows if "files_per_s" in row],
+        ),
+    ]
 
 
 def _measure(bench: Bench, samples: int) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import numpy as np
 from trionet_bench.data.decoders import HEAD_BYTES, format_code
 from trionet_bench.data.digest_cache import DIGEST_BYTES, DigestCache
 
-BLOCK = 2**20  # bytes that are read at a time
-GROUP_BYTES, GROUP_FILES = 16 * BLOCK, 64  # that a thread takes at a time
+BLOCK = 2**18  # bytes that are read at a time
+GROUP_BYTES, GROUP_FILES = 2**24, 64  # that a thread takes at a time
 THREADS = min(32, 4 * (os.cpu_count() or 1))
 WORTH_KEEPING = 2**26  # bytes; what is read in a tenth of a second is read again
 FILE_COST = 2**15  # bytes that are read in the time that opening a file takes
@@ -102,7 +102,7 @@ def digest_files(
 
     def read(rows: np.ndarray) -> None:
         for row in rows:
-            digest, digests.formats[row] = digest_file(os.path.join(folder, paths[row]))
+            digest, digests.formats[row] = digest_file(os.path.join(folder, paths[row]), int(sizes[row]))
             digests.values[row] = np.frombuffer(digest, np.uint8)
 
     group = int(np.clip(GROUP_BYTES * len(wanted) // max(total, 1), 1, GROUP_FILES))
@@ -119,15 +119,19 @@ def digest_files(
     return digests
 
 
-def digest_file(path: str) -> tuple[bytes, int]:
-    """SHA-256 of a regular file and the position of its format in ``decoders.FORMATS``; zeros if it cannot be read."""
+def digest_file(path: str, size: int) -> tuple[bytes, int]:
+    """SHA-256 of the ``size`` bytes of a file and the position of its format in ``decoders.FORMATS``.
+
+    Zeros where it cannot be read.
+    """
     digest, head = hashlib.sha256(), b""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            while block := os.read(descriptor, BLOCK):
+            while size > 0 and (block := os.read(descriptor, min(size, BLOCK))):
                 head = head or block[:HEAD_BYTES]
                 digest.update(block)
+                size -= len(block)
         finally:
             os.close(descriptor)
     except OSError:
