@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils import flop_counter
 from torch.utils.flop_counter import FlopCounterMode
 
 from trionet_bench.benchmarks.references import EinsumAxial, UnfoldedLocal
 from trionet_bench.networks.attention import kernels
-from trionet_bench.networks.cost import count_again, counted_macs
+from trionet_bench.networks.cost import FREE_OPERATIONS, count_again, counted_macs
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.named import profile_network
 from trionet_bench.networks.operators.axial import AxialAttention
@@ -104,7 +105,7 @@ def test_the_check_catches_products_that_the_counter_cannot_see():
 
         def retrieve(self, qkv: Tensor) -> Tensor:
             q, k, v = self.project.split(qkv)
-            k, v = self._windows(k), self._windows(v)
+            k, v = self.windows(k), self.windows(v)
             position = torch.einsum("bndl,dw->bnwl", q.flatten(3), self.query_positions())
             attention = ((q.flatten(3)[:, :, :, None] * k).sum(2) + position).softmax(2)
             return (attention[:, :, None] * v).sum(3).flatten(1, 2).unflatten(2, qkv.shape[2:])
@@ -113,7 +114,77 @@ def test_the_check_catches_products_that_the_counter_cannot_see():
     assert counted_macs(module, 8, 8, input_channels=16) != module.macs(8, 8)
 
 
-# Whole networks at 224 pixels and 1000 classes, to the integer.
+# Operations that the counter has no formula for.
+
+
+class Apply(nn.Module):
+    """A function as a network."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+@torch.library.custom_op("trionet_tests::rotate", mutates_args=())
+def rotate(x: Tensor, matrix: Tensor) -> Tensor:
+    """A matrix product that torch knows nothing of."""
+    return torch.einsum("bchw,cd->bdhw", x, matrix)
+
+
+@rotate.register_fake
+def _(x: Tensor, matrix: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+UNKNOWN: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+    "matrix times vector": (lambda x: x[0, 0] @ x[0, 0, 0], "aten.mv"),
+    "dot product": (lambda x: torch.dot(x[0, 0, 0], x[0, 0, 0]), "aten.dot"),
+    "distances": (lambda x: torch.cdist(x[0], x[0]), "aten._cdist_forward"),
+    "fourier transform": (lambda x: torch.fft.rfft(x), "aten._fft_r2c"),
+    "interpolation": (lambda x: torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear"), "bilinear2d"),
+    "of another package": (lambda x: rotate(x, torch.empty(4, 4, device=x.device)), "trionet_tests.rotate"),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_an_operation_without_a_formula_is_an_error_that_names_it(name: str):
+    function, operation = UNKNOWN[name]
+    with pytest.raises(ArithmeticError, match=rf"no formula for [^ ]*{operation}\. Register one"):
+        counted_macs(nn.Sequential(nn.Conv2d(4, 4, 1), Apply(function)), 5, 5, input_channels=4)
+
+
+def test_all_operations_without_a_formula_are_named():
+    twice = Apply(lambda x: torch.dot(torch.cdist(x[0, 0], x[0, 0])[0], x[0, 0, 0]))
+    with pytest.raises(ArithmeticError, match=r"no formula for aten\._cdist_forward, aten\.dot\. "):
+        counted_macs(twice, 5, 5, input_channels=4)
+
+
+def test_a_registered_formula_counts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(flop_counter.flop_registry, torch.ops.trionet_tests.rotate, lambda *_, **__: 2 * 7)
+    network = nn.Sequential(nn.Conv2d(4, 4, 1), Apply(UNKNOWN["of another package"][0]))
+    assert counted_macs(network, 5, 5, input_channels=4) == 5 * 5 * 4 * 4 + 7
+
+
+def test_free_operations_are_torchs_and_have_no_formula():
+    formulas = {str(operation) for operation in flop_counter.flop_registry}
+    assert formulas and not formulas & FREE_OPERATIONS
+    for name in FREE_OPERATIONS:
+        assert str(getattr(torch.ops.aten, name.removeprefix("aten."))) == name
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda x: x.relu_().exp() * x, lambda x: x.softmax(1).mean((2, 3)), lambda x: torch.cat([x, x.flip(2)], 1)],
+    ids=["elementwise", "reduction", "copies"],
+)
+def test_operations_without_products_are_free(function: Callable[[Tensor], Tensor]):
+    assert counted_macs(Apply(function), 5, 5, input_channels=4) == 0
+
+
+# Networks at 224 pixels and 1000 classes, to the integer.
 GOLDEN = {
     "resnet26": (13_696_552, 2_342_256_640),
     "resnet50": (25_557_032, 4_089_184_256),
@@ -124,8 +195,8 @@ GOLDEN = {
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_numbers(name: str):
-    found = profile_network(name, None, None)
-    assert (found["params"], found["macs"], found["macs_counted"]) == (*GOLDEN[name], GOLDEN[name][1])
+    profile = profile_network(name, None, None)
+    assert (profile["params"], profile["macs"], profile["macs_counted"]) == (*GOLDEN[name], GOLDEN[name][1])
 
 
 def test_torchs_counter_gives_the_golden_number_for_torchvisions_resnet50():

@@ -20,7 +20,7 @@ class UnfoldedLocal(LocalAttention):
     def retrieve(self, qkv: Tensor) -> Tensor:
         height, width = qkv.shape[2:]
         q, k, v = self.project.split(qkv)
-        q, k, v = q.flatten(3), self._windows(k), self._windows(v)  # (B, n, d, HW), (B, n, d, window^2, HW) twice
+        q, k, v = q.flatten(3), self.windows(k), self.windows(v)  # (B, n, d, HW), (B, n, d, window^2, HW) twice
         inside = inside_windows(height, width, self.window, qkv.device).flatten(0, 1).T  # (window^2, HW)
         terms = [torch.einsum("bndl,bndwl->bnwl", q, k), torch.einsum("bndl,dw->bnwl", q, self.query_positions())]
         if self.sensitive:
@@ -29,9 +29,11 @@ class UnfoldedLocal(LocalAttention):
         retrieved = [torch.einsum("bnwl,bndwl->bndl", attention, v)]
         if self.sensitive:
             retrieved.append(torch.einsum("bnwl,dw->bndl", attention, self.value_positions()))
-        return torch.cat([t.flatten(1, 2) for t in retrieved], dim=1).unflatten(2, (height, width))
+        both: Tensor = torch.cat([t.flatten(1, 2) for t in retrieved], dim=1).unflatten(2, (height, width))
+        return both
 
-    def _windows(self, x: Tensor) -> Tensor:
+    def windows(self, x: Tensor) -> Tensor:
+        """(B, n, d, H, W) to (B, n, d, window^2, H W): the vectors in the window of each position."""
         batch, heads, size, height, width = x.shape
         unfolded = F.unfold(x.reshape(batch, heads * size, height, width), self.window, padding=self.window // 2)
         return unfolded.view(batch, heads, size, self.window**2, height * width)
@@ -84,7 +86,8 @@ class DenseLocal(LocalAttention):
         position = torch.matmul(q, self.query_positions())  # (B, n, HW, window^2)
         bias = position.gather(3, offset.expand(*position.shape[:2], -1, -1)).masked_fill(~near, -torch.inf)
         retrieved = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
-        return retrieved.transpose(2, 3).flatten(1, 2).unflatten(2, (height, width))
+        maps: Tensor = retrieved.transpose(2, 3).flatten(1, 2).unflatten(2, (height, width))
+        return maps
 
 
 class EinsumLine(LineAttention):

@@ -98,7 +98,7 @@ def _resnet50(form: Format, device: torch.device, batch: int, samples: int) -> d
 
 def twin(ours: nn.Module, classes: int = CLASSES) -> nn.Module:
     """torchvision's ResNet-50 with the same weights; ArithmeticError unless it gives the same logits."""
-    theirs = resnet50(weights=None, num_classes=classes)
+    theirs: nn.Module = resnet50(weights=None, num_classes=classes)
     names, values = theirs.state_dict().keys(), ours.state_dict().values()  # both in the order of the computation
     theirs.load_state_dict(dict(zip(names, values, strict=True)))
     images = torch.randn(1, 3, 65, 65, generator=torch.Generator().manual_seed(0))
@@ -142,7 +142,7 @@ def training_step(
 ) -> Callable[[], None]:
     """One step of training by ``optimizer``, or by the recipe's as the loop makes it."""
     layout = torch.channels_last if form.channels_last else torch.contiguous_format
-    network.to(device).to(memory_format=layout).train()  # type: ignore[call-overload]
+    network.to(device).to(memory_format=layout).train()
     images = images.to(device, memory_format=layout)
     labels = torch.zeros(len(images), dtype=torch.long, device=device)
     optimizer = optimizer or build_optimizer(network, recipe)

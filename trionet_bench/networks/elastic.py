@@ -179,8 +179,8 @@ class Supernet(nn.Module):
         return self._indices[key]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Supernet":
-        self._children.clear()  # their index tensors stand on the old device
-        super()._apply(fn, recurse)
+        self._children.clear()  # their index tensors are on the old device
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return self
 
 

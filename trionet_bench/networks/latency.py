@@ -35,7 +35,7 @@ def measure_latency(
     network = network.to(where, dtype).eval()
     generator = torch.Generator().manual_seed(0)
     inputs = {batch: torch.randn(batch, *image, generator=generator).to(where, dtype) for batch in batches}
-    steps = {str(batch): lambda images=images: network(images) for batch, images in inputs.items()}  # type: ignore[misc]
+    steps = {str(batch): lambda images=images: network(images) for batch, images in inputs.items()}
     with computing_threads(threads) as used, torch.inference_mode():
         rounds = in_turns(steps, samples + WARM_UP - 1, where)  # which drops the first itself
     return {

@@ -1,4 +1,4 @@
-"""What local and axial attention share: how they are computed where, the projection into heads, and the norms."""
+"""What local and axial attention share: projection into heads, normalisations, the choice of kernels or tensors."""
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,10 @@ def head_size(ratio: float, channels: int, heads: int) -> int:
 
 
 def pool(x: Tensor, stride: int) -> Tensor:
-    """Average pooling of size and stride ``stride``; a last odd row or column is averaged over what it has."""
+    """Average pooling of size and stride ``stride``; (B, C, H, W) to (B, C, ceil(H / stride), ceil(W / stride)).
+
+    At the border the mean is over the pixels that exist.
+    """
     return x if stride == 1 else F.avg_pool2d(x, stride, ceil_mode=True, count_include_pad=False)
 
 
@@ -51,8 +54,12 @@ class SimilarityNorm(BatchNorm):
     """Batch normalisation of the similarity terms, one scale per head and term, before they are summed for a softmax.
 
     What a batch norm subtracts or adds is the same for all keys of a query, so it cancels in the softmax: only the
-    scale is computed, and the terms are never written down for it. Statistics are those of batch normalisation over the
-    pairs with both ends on the map (our choice).
+    scale is computed, without materialising the terms. Statistics are those of batch normalisation over the pairs with
+    both ends on the map (our choice).
+
+    Args:
+        term_count: 3, for q.k, q.r and k.r.
+        heads: n.
     """
 
     def __init__(self, term_count: int, heads: int) -> None:
@@ -79,8 +86,9 @@ class SimilarityNorm(BatchNorm):
 
 
 class RetrievalNorm(BatchNorm):
-    """Batch normalisation of the retrieved content and position values, stacked, then their sum. (B, 2 n d_v, H, W) to
-    (B, n d_v, H, W).
+    """Batch normalisation of retrieved content and positional values, then their sum.
+
+    (B, 2 n d_v, H, W), content first, to (B, n d_v, H, W).
     """
 
     def __init__(self, count: int, size: int) -> None:
@@ -92,7 +100,7 @@ class RetrievalNorm(BatchNorm):
 
 
 def term_moments(similarities: list[Tensor], mask: Tensor | None = None) -> Tensor:
-    """What ``SimilarityNorm`` reads, of terms (B, n, ...) that are written down: (n, terms, 2)."""
+    """Sums and sums of squares (n, terms, 2) of terms (B, n, ...), over the pairs that ``mask`` (...) allows."""
     over = [0, *range(2, similarities[0].dim())]
     moments = []
     for similarity in similarities:
@@ -103,7 +111,7 @@ def term_moments(similarities: list[Tensor], mask: Tensor | None = None) -> Tens
 
 
 def scaled_sum(similarities: list[Tensor], scale: Tensor) -> Tensor:
-    """Terms (B, n, ...), each times its scale (n, terms), added up."""
+    """The sum of terms (B, n, ...), each times its scale (n, terms)."""
     shape = (-1, *[1] * (similarities[0].dim() - 2))
     first, *others = scale.to(similarities[0].dtype).unbind(1)
     total = similarities[0] * first.view(shape)
@@ -113,9 +121,10 @@ def scaled_sum(similarities: list[Tensor], scale: Tensor) -> Tensor:
 
 
 def kernel_type(qkv: Tensor) -> torch.dtype | None:
-    """The type in which the C kernels attend here, None where tensor operations do.
+    """The type in which the C kernels compute attention over these queries, keys and values; None where tensor
+    operations are used: on other devices, and for export and compilation.
 
-    On a CPU the kernels are the fastest path at every size of the spaces. They have no path to ONNX or a compiler.
+    On a CPU the kernels are the fastest path at every size of the spaces (``trionet-bench bench operators``).
     """
     if qkv.device.type != "cpu" or torch.compiler.is_compiling():
         return None

@@ -1,12 +1,12 @@
-"""Products between every position of a map and the positions in the window around it.
+"""Products between every position of a map and the positions in the window around it, by tensor operations.
 
 A windowed map (N, H, W, k^2) holds one value for each pair of a position and an offset in its k x k window, row offset
 first. Gathering the window of every position, as ``unfold`` does, copies keys k^2 times. Here the map is cut into
 blocks: all products of a block's positions with the keys around the block are one small matrix product that stays in
-the cache, and the band of it that windows are is a strided view of the result. The waste of multiplying outside the
-band costs less than moving k^2 copies through memory.
+the cache, and the products within windows are a strided view of the result. Multiplying outside the windows costs less
+than moving k^2 copies through memory.
 
-The operations know their multiply-accumulates by definition, k^2 d for each position; torch's counter is told.
+Torch's counter counts the operations by definition: k^2 d multiply-accumulates for each position.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,15 @@ from functools import cache
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 from torch.utils.flop_counter import register_flop_formula
 
-CACHED = 2**17  # products of a chunk of blocks: half a megabyte in float32, with its neighbours inside a 1 MB cache
+CACHED = 2**17  # products of a chunk of blocks: half a megabyte in float32, which leaves room in a cache of 1 MB
 
 
 @cache
 def block_shape(height: int, width: int, window: int) -> tuple[int, int]:
-    """Height and width of the blocks: fewest products, each block counted with the keys it has to copy."""
+    """Height and width of the blocks, at most 16, with the fewest products; copying a key counts as 16 products."""
     halo = window - 1
 
     def cost(shape: tuple[int, int]) -> int:
@@ -132,42 +133,47 @@ def window_retrieval(weights: Tensor, values: Tensor, window: int) -> Tensor:
         if products is None:
             products = values.new_zeros(surroundings.shape[0], blocks.positions, blocks.keys)
         products = products[: surroundings.shape[0]]
-        blocks.band(products).copy_(source[chunk])  # the same pairs every time: the others stay zero
+        blocks.band(products).copy_(source[chunk])  # the same pairs in every chunk: the others stay zero
         target[chunk].copy_(torch.bmm(surroundings, products.transpose(1, 2)).view(target[chunk].shape))
     return padded[:, :, :height, :width].contiguous()
 
 
 def similarity(queries: Tensor, keys: Tensor, window: int) -> Tensor:
-    """See ``window_similarity``. Where operations are counted or exported, in ones that anybody knows."""
+    """As ``window_similarity``; where operations are counted or exported, by standard operations of torch."""
     if not (queries.is_meta or torch.compiler.is_compiling()):
-        return window_similarity(queries, keys, window)
+        products: Tensor = window_similarity(queries, keys, window)
+        return products
     return torch.einsum("nchw,nchwo->nhwo", queries, _unfolded(keys, window))
 
 
 def retrieval(weights: Tensor, values: Tensor, window: int) -> Tensor:
-    """See ``window_retrieval`` and ``similarity``."""
+    """As ``window_retrieval``; where operations are counted or exported, by standard operations of torch."""
     if not (values.is_meta or torch.compiler.is_compiling()):
-        return window_retrieval(weights, values, window)
+        sums: Tensor = window_retrieval(weights, values, window)
+        return sums
     return torch.einsum("nhwo,nchwo->nchw", weights, _unfolded(values, window))
 
 
 def _unfolded(x: Tensor, window: int) -> Tensor:
-    """(N, d, H, W) to (N, d, H, W, k^2): what each position sees, zero outside the map."""
+    """(N, d, H, W) to (N, d, H, W, k^2): the vectors in the window of each position, zero outside the map."""
     unfolded = F.unfold(x, window, padding=window // 2)  # (N, d k^2, H W)
-    return unfolded.unflatten(2, x.shape[2:]).unflatten(1, (x.shape[1], -1)).permute(0, 1, 3, 4, 2)
+    by_channel: Tensor = unfolded.unflatten(2, x.shape[2:]).unflatten(1, (x.shape[1], -1))  # (N, d, k^2, H, W)
+    return by_channel.permute(0, 1, 3, 4, 2)
 
 
 class _OtherEnd(torch.autograd.Function):
-    """See ``other_end``; its own adjoint."""
+    """``other_end``, which is its adjoint."""
+
+    window: int
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, window: int) -> Tensor:  # type: ignore[override]
-        ctx.window = window  # type: ignore[attr-defined]
+    def forward(ctx: "_OtherEnd", x: Tensor, window: int) -> Tensor:
+        ctx.window = window
         return _other_end(x, window)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        return _other_end(grad, ctx.window), None  # type: ignore[attr-defined]
+    def backward(ctx: "_OtherEnd", grad: Tensor) -> tuple[Tensor, None]:
+        return _other_end(grad, ctx.window), None
 
 
 def _other_end(x: Tensor, window: int) -> Tensor:
@@ -180,7 +186,7 @@ def _other_end(x: Tensor, window: int) -> Tensor:
 
 
 def other_end(x: Tensor, window: int) -> Tensor:
-    """A windowed map with each pair filed under its other position: out[i, o] = x[i + o, -o], zero outside the map."""
+    """A windowed map with each pair stored at its other position: out[i, o] = x[i + o, -o], zero outside the map."""
     if torch.compiler.is_compiling():
         return _other_end_by_slices(x, window)
     result: Tensor = _OtherEnd.apply(x, window)
@@ -188,7 +194,7 @@ def other_end(x: Tensor, window: int) -> Tensor:
 
 
 def _other_end_by_slices(x: Tensor, window: int) -> Tensor:
-    """The same without strides, which other formats do not have."""
+    """``other_end`` without strides, which ONNX does not have."""
     _, height, width, pairs = x.shape
     reach = window // 2
     x = F.pad(x, (0, 0, reach, reach, reach, reach))
@@ -208,25 +214,30 @@ def _(weights: Tensor, values: Tensor, window: int) -> Tensor:
     return values.new_empty(values.shape)
 
 
-def _keep(ctx: torch.autograd.function.FunctionCtx, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
+class _Saved(FunctionCtx):
+    """What an operation keeps for its backward pass: its two tensors and the window."""
+
+    saved_tensors: tuple[Tensor, Tensor]
+    window: int
+
+
+def _save(ctx: _Saved, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
     ctx.save_for_backward(*inputs[:2])
-    ctx.window = inputs[2]  # type: ignore[attr-defined]
+    ctx.window = inputs[2]
 
 
-def _similarity_backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-    queries, keys = ctx.saved_tensors  # type: ignore[attr-defined]
-    window: int = ctx.window  # type: ignore[attr-defined]
+def _similarity_backward(ctx: _Saved, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    (queries, keys), window = ctx.saved_tensors, ctx.window
     return window_retrieval(grad, keys, window), window_retrieval(other_end(grad, window), queries, window), None
 
 
-def _retrieval_backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-    weights, values = ctx.saved_tensors  # type: ignore[attr-defined]
-    window: int = ctx.window  # type: ignore[attr-defined]
+def _retrieval_backward(ctx: _Saved, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    (weights, values), window = ctx.saved_tensors, ctx.window
     return window_similarity(grad, values, window), window_retrieval(other_end(weights, window), grad, window), None
 
 
-window_similarity.register_autograd(_similarity_backward, setup_context=_keep)
-window_retrieval.register_autograd(_retrieval_backward, setup_context=_keep)
+window_similarity.register_autograd(_similarity_backward, setup_context=_save)
+window_retrieval.register_autograd(_retrieval_backward, setup_context=_save)
 
 
 @register_flop_formula(torch.ops.trionet.window_similarity)

@@ -1,33 +1,33 @@
-"""Window attention by the C kernels, as differentiable functions; see ``kernels/window.c`` for what is computed.
+"""Window attention by the C kernels, as differentiable functions; ``kernels/window.c`` has the formulas.
 
-Also axial attention: every row, or every column, a map of its own with a window that reaches from end to end.
+Axial attention too: every row, or every column, is a map with a window that reaches from end to end.
 """
 
-import ctypes
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import astuple, dataclass
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from trionet_bench.networks.attention import kernels
+from trionet_bench.networks.attention.kernels.problem import Maps, Problem, Task
 
-ATTEND, ATTEND_BACK, OBSERVE, OBSERVE_BACK = range(4)
-GROUPS = 64  # the most threads that can work on one call
+MOST_GROUPS = 64  # the most threads that can work on one call
+Lines = Literal["map", "rows", "columns"]
 
 
 @dataclass(frozen=True)
 class Window:
-    """What attends over what.
+    """Which positions attend over which.
 
     Args:
         heads: n.
         qk, v: dimensions per head; the first ``qk_rows`` and ``v_rows`` of a position vector depend on the row offset,
             the others on the column offset.
         rows, columns: offsets that the position tables hold.
-        lines: "map" for windows on the whole map, "rows" or "columns" where each of them is a map of its own.
+        lines: "map" for windows on the feature map, "rows" or "columns" where each of them is an independent map.
     """
 
     heads: int
@@ -37,10 +37,10 @@ class Window:
     v_rows: int
     rows: int
     columns: int
-    lines: str = "map"
+    lines: Lines = "map"
 
     def map_size(self, height: int, width: int) -> tuple[int, int]:
-        """Of one map, out of a feature map of this size."""
+        """Height and width of one map, of a feature map of this size."""
         return {"map": (height, width), "rows": (1, width), "columns": (1, height)}[self.lines]
 
     def maps_by_head(self, x: Tensor) -> tuple[int, int, int]:
@@ -62,75 +62,107 @@ class Window:
         return batch * lines * along(rows, self.rows) * along(columns, self.columns)
 
     def table_size(self, size: int, rows: int) -> int:
-        """Entries of a position table."""
+        """Entries of a table of position vectors of ``size`` dimensions, of which ``rows`` depend on the row offset."""
         return rows * self.rows + (size - rows) * self.columns
 
+    def table_sizes(self) -> list[int]:
+        """Entries of the query, key and value tables."""
+        qk = self.table_size(self.qk, self.qk_rows)
+        return [qk, qk, self.table_size(self.v, self.v_rows)]
 
-def _window(fields: list[int], lines: str) -> Window:
-    heads, qk, v, qk_rows, v_rows, rows, columns = fields
-    return Window(heads, qk, v, qk_rows, v_rows, rows, columns, lines)
-
-
-class _Maps(ctypes.Structure):
-    _fields_ = [("data", ctypes.c_void_p), ("batch", ctypes.c_int64), ("head", ctypes.c_int64)]
-
-
-_INTEGERS = (
-    *("batch", "heads", "inner", "inner_stride", "height", "width", "step", "plane"),
-    *("rows", "columns", "qk", "qk_rows", "v", "v_rows", "sensitive", "groups"),
-)
-_MAPS = ("q", "k", "value", "content", "placed", "dq", "dk", "dvalue")
-_ARRAYS = ("query_table", "key_table", "value_table", "scale", "softmax", "moments", "dscale", "dtables")
+    def packed(self) -> tuple[list[int], Lines]:
+        """The fields in types that a custom operation of torch may take; ``unpacked`` is the inverse."""
+        *numbers, _ = astuple(self)
+        return numbers, self.lines
 
 
-class _Problem(ctypes.Structure):
-    _fields_ = [
-        *((name, ctypes.c_int64) for name in _INTEGERS),
-        *((name, _Maps) for name in _MAPS),
-        *((name, ctypes.c_void_p) for name in _ARRAYS),
-    ]
+def unpacked(numbers: list[int], lines: str) -> Window:
+    """The window of ``Window.packed``."""
+    heads, qk, v, qk_rows, v_rows, rows, columns = numbers
+    return Window(heads, qk, v, qk_rows, v_rows, rows, columns, cast(Lines, lines))
+
+
+# Calls of the kernels.
 
 
 def _groups(window: Window, qkv: Tensor) -> int:
-    """Parts that the work is cut into; the maps of the widest vector are the smallest."""
-    return min(GROUPS, -(-math.prod(window.maps_by_head(qkv)) // (64 // qkv.element_size())))
+    """Parts that the work is cut into: at most one for each vector of maps, of the widest vectors there are."""
+    return min(MOST_GROUPS, -(-math.prod(window.maps_by_head(qkv)) // (64 // qkv.element_size())))
 
 
-def _maps(x: Tensor, first: int, size: int) -> _Maps:
+def _maps(x: Tensor, first: int, size: int) -> Maps:
     """Heads of ``size`` channels each, from channel ``first`` of (B, C, H, W)."""
     plane = x.stride(1)
-    return _Maps(x.data_ptr() + first * plane * x.element_size(), x.stride(0), size * plane)
+    return Maps(x.data_ptr() + first * plane * x.element_size(), x.stride(0), size * plane)
 
 
-def _run(task: int, window: Window, qkv: Tensor, **tensors: Tensor | None) -> None:
-    """``tensors``: arrays by their names; ``dqkv``, and ``output`` for content and placed, (B, C, H, W) all."""
+def _heads(window: Window, qkv: Tensor) -> list[Maps]:
+    """Queries, keys and values of (B, n (2 d_qk + d_v), H, W)."""
+    n, qk, v = window.heads, window.qk, window.v
+    return [_maps(qkv, 0, qk), _maps(qkv, n * qk, qk), _maps(qkv, 2 * n * qk, v)]
+
+
+def _address(x: Tensor | None) -> int | None:
+    return None if x is None else x.data_ptr()
+
+
+def _problem(
+    window: Window, qkv: Tensor, query_table: Tensor, key_table: Tensor | None, value_table: Tensor | None = None
+) -> Problem:
+    """Sizes and inputs that every task needs. All tensors are contiguous, and must outlive the call."""
     batch, _, height, width = qkv.shape
-    problem = _Problem()
-    rows, columns = window.map_size(height, width)
-    inner, inner_stride, step = {"map": (1, 0, 1), "rows": (height, width, 1), "columns": (width, 1, width)}[
-        window.lines
-    ]
-    groups = _groups(window, qkv)
-    values = (
-        *(batch, window.heads, inner, inner_stride, rows, columns, step, height * width),
-        *(window.rows, window.columns, window.qk, window.qk_rows, window.v, window.v_rows),
-        *(int(tensors.get("key_table") is not None), groups),
+    lines, line_stride, position_stride = {
+        "map": (1, 0, 1),
+        "rows": (height, width, 1),
+        "columns": (width, 1, width),
+    }[window.lines]
+    map_height, map_width = window.map_size(height, width)
+    q, k, v = _heads(window, qkv)
+    return Problem(
+        images=batch,
+        heads=window.heads,
+        lines=lines,
+        line_stride=line_stride,
+        height=map_height,
+        width=map_width,
+        position_stride=position_stride,
+        channel_stride=height * width,
+        window_rows=window.rows,
+        window_columns=window.columns,
+        qk_size=window.qk,
+        qk_row_size=window.qk_rows,
+        v_size=window.v,
+        v_row_size=window.v_rows,
+        position_sensitive=int(key_table is not None),
+        groups=_groups(window, qkv),
+        q=q,
+        k=k,
+        v=v,
+        query_table=_address(query_table),
+        key_table=_address(key_table),
+        value_table=_address(value_table),
     )
-    for name, value in zip(_INTEGERS, values, strict=True):
-        setattr(problem, name, value)
-    starts = [0, window.heads * window.qk, 2 * window.heads * window.qk]
-    sizes = [window.qk, window.qk, window.v]
-    for names, whole in ((("q", "k", "value"), qkv), (("dq", "dk", "dvalue"), tensors.pop("dqkv", None))):
-        if whole is not None:
-            for name, start, size in zip(names, starts, sizes, strict=True):
-                setattr(problem, name, _maps(whole, start, size))
-    output = tensors.pop("output", None)
-    if output is not None:
-        problem.content, problem.placed = _maps(output, 0, window.v), _maps(output, window.heads * window.v, window.v)
-    for name, tensor in tensors.items():
-        if tensor is not None:
-            setattr(problem, name, tensor.data_ptr())
-    kernels.run(qkv.dtype, problem, task, groups)
+
+
+def _set_output(problem: Problem, window: Window, output: Tensor) -> None:
+    """Content, then where there are tables for it positional values: (B, n d_v or 2 n d_v, H, W)."""
+    problem.content = _maps(output, 0, window.v)
+    problem.positional = _maps(output, window.heads * window.v, window.v)
+
+
+def _set_gradients(problem: Problem, window: Window, qkv: Tensor) -> tuple[Tensor, Tensor]:
+    """New memory for the gradients of qkv and, a row for each group, of the tables end to end."""
+    dqkv, dtables = torch.empty_like(qkv), qkv.new_empty(problem.groups, sum(window.table_sizes()))
+    problem.dq, problem.dk, problem.dv = _heads(window, dqkv)
+    problem.dtables = _address(dtables)
+    return dqkv, dtables
+
+
+def _run(task: Task, problem: Problem, qkv: Tensor) -> None:
+    kernels.run(qkv.dtype, problem, task, problem.groups)
+
+
+# Attention. Custom operations, so that torch's counter sees what they stand for.
 
 
 @torch.library.custom_op("trionet::attend", mutates_args=(), device_types="cpu")
@@ -143,19 +175,21 @@ def _attend(
     window: list[int],
     lines: str,
 ) -> tuple[Tensor, Tensor]:
-    """Retrieved values (B, n d_v or 2 n d_v, H, W), content first, and what the softmax of each query was."""
-    w = _window(window, lines)
+    """Retrieved values (B, n d_v or 2 n d_v, H, W), content first, and what backward needs of each query's softmax."""
+    w = unpacked(window, lines)
     batch, _, height, width = qkv.shape
     kinds = 1 if value_table is None else 2
     output = qkv.new_empty(batch, kinds * w.heads * w.v, height, width)
     softmax = qkv.new_empty(batch * w.heads * height * width, 2)
-    tables = {"query_table": query_table, "key_table": key_table, "value_table": value_table, "scale": scale}
-    _run(ATTEND, w, qkv, output=output, softmax=softmax, **tables)
+    problem = _problem(w, qkv, query_table, key_table, value_table)
+    problem.scale, problem.softmax = _address(scale), _address(softmax)
+    _set_output(problem, w, output)
+    _run(Task.ATTEND, problem, qkv)
     return output, softmax
 
 
 @torch.library.custom_op("trionet::attend_back", mutates_args=(), device_types="cpu")
-def _attend_back(
+def _attend_backward(
     doutput: Tensor,
     softmax: Tensor,
     qkv: Tensor,
@@ -167,101 +201,88 @@ def _attend_back(
     lines: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of qkv, of the tables in one row, and of the scale (n, 3)."""
-    w = _window(window, lines)
-    dqkv, dtables = _gradients(w, qkv)
+    w = unpacked(window, lines)
+    problem = _problem(w, qkv, query_table, key_table, value_table)
     dscale = qkv.new_zeros(*w.maps_by_head(qkv), 3)
-    tables = {"query_table": query_table, "key_table": key_table, "value_table": value_table, "scale": scale}
-    _run(ATTEND_BACK, w, qkv, output=doutput, softmax=softmax, dqkv=dqkv, dtables=dtables, dscale=dscale, **tables)
+    problem.scale, problem.softmax, problem.dscale = _address(scale), _address(softmax), _address(dscale)
+    _set_output(problem, w, doutput)
+    dqkv, dtables = _set_gradients(problem, w, qkv)
+    _run(Task.ATTEND_BACKWARD, problem, qkv)
     return dqkv, dtables.sum(0), dscale.sum((0, 2))
 
 
-def _gradients(window: Window, qkv: Tensor) -> tuple[Tensor, Tensor]:
-    """Room for the gradients of qkv and, a row for each group, of the tables."""
-    size = 2 * window.table_size(window.qk, window.qk_rows) + window.table_size(window.v, window.v_rows)
-    return torch.empty_like(qkv), qkv.new_empty(_groups(window, qkv), size)
+Shape = tuple[int, ...]  # torch hands shapes to a formula in place of tensors
 
 
-def _flops(window: list[int], lines: str, shape: tuple[int, ...], sensitive: bool) -> int:
-    w = _window(window, lines)
-    batch, _, height, width = shape
+def _flops(window: list[int], lines: str, qkv: Shape, sensitive: bool) -> int:
+    w = unpacked(window, lines)
+    batch, _, height, width = qkv
     terms = 3 * w.qk + 2 * w.v if sensitive else 2 * w.qk + w.v
     return 2 * batch * w.heads * height * width * w.pairs(height, width) * terms
 
 
 @register_flop_formula(torch.ops.trionet.attend)
-def _attend_flops(qkv: Any, query: Any, key: Any, value: Any, scale: Any, window: Any, lines: Any, **_: Any) -> int:
-    """As defined, every product over every offset, whatever the kernel saves."""
+def _attend_flops(
+    qkv: Shape,
+    query: Shape,
+    key: Shape | None,
+    value: Shape | None,
+    scale: Shape | None,
+    window: list[int],
+    lines: str,
+    **_: object,
+) -> int:
+    """By definition: every product over every offset, whatever the kernel saves."""
     return _flops(window, lines, qkv, key is not None)
 
 
 @register_flop_formula(torch.ops.trionet.attend_back)
-def _attend_back_flops(
-    doutput: Any,
-    softmax: Any,
-    qkv: Any,
-    query: Any,
-    key: Any,
-    value: Any,
-    scale: Any,
-    window: Any,
-    lines: Any,
-    **_: Any,
+def _attend_backward_flops(
+    doutput: Shape,
+    softmax: Shape,
+    qkv: Shape,
+    query: Shape,
+    key: Shape | None,
+    value: Shape | None,
+    scale: Shape | None,
+    window: list[int],
+    lines: str,
+    **_: object,
 ) -> int:
     """Each product has two adjoints."""
     return 2 * _flops(window, lines, qkv, key is not None)
 
 
-class _Attend(torch.autograd.Function):
+class _AttendFunction(torch.autograd.Function):
+    """``attend``; its inputs are those of the operation."""
+
+    window: tuple[list[int], Lines]
+
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> Tensor:  # type: ignore[override]
-        output, softmax = _attend(*inputs)
-        *tensors, ctx.window, ctx.lines = inputs
-        ctx.save_for_backward(softmax, *tensors)
+    def forward(
+        ctx: "_AttendFunction",
+        qkv: Tensor,
+        query_table: Tensor,
+        key_table: Tensor | None,
+        value_table: Tensor | None,
+        scale: Tensor | None,
+        window: Window,
+    ) -> Tensor:
+        ctx.window = window.packed()
+        output: Tensor
+        output, softmax = _attend(qkv, query_table, key_table, value_table, scale, *ctx.window)
+        saved = softmax, qkv, query_table, key_table, value_table, scale
+        ctx.save_for_backward(*saved)  # type: ignore[arg-type]  # torch also takes None, and gives it back
         return output
 
     @staticmethod
-    def backward(ctx: Any, doutput: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        w = _window(ctx.window, ctx.lines)
-        dqkv, dtables, dscale = _attend_back(doutput.contiguous(), *ctx.saved_tensors, ctx.window, ctx.lines)
-        dquery, dkey, dvalue = _split_tables(w, dtables)
-        if ctx.saved_tensors[3] is None:
-            return dqkv, dquery, None, None, None, None, None
-        return dqkv, dquery, dkey, dvalue, dscale, None, None
-
-
-def _split_tables(w: Window, tables: Tensor) -> tuple[Tensor, ...]:
-    size = w.table_size(w.qk, w.qk_rows)
-    return tables.split([size, size, w.table_size(w.v, w.v_rows)])
-
-
-class _Observe(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, qkv: Tensor, query_table: Tensor, key_table: Tensor, window: Window) -> Tensor:  # type: ignore[override]
-        moments = qkv.new_empty(*window.maps_by_head(qkv), 3, 2)
-        _run(OBSERVE, window, qkv, query_table=query_table, key_table=key_table, moments=moments)
-        ctx.save_for_backward(qkv, query_table, key_table)
-        ctx.window, ctx.shape = window, moments.shape
-        return moments.sum((0, 2), dtype=torch.float64)
-
-    @staticmethod
-    def backward(ctx: Any, dmoments: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        qkv, query_table, key_table = ctx.saved_tensors
-        w: Window = ctx.window
-        moments = dmoments.to(qkv.dtype)[:, None].expand(ctx.shape).contiguous()
-        dqkv, dtables = _gradients(w, qkv)
-        dqkv[:, 2 * w.heads * w.qk :] = 0
-        _run(
-            OBSERVE_BACK,
-            w,
-            qkv,
-            query_table=query_table,
-            key_table=key_table,
-            moments=moments,
-            dqkv=dqkv,
-            dtables=dtables,
-        )
-        dquery, dkey, _ = _split_tables(w, dtables.sum(0))
-        return dqkv, dquery, dkey, None
+    def backward(ctx: "_AttendFunction", doutput: Tensor) -> tuple[Tensor | None, ...]:
+        saved: tuple[Tensor | None, ...] = ctx.saved_tensors
+        dqkv, dtables, dscale = _attend_backward(doutput.contiguous(), *saved, *ctx.window)
+        dquery, dkey, dvalue = dtables.split(unpacked(*ctx.window).table_sizes())
+        if saved[3] is None:
+            return dqkv, dquery, None, None, None, None
+        return dqkv, dquery, dkey, dvalue, dscale, None
 
 
 def attend(
@@ -272,16 +293,57 @@ def attend(
     value_table: Tensor | None = None,
     scale: Tensor | None = None,
 ) -> Tensor:
-    """(B, n (2 d_qk + d_v), H, W), queries, keys, values, to (B, n d_v, H, W); with all tables (B, 2 n d_v, H, W),
-    first the content, then the positions. ``scale`` (n, 3) multiplies q.k, q.r and k.r.
+    """Attention on a CPU, in a type for which there are kernels.
+
+    Args:
+        qkv: queries, keys and values (B, n (2 d_qk + d_v), H, W).
+        query_table, key_table, value_table: position vectors, flat: (row dimensions, rows), then (the others, columns).
+        scale: (n, 3), multiplies q.k, q.r and k.r.
+
+    Returns (B, n d_v, H, W); with all tables (B, 2 n d_v, H, W), first the content, then the positional values.
     """
     scale = None if scale is None else scale.contiguous()
-    fields = [window.heads, window.qk, window.v, window.qk_rows, window.v_rows, window.rows, window.columns]
-    result: Tensor = _Attend.apply(qkv.contiguous(), query_table, key_table, value_table, scale, fields, window.lines)
+    result: Tensor = _AttendFunction.apply(qkv.contiguous(), query_table, key_table, value_table, scale, window)
     return result
 
 
+# Moments of the terms, for their batch normalisation.
+
+
+class _ObserveFunction(torch.autograd.Function):
+    """``observe``."""
+
+    window: Window
+    shape: torch.Size
+
+    @staticmethod
+    def forward(ctx: "_ObserveFunction", qkv: Tensor, query_table: Tensor, key_table: Tensor, window: Window) -> Tensor:
+        moments = qkv.new_empty(*window.maps_by_head(qkv), 3, 2)
+        problem = _problem(window, qkv, query_table, key_table)
+        problem.moments = _address(moments)
+        _run(Task.OBSERVE, problem, qkv)
+        ctx.save_for_backward(qkv, query_table, key_table)
+        ctx.window, ctx.shape = window, moments.shape
+        return moments.sum((0, 2), dtype=torch.float64)
+
+    @staticmethod
+    def backward(ctx: "_ObserveFunction", dmoments: Tensor) -> tuple[Tensor | None, ...]:
+        saved: tuple[Tensor, ...] = ctx.saved_tensors
+        qkv, query_table, key_table = saved
+        w = ctx.window
+        moments = dmoments.to(qkv.dtype)[:, None].expand(ctx.shape).contiguous()
+        problem = _problem(w, qkv, query_table, key_table)
+        problem.moments = _address(moments)
+        dqkv, dtables = _set_gradients(problem, w, qkv)
+        dqkv[:, 2 * w.heads * w.qk :] = 0  # values have no part in the terms
+        _run(Task.OBSERVE_BACKWARD, problem, qkv)
+        dquery, dkey, _ = dtables.sum(0).split(w.table_sizes())
+        return dqkv, dquery, dkey, None
+
+
 def observe(window: Window, qkv: Tensor, query_table: Tensor, key_table: Tensor) -> Tensor:
-    """Sums and sums of squares of q.k, q.r and k.r over the pairs on the map: (n, 3, 2)."""
-    result: Tensor = _Observe.apply(qkv.contiguous(), query_table, key_table, window)
+    """Sums and sums of squares of q.k, q.r and k.r over the pairs on the map: (n, 3, 2), float64. Arguments as of
+    ``attend``.
+    """
+    result: Tensor = _ObserveFunction.apply(qkv.contiguous(), query_table, key_table, window)
     return result

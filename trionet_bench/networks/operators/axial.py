@@ -20,7 +20,7 @@ from trionet_bench.networks.attention.layers import (
     scaled_sum,
     term_moments,
 )
-from trionet_bench.networks.attention.window import Window, attend, observe
+from trionet_bench.networks.attention.window import Lines, Window, attend, observe
 from trionet_bench.networks.layers import ParamModule, ParamSpec
 from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import Axis, centred, dims
@@ -46,7 +46,7 @@ class LineAttention(ParamModule):
     key_positions: nn.Parameter
     value_positions: nn.Parameter
 
-    def __init__(self, inputs: Axis, count: int, qk_size: int, v_size: int, span: int, lines: str) -> None:
+    def __init__(self, inputs: Axis, count: int, qk_size: int, v_size: int, span: int, lines: Lines) -> None:
         super().__init__()
         self.span, self.lines = span, lines
         self.project = HeadProjection(inputs, count, qk_size, v_size, normalised=True)

@@ -1,0 +1,147 @@
+"""The kernels in C: compiled at first use by the C compiler of the machine, kept in the user's cache, loaded by ctypes.
+
+Where they cannot be compiled or loaded, a warning names the cause once, and attention runs on tensor operations.
+"""
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from trionet_bench.caching import cache_folder
+from trionet_bench.networks.attention.kernels.problem import Maps, Problem, Task
+
+C_TYPES = {torch.float32: "float", torch.float64: "double"}
+
+
+def torch_uses_libgomp() -> bool:
+    """Whether torch has loaded the OpenMP runtime that the C compiler links, so that both use the same threads."""
+    if sys.platform != "linux":
+        return False
+    try:
+        ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+    except OSError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Build:
+    """How a library is compiled.
+
+    Args:
+        source: the C file; files that it includes lie beside it.
+        flags: of the compiler.
+        openmp: whether to run on OpenMP threads where the compiler has OpenMP. Idle OpenMP threads spin; reusing
+            torch's avoids oversubscription. Otherwise the library runs on a thread pool of this process.
+    """
+
+    source: Path
+    flags: tuple[str, ...]
+    openmp: bool
+
+
+class Library:
+    """A compiled library. OSError where the file cannot be loaded or its structures differ from ours in size."""
+
+    def __init__(self, file: Path, openmp: bool) -> None:
+        code = ctypes.CDLL(str(file))
+        for name, size, structure in (
+            ("Maps", code.size_of_maps, Maps),
+            ("Problem", code.size_of_problem, Problem),  # which holds some Maps
+        ):
+            size.restype = ctypes.c_int64
+            if size() != ctypes.sizeof(structure):
+                raise OSError(
+                    f"{file}: structure {name} has {size()} bytes in C and {ctypes.sizeof(structure)} in Python; "
+                    "problem.h and problem.py must declare the same fields"
+                )
+        self.openmp = openmp
+        self._run_groups = code.run_groups
+        self._run_groups.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64]
+        if openmp:
+            self._run_all = code.run_all
+            self._run_all.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
+
+    def run(self, problem: Problem, task: Task, groups: int) -> None:
+        """Do a task in all its groups, on as many threads as torch has, without the GIL. MemoryError where the memory
+        of the units cannot be allocated.
+        """
+        address = ctypes.addressof(problem)
+        threads = min(torch.get_num_threads(), groups)
+        if threads == 1:
+            failed = self._run_groups(address, task, 0, groups)
+        elif self.openmp:
+            failed = self._run_all(address, task, threads)
+        else:
+            bounds = [groups * i // threads for i in range(threads + 1)]
+            calls = _pool(os.getpid(), threads).map(
+                lambda first, last: self._run_groups(address, task, first, last), bounds[:-1], bounds[1:]
+            )
+            failed = max(calls)
+        if failed:
+            raise MemoryError("no memory for the attention kernels")
+
+
+@cache
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """Keyed by process, since threads do not survive a fork."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="kernel")
+
+
+@cache
+def load_library(dtype: torch.dtype, build: Build, compiler: str) -> Library | None:
+    """The library for numbers of a type, compiled if it is not in the cache; None where there is no such compiler, or
+    with a warning where compiling or loading fails.
+    """
+    path = shutil.which(compiler)
+    if path is None:
+        return None
+    flags = (*build.flags, f"-DREAL={C_TYPES[dtype]}", f"-DBYTES={dtype.itemsize}")
+    fault: object = None
+    for openmp in (True, False) if build.openmp else (False,):  # not every compiler has OpenMP
+        try:
+            return Library(_compiled(path, build.source, (*flags, *(["-fopenmp"] if openmp else []))), openmp)
+        except (OSError, AttributeError) as error:  # AttributeError: a function is missing in the library
+            fault = error
+        except subprocess.CalledProcessError as error:
+            fault = error.stderr.decode(errors="replace")
+    logging.getLogger(__name__).warning("attention runs without its C kernels, slower: %s", fault)
+    return None
+
+
+def _compiled(compiler: str, source: Path, flags: tuple[str, ...]) -> Path:
+    """The shared library for these sources, compiler, flags and processor; compiled if it is not in the cache."""
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
+    sources = [path.read_bytes() for path in sorted(source.parent.glob("*.[ch]"))]
+    identity = [*sources, version, _processor().encode(), *(flag.encode() for flag in flags)]
+    digest = hashlib.sha256(b"\0".join(identity))
+    folder = cache_folder()
+    library = folder / f"window-{digest.hexdigest()[:16]}.so"
+    if not library.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:  # several processes may compile at once
+            built = Path(scratch) / "window.so"
+            subprocess.run([compiler, *flags, str(source), "-o", str(built), "-lm"], capture_output=True, check=True)
+            built.replace(library)
+    return library
+
+
+def _processor() -> str:
+    """What ``-march=native`` depends on: architecture and, on Linux, the instruction sets."""
+    machine = f"{platform.machine()} {platform.processor()}"
+    details = Path("/proc/cpuinfo")
+    if details.exists():
+        machine += next((line for line in details.read_text().splitlines() if line.startswith("flags")), "")
+    return machine
