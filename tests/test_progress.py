@@ -80,4 +80,4 @@ def test_without_a_terminal_rich_is_not_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
-    assert done.stderr == "x: done in 0.0 s\n"
+    assert done.stderr.startswith("x: done in ")
