@@ -7,7 +7,7 @@ from trionet_bench.networks.layers import BatchNorm
 from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import channels as plain
 from trionet_bench.spaces.operators import WINDOW, OperatorSpec
-from trionet_bench.spaces.resnet import Block
+from trionet_bench.spaces.resnet_architecture import Block
 
 
 class WindowMean(SpatialOperator):

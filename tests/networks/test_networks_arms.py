@@ -10,7 +10,8 @@ from tiny import FOUR_STAGES
 from trionet_bench.networks.elastic import Naming, Supernet, own_names
 from trionet_bench.networks.resnet import ResNet, names_by_operator
 from trionet_bench.networks.sharing import SHARINGS
-from trionet_bench.spaces.resnet import TRIO, ResNetArchitecture, ResNetSpace
+from trionet_bench.spaces.resnet import TRIO, ResNetSpace
+from trionet_bench.spaces.resnet_architecture import ResNetArchitecture
 
 SUBSETS = [subset for size in (1, 2) for subset in combinations(TRIO, size)]
 RULES = pytest.mark.parametrize("rule", SHARINGS)

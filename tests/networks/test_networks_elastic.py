@@ -15,7 +15,8 @@ from trionet_bench.networks.layers import Convolution2d, collect_specs, is_stati
 from trionet_bench.networks.resnet import ResNet
 from trionet_bench.networks.sharing import MultiHeadSharing, PrefixSharing, Sharing, channels, heads
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO
-from trionet_bench.spaces.resnet import ResNetArchitecture, ResNetSpace, StageChoices
+from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
+from trionet_bench.spaces.resnet_architecture import ResNetArchitecture
 
 SPACES = pytest.mark.parametrize("space", [RESNET_NANO, FOUR_STAGES], ids=lambda space: space.name)
 RULES = pytest.mark.parametrize("rule", [PrefixSharing, MultiHeadSharing], ids=lambda rule: rule.name)

@@ -12,7 +12,8 @@ from trionet_bench.networks.resnet import ResNet
 from trionet_bench.networks.skeletons import architecture_macs, build_network
 from trionet_bench.records.record import Placement
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY
-from trionet_bench.spaces.resnet import Block, ResNetArchitecture, ResNetSpace, Stage
+from trionet_bench.spaces.resnet import ResNetSpace
+from trionet_bench.spaces.resnet_architecture import Block, ResNetArchitecture, Stage
 
 SPACES = pytest.mark.parametrize("space", [RESNET_NANO, FOUR_STAGES], ids=lambda space: space.name)
 

@@ -19,7 +19,8 @@ from trionet_bench.networks.vit import VisionTransformer, names_by_candidate
 from trionet_bench.search.calibration import recalibrate
 from trionet_bench.search.evolution import evolve
 from trionet_bench.search.sampling import SinglePathSampler
-from trionet_bench.spaces.glit import GLiTArchitecture, GLiTSpace
+from trionet_bench.spaces.glit import GLiTSpace
+from trionet_bench.spaces.glit_architecture import GLiTArchitecture
 from trionet_bench.training.optimizer import build_optimizer
 from trionet_bench.training.recipe import SearchRecipe, resolve_recipe
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from trionet_bench.errors import UsageError
-from trionet_bench.spaces.glit import GLiTBlock, GLiTSpace
+from trionet_bench.spaces.glit import GLiTSpace
+from trionet_bench.spaces.glit_architecture import GLiTBlock
 from trionet_bench.spaces.presets import GLIT_BASE, GLIT_NANO, GLIT_TINY, RESNET_NANO, resolve_space, space_for
 from trionet_bench.spaces.published import GLIT_TINY_FOUND
 

@@ -19,7 +19,7 @@ from trionet_bench.spaces.presets import (
     resolve_space,
 )
 from trionet_bench.spaces.published import PUBLISHED, published
-from trionet_bench.spaces.resnet import ResNetArchitecture
+from trionet_bench.spaces.resnet_architecture import ResNetArchitecture
 
 
 def through_json(value: Any) -> Any:

@@ -18,9 +18,11 @@ from trionet_bench.networks.sharing import SHARINGS
 from trionet_bench.networks.skeletons import architecture_macs, build_network
 from trionet_bench.records.record import Placement
 from trionet_bench.spaces.choice import Architecture, Space
-from trionet_bench.spaces.glit import GLiTBlock, GLiTSpace
+from trionet_bench.spaces.glit import GLiTSpace
+from trionet_bench.spaces.glit_architecture import GLiTBlock
 from trionet_bench.spaces.operators import OPERATORS, OperatorSpec, Option, operators_for, options_of
-from trionet_bench.spaces.resnet import LOCAL_TERMS, Block, ResNetSpace, StageChoices
+from trionet_bench.spaces.resnet import LOCAL_TERMS, ResNetSpace, StageChoices
+from trionet_bench.spaces.resnet_architecture import Block
 from trionet_bench.systems.scaling import scale_to_budget
 
 CHANNELS = 64  # enough for 8 heads of different sizes

@@ -23,7 +23,7 @@ from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.records.record import Placement
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.operators import OPERATORS
-from trionet_bench.spaces.resnet import Block, ResNetArchitecture
+from trionet_bench.spaces.resnet_architecture import Block, ResNetArchitecture
 
 
 def mid_width(block: Block, width: int) -> int:

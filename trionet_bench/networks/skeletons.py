@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from trionet_bench.networks.cost import Cost
 from trionet_bench.registry import resolve
 from trionet_bench.spaces.choice import Architecture
-from trionet_bench.spaces.glit import GLiTArchitecture
-from trionet_bench.spaces.resnet import ResNetArchitecture
+from trionet_bench.spaces.glit_architecture import GLiTArchitecture
+from trionet_bench.spaces.resnet_architecture import ResNetArchitecture
 
 
 class Skeleton(nn.Module, ABC):

@@ -33,7 +33,7 @@ from trionet_bench.networks.operators.locality import Locality
 from trionet_bench.networks.sharing import channels, fixed
 from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.spaces.choice import Architecture
-from trionet_bench.spaces.glit import GLiTArchitecture, GLiTBlock
+from trionet_bench.spaces.glit_architecture import GLiTArchitecture, GLiTBlock
 from trionet_bench.spaces.operators import GLOBAL, LOCALITY
 
 

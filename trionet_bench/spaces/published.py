@@ -10,7 +10,7 @@ released code encodes it.
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.presets import GLIT_BASE, GLIT_SMALL, GLIT_TINY
-from trionet_bench.spaces.resnet import Block, ResNetArchitecture, Stage
+from trionet_bench.spaces.resnet_architecture import Block, ResNetArchitecture, Stage
 
 DEPTHS = {26: (1, 2, 4, 1), 38: (2, 3, 5, 2), 50: (3, 4, 6, 3)}
 WIDTHS = (256, 512, 1024, 2048)

@@ -26,7 +26,7 @@ from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import Axis, centred, dims
 from trionet_bench.networks.sharing import channels as plain
 from trionet_bench.networks.sharing import heads as head_axis
-from trionet_bench.spaces.resnet import Block
+from trionet_bench.spaces.resnet_architecture import Block
 
 
 class LineAttention(ParamModule):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.sharing import Axis
 from trionet_bench.spaces.operators import OPERATORS
-from trionet_bench.spaces.resnet import Block
+from trionet_bench.spaces.resnet_architecture import Block
 
 
 class SpatialOperator(nn.Module, ABC):
@@ -45,7 +45,7 @@ def build_operator(
         channels: mid width of the block.
         stride: 1 or 2.
         span: largest (height, width) of the feature map that enters.
-        local_terms: how local attention is written, see ``spaces.resnet.ResNetArchitecture``.
+        local_terms: how local attention is written, see ``spaces.resnet_architecture.ResNetArchitecture``.
     """
     operator = OPERATORS.get(block.operator).build(block, channels, stride, span, local_terms)
     if not isinstance(operator, SpatialOperator):

@@ -5,7 +5,7 @@ from torch import Tensor
 from trionet_bench.networks.layers import BatchNorm, Convolution2d
 from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import channels as plain
-from trionet_bench.spaces.resnet import Block
+from trionet_bench.spaces.resnet_architecture import Block
 
 
 class Convolution(SpatialOperator):

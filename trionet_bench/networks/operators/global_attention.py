@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from trionet_bench.networks.layers import VIT_STD, Linear
 from trionet_bench.networks.sharing import channels, terms
 from trionet_bench.networks.sharing import heads as head_axis
-from trionet_bench.spaces.glit import GLiTBlock
+from trionet_bench.spaces.glit_architecture import GLiTBlock
 
 
 class GlobalAttention(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.layers import Linear, ParamModule, ParamSpec, SequenceBatchNorm
 from trionet_bench.networks.sharing import Axis, centred, channels, fixed, terms
-from trionet_bench.spaces.glit import GLiTBlock
+from trionet_bench.spaces.glit_architecture import GLiTBlock
 
 
 class DepthwiseConvolution1d(ParamModule):
