@@ -1,4 +1,4 @@
-"""Cases and targets by hand; a benchmark that fails leaves the others whole; the page says what was missed."""
+"""Cases and targets by hand; a benchmark that fails does not stop the others; the page says what was missed."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 
 from trionet_bench.benchmarks import everything
 from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all
-from trionet_bench.benchmarks.measure import Setting, at_least, at_most, compared, line_of, target_line
-from trionet_bench.benchmarks.page import _shown, _table
+from trionet_bench.benchmarks.measure import OnCase, Setting, at_least, at_most, compared, line_of, target_line
+from trionet_bench.benchmarks.page import shown, table
 
 ENVIRONMENT = {"device_name": "A CPU, 3.0 GHz", "cores": 2, "torch": "2"}
 
@@ -26,9 +26,9 @@ def test_ratio_is_of_the_medians_or_of_the_pairs():
 def test_targets_take_the_worst_value():
     (low,) = at_least("speed", 2, [3.0, 1.9])
     (high,) = at_most("time", 2, [1.0, 2.0])
-    assert (low.found, low.met, high.found, high.met) == (1.9, False, 2.0, True)
+    assert (low.measured, low.met, high.measured, high.met) == (1.9, False, 2.0, True)
     assert at_most("time", 2, []) == []
-    assert target_line(vars(low)) == "speed: 1.9, at least 2 wanted: MISSED"
+    assert target_line(low.to_dict()) == "speed: 1.9, at least 2 wanted: MISSED"
 
 
 def test_quick_takes_fewer_samples_unless_told():
@@ -37,18 +37,18 @@ def test_quick_takes_fewer_samples_unless_told():
 
 
 def test_all_go_on_after_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def measure_one(bench: str, setting: Setting, tell: Any) -> dict[str, Any]:
+    def measure_one(bench: str, setting: Setting, on_case: OnCase) -> dict[str, Any]:
         if bench == "training":
             raise ArithmeticError("2 is <not> 3")
         row = compared({"case": f"{bench} & more"}, [1.0], "it", [2.0])
-        targets = [vars(target) for target in at_most(f"{bench} time", 0.25, [row["ratio"]])]
+        targets = [target.to_dict() for target in at_most(f"{bench} time", 0.25, [row["ratio"]])]
         return {"bench": bench, "environment": ENVIRONMENT, "cases": [row], "targets": targets}
 
     monkeypatch.setattr(everything, "measure_one", measure_one)
-    whole, file, page = measure_all(
+    everything_measured, file, page = measure_all(
         Setting(), lambda bench: lambda *_: None, tmp_path / "results", tmp_path / "reports", "bench <all>"
     )
-    assert failed(whole) == {"training": "ArithmeticError: 2 is <not> 3"}
+    assert failed(everything_measured) == {"training": "ArithmeticError: 2 is <not> 3"}
     assert file == tmp_path / "results" / "benchmarks" / "a-cpu-3-0-ghz-2-cores.json"
     stored = json.loads(file.read_text())
     assert list(stored["benches"]) == list(BENCHES)
@@ -63,8 +63,8 @@ def test_all_go_on_after_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_table_says_once_what_all_cases_have_in_common():
     row = {"dtype": "float32", "device": "cpu", "peak_memory_bytes": 2_500_000, "heads": 8}
     times = [compared({"case": case, **row}, [1.0], "it", [2.0]) for case in "ab"]
-    note, headings, rows = _table({"cases": times, "environment": {"threads": 2}})
+    note, headings, rows = table({"cases": times, "environment": {"threads": 2}})
     assert note == "cpu, float32, 2 threads"
     assert headings == ["Case", "Ours (ms)", "Reference", "Reference (ms)", "Ours over reference", "Peak memory (MB)"]
     assert rows == [[case, 1.0, "it", 2.0, 0.5, 2.5] for case in "ab"]
-    assert [_shown(value) for value in (1234.5, 0.012345, 1234, "it")] == ["1,234", "0.0123", "1,234", "it"]
+    assert [shown(value) for value in (1234.5, 0.012345, 1234, "it")] == ["1,234", "0.0123", "1,234", "it"]

@@ -1,12 +1,14 @@
 """The benchmark of operators: its references compute the same thing, its rows say what the design says."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from trionet_bench.benchmarks import operators
 from trionet_bench.benchmarks.measure import Setting
-from trionet_bench.benchmarks.operators import CASES, TARGETED, Case, error_of, measure, peak_bytes, targets
+from trionet_bench.benchmarks.operators import CASES, TARGETED, Case, case_peak_bytes, error_of, measure, targets
 from trionet_bench.networks.operators.local import LocalAttention
 
 TINY = (
@@ -34,22 +36,22 @@ def test_references_compute_the_same(case: Case, train: bool):
 
     expected = results(case.build())
     for reference in case.references:
-        found = results(case.build(reference))
-        for ours, theirs in zip(expected, found, strict=True):
+        others = results(case.build(reference))
+        for ours, theirs in zip(expected, others, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-9)
 
 
 def test_rows_have_the_promised_keys_and_ratios(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(operators, "peak_bytes", lambda case, reference, device, dtype: 8 if reference else 2)
+    monkeypatch.setattr(operators, "case_peak_bytes", lambda case, reference, device, dtype: 8 if reference else 2)
     threads = torch.get_num_threads()
-    told: list[tuple[int, int]] = []
-    found = measure(
-        Setting("cpu", threads=1, samples=3), lambda done, total, line: told.append((done, total)), cases=TINY
+    calls: list[tuple[int, int]] = []
+    document = measure(
+        Setting("cpu", threads=1, samples=3), lambda done, total, line: calls.append((done, total)), cases=TINY
     )
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert calls == [(1, 3), (2, 3), (3, 3)]
     assert torch.get_num_threads() == threads
-    assert found["environment"]["threads"] == 1
-    rows = found["cases"]
+    assert document["environment"]["threads"] == 1
+    rows = document["cases"]
     assert [row["reference"] for row in rows] == ["unfold", "shifts", "dense", "unfold", "shifts", "einsum"]
     for row in rows:
         assert set(row) >= KEYS
@@ -60,7 +62,7 @@ def test_rows_have_the_promised_keys_and_ratios(monkeypatch: pytest.MonkeyPatch)
         assert 0 < row["error"] < 1e-4
         assert row["ratio_to_reference"] == pytest.approx(row["reference_ms"] / row["forward_backward_ms"])
         assert (row["peak_memory_bytes"], row["reference_peak_memory_bytes"]) == (2, 8)
-    axial = [target for target in found["targets"] if target["name"].startswith("axial")]
+    axial = [target for target in document["targets"] if target["name"].startswith("axial")]
     assert [target["found"] for target in axial] == [pytest.approx(rows[-1]["ratio_to_reference"])]
 
 
@@ -79,21 +81,21 @@ def test_targets_take_the_worst_row():
     row |= {"ratio_to_conv3": 2.0, "peak_memory_bytes": 10, "reference_peak_memory_bytes": 100}
     row |= {"error": 1e-5, "dtype": "float32"}
     rows = [{**row, "ratio_to_reference": ratio} for ratio in (9.0, 7.0)]
-    found = {target.name: (target.found, target.met) for target in targets(rows)}
-    assert found["local 7x7 at 56x56, plain: times as fast as unfold"] == (7.0, False)
-    assert found["local 7x7 at 56x56, plain: time over conv 3x3"] == (2.0, True)
-    assert found["local 7x7 at 56x56, plain: memory over unfold"] == (0.1, True)
-    assert not any(name.startswith("axial") for name in found)
+    bounds = {target.name: (target.measured, target.met) for target in targets(rows)}
+    assert bounds["local 7x7 at 56x56, plain: times as fast as unfold"] == (7.0, False)
+    assert bounds["local 7x7 at 56x56, plain: time over conv 3x3"] == (2.0, True)
+    assert bounds["local 7x7 at 56x56, plain: memory over unfold"] == (0.1, True)
+    assert not any(name.startswith("axial") for name in bounds)
 
 
-@pytest.mark.skipif(not operators.Path("/proc/self/clear_refs").exists(), reason="the system does not tell the peak")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system does not report the peak")
 def test_peak_memory_sees_what_unfolding_costs():
     case = Case("local", 28, 64, 1, 4, 7, "plain", ("unfold",))
     device = torch.device("cpu")
-    unfold = peak_bytes(case, "unfold", device, torch.float32)
+    unfold = case_peak_bytes(case, "unfold", device, torch.float32)
     # keys and values, and their gradients in backward: at least two copies of 49 x 64 x 28 x 28 float32 at once
     assert unfold > 2 * 49 * 64 * 28 * 28 * 4
-    assert 0 < peak_bytes(case, None, device, torch.float32) < unfold / 5
+    assert 0 < case_peak_bytes(case, None, device, torch.float32) < unfold / 5
 
 
 def test_shipped_cases_hold_the_targets_and_every_operator():

@@ -3,7 +3,7 @@
 import torch
 from tiny import TINY
 
-from trionet_bench.benchmarks.supernet import infer, train_apart
+from trionet_bench.benchmarks.supernet import infer, train_standalone
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.resnet import ResNet
 from trionet_bench.networks.sharing import MultiHeadSharing
@@ -22,7 +22,7 @@ def test_children_apart_have_the_gradients_of_the_step():
     sampler = HierarchicalSampler(TINY, 0)
     children = sampler.draw(3)
     networks = [supernet.extract(TINY.decode(child.genes)) for child in children]
-    train_apart(children, networks, images, labels, QUICK)
+    train_standalone(children, networks, images, labels, QUICK)
     SandwichStep(supernet, sampler, QUICK, torch.device("cpu"))(images, labels, 3)
     together = supernet.weights["classifier/bias"].grad
     apart = sum(network.classifier.bias.grad for network in networks)

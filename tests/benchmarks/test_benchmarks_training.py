@@ -28,4 +28,4 @@ def test_targets_by_hand():
         {"network": "resnet-nano conv", "ratio": 0.5, "dtype": "float32"},  # the other format takes half the time
         {"network": "resnet-nano conv", "ratio": 0.1, "dtype": "bfloat16"},
     ]
-    assert [(target.found, target.met) for target in targets(rows)] == [(1.2, False), (2.0, False)]
+    assert [(target.measured, target.met) for target in targets(rows)] == [(1.2, False), (2.0, False)]

@@ -1,4 +1,4 @@
-"""How fast the cost of an architecture is told: the closed form, from genes, beside the operator-level counter.
+"""How fast the MACs of an architecture are computed: the closed form, from genes, beside the operator-level counter.
 
 Every sample is of architectures that were not seen before, drawn as a search draws them.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from trionet_bench.benchmarks.measure import Document, Setting, Target, Tell, at_least, compared, document, line_of
+from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_least, compared, document, line_of
 from trionet_bench.networks.cost import counted_macs
 from trionet_bench.networks.skeletons import architecture_macs, build_network
 from trionet_bench.spaces.choice import Space
@@ -23,13 +23,13 @@ COUNTED = 3  # by the operator-level counter, which takes longer
 CLASSES, CHANNELS = 10, 3
 
 
-def measure(setting: Setting, tell: Tell) -> Document:
-    """A case for each shipped space; ArithmeticError where the two ways to count disagree."""
+def measure(setting: Setting, on_case: OnCase) -> Document:
+    """A case for each shipped space; ArithmeticError where the two counts differ."""
     rows: list[dict[str, Any]] = []
     with threads(setting.threads) as used:
         for space in SPACES.values():
             rows.append(_measure(space, setting.count(7)))
-            tell(len(rows), len(SPACES), f"{line_of(rows[-1])}, {rows[-1]['per_second']:.0f} a second")
+            on_case(len(rows), len(SPACES), f"{line_of(rows[-1])}, {rows[-1]['per_second']:.0f} a second")
     return document("cost", torch.device("cpu"), used, rows, targets(rows))
 
 
@@ -51,7 +51,7 @@ def _measure(space: Space, samples: int) -> dict[str, Any]:
             cost(genes)
         return 1000 * (time.perf_counter() - start) / DRAWN
 
-    first = sample()  # kinds of block that were not met before are built once
+    first = sample()  # kinds of block that are new are built once
     for _ in range(4):
         sample()
     closed = [sample() for _ in range(samples)]

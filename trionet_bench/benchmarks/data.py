@@ -1,7 +1,7 @@
-"""What feeding costs: the share of the input pipeline in a training step, with the recipe's augmentation; and identity.
+"""The share of the input pipeline in a training step, with the recipe's augmentation; and the identity of files.
 
-Measured in one loop, as training runs it: the time until a batch is there, then the step on it. The network is the
-space's middle one of convolutions alone, the quickest there is, so that the share is the largest.
+Measured in one loop, as training runs it: the time until a batch is loaded, then the step on it. The network is the
+space's middle one of convolutions only, the fastest one, so that the share is the largest.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import Any
 import torch.nn.functional as F
 
 from trionet_bench.benchmarks import data_identity
-from trionet_bench.benchmarks.measure import Document, Setting, Target, Tell, at_most, compared, document, line_of
+from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_most, compared, document, line_of
 from trionet_bench.benchmarks.study import opened
 from trionet_bench.networks.layers import initialise
 from trionet_bench.systems.retraining import Bench
@@ -32,17 +32,17 @@ SHIPPED = (
 
 def measure(
     setting: Setting,
-    tell: Tell,
-    own: tuple[str, str, str] | None = None,
+    on_case: OnCase,
+    custom: tuple[str, str, str] | None = None,
     data_root: Path | None = None,
 ) -> Document:
-    """A case for each shipped (source, space, recipe) and each set of files to identify, or for ``own`` alone.
+    """A case for each shipped (source, space, recipe) and each set of files to identify, or for ``custom`` only.
 
-    DataError where the data of ``own`` are missing.
+    DataError where the data of ``custom`` are missing.
     """
     device = resolve_device(setting.device)
-    chosen = (own,) if own else SHIPPED[: 2 if setting.quick else None]
-    to_identify = () if own else data_identity.QUICK if setting.quick else data_identity.SHIPPED
+    chosen = (custom,) if custom else SHIPPED[: 2 if setting.quick else None]
+    to_identify = () if custom else data_identity.QUICK if setting.quick else data_identity.SHIPPED
     rows: list[dict[str, Any]] = []
     with threads(setting.threads) as used:
         for source, space, recipe in chosen:
@@ -55,15 +55,15 @@ def measure(
             changes |= {"budgets": ["1T"], "models": MODELS, "seeds": [0]}
             with opened(changes, "conv", str(device), data_root) as bench:
                 rows.append({**_measure(bench, setting.count(20)), "source": source, "space": space, "recipe": recipe})
-            tell(len(rows), len(chosen) + len(to_identify), line_of(rows[-1]))
+            on_case(len(rows), len(chosen) + len(to_identify), line_of(rows[-1]))
         for files in to_identify:
             rows.append(data_identity.measure_identity(files, setting.count(5)))
-            tell(len(rows), len(chosen) + len(to_identify), line_of(rows[-1]))
+            on_case(len(rows), len(chosen) + len(to_identify), line_of(rows[-1]))
     return document("data", device, used, rows, targets(rows))
 
 
 def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
-    """A bound over the cases of feeding, and one over those of identity."""
+    """A bound over the cases of loading, and one over those of identity."""
     return [
         *at_most("input pipeline over a training step", LIMIT, [row["ratio"] for row in rows if "space" in row]),
         *at_most(
@@ -80,27 +80,27 @@ def _measure(bench: Bench, samples: int) -> dict[str, Any]:
     network = initialise(bench.build(space.decode(genes)), 0).to(device).train()
     optimizer = build_optimizer(network, recipe)
     batches = bench.train_batches("train")
-    feeding: list[float] = []
-    whole: list[float] = []
+    loading: list[float] = []
+    steps: list[float] = []
     epoch = 0
-    while len(whole) <= samples:
+    while len(steps) <= samples:
         start = time.perf_counter()
         for images, targets in batches.epoch(epoch):
             finish(device)
-            fed = time.perf_counter()
+            loaded = time.perf_counter()
             optimizer.zero_grad(set_to_none=True)
             with autocast(device, recipe.precision):
                 logits = network(images)
             F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing).backward()
             optimizer.step()
             finish(device)
-            feeding.append(1000 * (fed - start))
+            loading.append(1000 * (loaded - start))
             start_next = time.perf_counter()
-            whole.append(1000 * (start_next - start))
+            steps.append(1000 * (start_next - start))
             start = start_next
-            if len(whole) > samples:
+            if len(steps) > samples:
                 break
         epoch += 1
     facts = {"case": f"{bench.cell.data.index.uri}, {space.name}, recipe {recipe.name}", "batch": batches.batch}
     facts |= {"resolution": bench.cell.resolution, "device": str(device)}
-    return compared(facts, feeding[1:], "the whole step", whole[1:])  # the first warms up
+    return compared(facts, loading[1:], "loading and step", steps[1:])  # the first warms up

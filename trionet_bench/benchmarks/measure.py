@@ -1,19 +1,19 @@
-"""What all benchmarks share: how they are asked, a case beside its reference, targets, and what is printed of them.
+"""What all benchmarks share: settings, a case beside its reference, targets, and how they are printed.
 
-A benchmark is a function ``measure(setting, tell)`` that returns one JSON document: ``environment``, ``cases`` and
+A benchmark is a function ``measure(setting, on_case)`` that returns one JSON document: ``environment``, ``cases`` and
 ``targets``. A case has ``median_ms`` and every sample, the same of its reference, and their ratio.
 """
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from trionet_bench.training.device import environment
 
-Tell = Callable[[int, int, str], None]  # steps done, all steps, what was found
+OnCase = Callable[[int, int, str], None]  # cases done, all cases, the last one in one line
 Document = dict[str, Any]
 
 
@@ -24,7 +24,7 @@ class Setting:
     Args:
         device: as ``training.device.resolve_device`` reads it.
         threads: of torch on a CPU; None is torch's own choice.
-        samples: of every case; None is what the benchmark thinks enough.
+        samples: of every case; None is the default of the benchmark.
         quick: only the cases that targets are stated for, few samples: a first look.
     """
 
@@ -40,23 +40,33 @@ class Setting:
 
 @dataclass(frozen=True)
 class Target:
-    """A stated bound, and what was found."""
+    """A stated bound and the worst measured value."""
 
     name: str
     limit: float
     at_least: bool
-    found: float
+    measured: float
     met: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The target in a JSON document, where the measured value is ``found``."""
+        return {
+            "name": self.name,
+            "limit": self.limit,
+            "at_least": self.at_least,
+            "found": self.measured,
+            "met": self.met,
+        }
 
 
 def at_least(name: str, limit: float, values: Iterable[float]) -> list[Target]:
-    """The target that the smallest of ``values`` must meet; none where there are no values."""
+    """A target that holds where the smallest of ``values`` is at least ``limit``; none without values."""
     worst = min(values, default=None)
     return [] if worst is None else [Target(name, limit, True, worst, worst >= limit)]
 
 
 def at_most(name: str, limit: float, values: Iterable[float]) -> list[Target]:
-    """The target that the largest of ``values`` must meet; none where there are no values."""
+    """A target that holds where the largest of ``values`` is at most ``limit``; none without values."""
     worst = max(values, default=None)
     return [] if worst is None else [Target(name, limit, False, worst, worst <= limit)]
 
@@ -64,10 +74,10 @@ def at_most(name: str, limit: float, values: Iterable[float]) -> list[Target]:
 def compared(
     facts: Mapping[str, Any], ours: Sequence[float], reference: str, theirs: Sequence[float], paired: bool = False
 ) -> dict[str, Any]:
-    """A case: milliseconds of ours beside those of the reference. ``ratio`` is ours over the reference's.
+    """A case: ``facts``, milliseconds of ours and of the reference, and ``ratio``, ours over the reference's.
 
-    The ratio is that of the medians, or where samples are ``paired``, each of another piece of work, the median of
-    theirs.
+    The ratio is that of the medians. Where samples are ``paired``, because each pair measures other work, it is the
+    median of the pairs' ratios.
     """
     mine, other = statistics.median(ours), statistics.median(theirs)
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True)) if paired else mine / other
@@ -85,13 +95,13 @@ def compared(
 def document(
     bench: str, device: torch.device, threads: int, cases: list[dict[str, Any]], targets: list[Target]
 ) -> Document:
-    """What ``bench NAME --json`` prints."""
+    """The JSON document that ``bench NAME --json`` prints."""
     return {
         "schema": 1,
         "bench": bench,
         "environment": {**environment(device).model_dump(), "threads": threads},
         "cases": cases,
-        "targets": [asdict(target) for target in targets],
+        "targets": [target.to_dict() for target in targets],
     }
 
 

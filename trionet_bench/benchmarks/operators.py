@@ -1,17 +1,16 @@
 """Speed and memory of the operators, each beside references measured in the same run.
 
-A case is timed in turns with its references and with a 3x3 convolution of the same width, so that whatever else the
-machine does meets all of them. Reported are medians over all samples, forward and backward, inputs' gradient included.
+A case is timed in turns with its references and with a 3x3 convolution of the same width, so that other load on the
+machine affects all of them equally. Reported are medians over all samples of forward and backward, with the gradient of
+the input.
 
-Peak memory on a CPU is the growth of the process's resident memory, in a process of its own for every measurement:
-nothing that is allocated, by torch or not, escapes it. On CUDA it is torch's peak of allocated bytes.
+Peak memory is measured in ``memory``.
 """
 
-import gc
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,17 +18,17 @@ from torch import Tensor, nn
 
 from trionet_bench.benchmarks.measure import (
     Document,
+    OnCase,
     Setting,
     Target,
-    Tell,
     at_least,
     at_most,
     compared,
     document,
     line_of,
 )
+from trionet_bench.benchmarks.memory import peak_bytes
 from trionet_bench.benchmarks.references import DenseLocal, EinsumAxial, ShiftedLocal, UnfoldedLocal
-from trionet_bench.execution.executors.local import worker_context
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators.axial import AxialAttention
 from trionet_bench.networks.operators.conv import Convolution
@@ -62,7 +61,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """One line for people."""
         what = f"{self.operator} {self.window}x{self.window} {self.terms}" if self.window else self.operator
         return f"{what}, {self.channels}x{self.size}x{self.size}, batch {self.batch}"
 
@@ -105,11 +104,13 @@ CASES = (
 )
 
 
-def measure(setting: Setting, tell: Tell, dtype: str = "float32", cases: tuple[Case, ...] | None = None) -> Document:
+def measure(
+    setting: Setting, on_case: OnCase, dtype: str = "float32", cases: tuple[Case, ...] | None = None
+) -> Document:
     """A row for each case and reference.
 
-    Other programs know ``forward_backward_ms`` and ``ratio_to_reference``, which is above 1 where ours is faster.
-    ``error`` is the largest difference from the float64 reference.
+    ``ratio_to_reference`` is above 1 where ours is faster; ``ratio`` is its inverse. ``error`` is the largest
+    difference from the float64 reference.
     """
     device, number_format = resolve_device(setting.device), getattr(torch, dtype)
     chosen = cases or (TARGETED if setting.quick else CASES)
@@ -117,7 +118,7 @@ def measure(setting: Setting, tell: Tell, dtype: str = "float32", cases: tuple[C
     with threads(setting.threads) as used:
         for done, case in enumerate(chosen, start=1):
             rows.extend(_measure(case, device, number_format, setting.count(5)))
-            tell(done, len(chosen), line_of(rows[-1]))
+            on_case(done, len(chosen), line_of(rows[-1]))
     return document("operators", device, used, rows, targets(rows))
 
 
@@ -129,7 +130,7 @@ def _measure(case: Case, device: torch.device, dtype: torch.dtype, samples: int)
     del steps
     facts = {key: getattr(case, key) for key in ("operator", "window", "channels", "heads", "size", "batch", "terms")}
     facts |= {"case": case.name, "device": str(device), "dtype": str(dtype).removeprefix("torch.")}
-    facts |= {"error": error_of(case, device, dtype), "peak_memory_bytes": peak_bytes(case, None, device, dtype)}
+    facts |= {"error": error_of(case, device, dtype), "peak_memory_bytes": case_peak_bytes(case, None, device, dtype)}
     for reference in case.references:
         row = compared(facts, times["ours"], reference, times[reference])
         yield {
@@ -137,7 +138,7 @@ def _measure(case: Case, device: torch.device, dtype: torch.dtype, samples: int)
             "forward_backward_ms": row["median_ms"],
             "ratio_to_reference": row["reference_ms"] / row["median_ms"],
             "ratio_to_conv3": row["median_ms"] / statistics.median(times["conv3"]),
-            "reference_peak_memory_bytes": peak_bytes(case, reference, device, dtype),
+            "reference_peak_memory_bytes": case_peak_bytes(case, reference, device, dtype),
         }
 
 
@@ -175,8 +176,8 @@ def error_of(case: Case, device: torch.device, dtype: torch.dtype) -> float:
         output = module(inputs)
         output.backward(torch.randn(output.shape, generator=torch.Generator().manual_seed(1)).to(where, kind))
         assert inputs.grad is not None
-        found = [output.detach(), inputs.grad, *(p.grad for p in module.parameters() if p.grad is not None)]
-        return [value.cpu().double() for value in found]
+        values = [output.detach(), inputs.grad, *(p.grad for p in module.parameters() if p.grad is not None)]
+        return [value.cpu().double() for value in values]
 
     ours, theirs = results(None, dtype, device), results(case.references[0], torch.float64, torch.device("cpu"))
     scale = [float(value.abs().max()) for value in theirs]
@@ -185,48 +186,16 @@ def error_of(case: Case, device: torch.device, dtype: torch.dtype) -> float:
     return max(float((a - b).abs().max()) / s for a, b, s in zip(ours, theirs, scale, strict=True))
 
 
-def peak_bytes(case: Case, reference: str | None, device: torch.device, dtype: torch.dtype) -> int | None:
-    """Most memory that one step takes beyond weights and input; None on a CPU whose system does not tell."""
-    if device.type == "cuda":
-        step = _step(case, reference, device, dtype)
-        step()
-        gc.collect()
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        step()
-        return torch.cuda.max_memory_allocated(device) - before
-    if not Path("/proc/self/clear_refs").exists():
-        return None
-    context: Any = worker_context()
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send_peak, args=(sender, case, reference, dtype))
-    process.start()
-    sender.close()
-    try:
-        found: int = receiver.recv()
-    finally:
-        process.join()
-    return found
-
-
-def _send_peak(sender: Any, case: Case, reference: str | None, dtype: torch.dtype) -> None:
-    torch.set_num_threads(1)
-    warm = replace(case, size=min(case.size, 4), batch=1)
-    _step(warm, reference, torch.device("cpu"), dtype)()  # loads what is loaded at first use
-    step = _step(case, reference, torch.device("cpu"), dtype)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-    before = _status("VmRSS")
-    step()
-    sender.send(_status("VmHWM") - before)
-
-
-def _status(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
+def case_peak_bytes(case: Case, reference: str | None, device: torch.device, dtype: torch.dtype) -> int | None:
+    """Peak memory of one step; a step at a small size goes first, to load what is loaded at first use."""
+    small = replace(case, size=min(case.size, 4), batch=1)
+    return peak_bytes(
+        partial(_step, small, reference, device, dtype), partial(_step, case, reference, device, dtype), device
+    )
 
 
 def targets(rows: list[dict[str, Any]]) -> list[Target]:
-    """What is promised of the operators, as far as the rows tell."""
+    """The bounds that the rows can decide."""
 
     def memory(chosen: list[dict[str, Any]]) -> list[float]:
         return [r["peak_memory_bytes"] / r["reference_peak_memory_bytes"] for r in chosen if r["peak_memory_bytes"]]
@@ -234,22 +203,22 @@ def targets(rows: list[dict[str, Any]]) -> list[Target]:
     def speed(chosen: list[dict[str, Any]]) -> list[float]:
         return [r["ratio_to_reference"] for r in chosen]
 
-    found: list[Target] = []
+    bounds: list[Target] = []
     large = [r for r in rows if r["operator"] == "local" and (r["size"], r["channels"], r["window"]) == (56, 128, 7)]
     for terms in ("plain", "position_sensitive"):
         unfold = [r for r in large if r["terms"] == terms and r["reference"] == "unfold"]
         where = f"local 7x7 at 56x56, {terms}"
-        found += at_least(f"{where}: times as fast as unfold", 8, speed(unfold))
-        found += at_most(f"{where}: time over conv 3x3", 3, [r["ratio_to_conv3"] for r in unfold])
-        found += at_most(f"{where}: memory over unfold", 0.2, memory(unfold))
+        bounds += at_least(f"{where}: times as fast as unfold", 8, speed(unfold))
+        bounds += at_most(f"{where}: time over conv 3x3", 3, [r["ratio_to_conv3"] for r in unfold])
+        bounds += at_most(f"{where}: memory over unfold", 0.2, memory(unfold))
     local = [r for r in rows if r["operator"] == "local"]
-    found += at_least("local at every size: times as fast as the best simple path", 1, speed(local))
+    bounds += at_least("local at every size: times as fast as the best simple path", 1, speed(local))
     axial = [r for r in rows if r["operator"] == "axial"]
     stated = [r for r in axial if (r["size"], r["channels"]) == (56, 128)]
-    found += at_least("axial at 56x56: times as fast as einsum", 2, speed(stated))
-    found += at_most("axial at 56x56: memory over einsum", 0.5, memory(stated))
-    found += at_least("axial at every size: times as fast as einsum", 1, speed(axial))
+    bounds += at_least("axial at 56x56: times as fast as einsum", 2, speed(stated))
+    bounds += at_most("axial at 56x56: memory over einsum", 0.5, memory(stated))
+    bounds += at_least("axial at every size: times as fast as einsum", 1, speed(axial))
     for dtype, limit in ERRORS.items():
         errors = [r["error"] for r in rows if r["dtype"] == dtype]
-        found += at_most(f"difference from float64 at odd sizes, {dtype}", limit, errors)
-    return found
+        bounds += at_most(f"difference from float64 at odd sizes, {dtype}", limit, errors)
+    return bounds

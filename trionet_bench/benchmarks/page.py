@@ -1,9 +1,11 @@
-"""The page of ``bench all``: targets first, then a table for each benchmark, in the dress of the reports."""
+"""The page of ``bench all``: targets first, then a table for each benchmark, styled as the reports are."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.ticker as ticker
+import pandas as pd
+from matplotlib.figure import Figure
 
 from trionet_bench.benchmarks.measure import Document
 from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
@@ -11,7 +13,7 @@ from trionet_bench.reporting.pages import page_environment
 from trionet_bench.reporting.style import MET_COLOUR, MISSED_COLOUR, MUTED, Style, drawn_in, new_figure, style_named
 from trionet_bench.reporting.text import DASH
 
-_FACTS = ("case", "device", "dtype")  # shown first; the others that are plain follow
+_FACTS = ("case", "device", "dtype")  # the first columns
 _TIMES = ("median_ms", "reference", "reference_ms", "ratio")
 _HEADINGS = {
     "dtype": "Number format",
@@ -32,36 +34,34 @@ _LEFT_OUT = {
 }
 
 
-def page(whole: Document, titles: Mapping[str, str]) -> str:
+def page(results: Document, titles: Mapping[str, str]) -> str:
     """The HTML page of a document of ``everything.measure_all``, in one file."""
-    benches = whole["benches"]
-    targets = [{**target, "bench": bench} for bench, found in benches.items() for target in found["targets"]]
+    benches = results["benches"]
+    targets = [{**target, "bench": bench} for bench, one in benches.items() for target in one["targets"]]
     return (
         page_environment()
         .get_template("benchmarks.html.j2")
         .render(
-            command=whole["command"],
-            code=whole["code"],
-            made=next((found["environment"] for found in benches.values() if "environment" in found), {}),
+            command=results["command"],
+            code=results["code"],
+            made=next((one["environment"] for one in benches.values() if "environment" in one), {}),
             targets=targets,
             met=sum(target["met"] for target in targets),
             picture=picture(targets),
-            tables=[(bench, titles[bench], *_table(found), found.get("error")) for bench, found in benches.items()],
-            shown=_shown,
+            tables=[(bench, titles[bench], *table(one), one.get("error")) for bench, one in benches.items()],
+            shown=shown,
         )
     )
 
 
-def _table(found: Document) -> tuple[str, list[str], list[list[Any]]]:
-    """What all cases have in common, headings and rows: what tells the cases apart, then the times, then whatever else
-    is one value.
-    """
-    cases = found["cases"]
+def table(document: Document) -> tuple[str, list[str], list[list[Any]]]:
+    """The facts that all cases have in common, headings and rows: facts that differ, times, other single values."""
+    cases = document["cases"]
     keys = dict.fromkeys(key for row in cases for key in row if key not in _LEFT_OUT)
     common = [key for key in _FACTS if key in keys and len({row.get(key) for row in cases}) == 1 < len(cases)]
     first = [key for key in (*_FACTS, *_TIMES) if key in keys and key not in common]
     columns = [*first, *(key for key in keys if key not in first and key not in common)]
-    threads = found.get("environment", {}).get("threads")
+    threads = document.get("environment", {}).get("threads")
     note = [*(str(cases[0][key]) for key in common), *([f"{threads} threads"] if threads else [])]
     rows = [[_in_unit(column, row.get(column)) for column in columns] for row in cases]
     return ", ".join(note), [_heading(column) for column in columns], rows
@@ -75,7 +75,8 @@ def _in_unit(column: str, value: Any) -> Any:
     return value / 1e6 if column.endswith("_bytes") and value is not None else value
 
 
-def _shown(value: Any) -> str:
+def shown(value: object) -> str:
+    """A value in a table."""
     if value is None:
         return DASH
     if isinstance(value, float):
@@ -84,17 +85,17 @@ def _shown(value: Any) -> str:
 
 
 def picture(targets: list[dict[str, Any]]) -> str:
-    """How far each target is met, as inline SVG: what was found over its limit, so that left of 1 is better."""
+    """How far each target is met, as inline SVG: the measured value over its limit, so that left of 1 is better."""
     if not targets:
         return ""
     style = style_named("paper")
     with drawn_in(style):
         drawing = _margins(targets, style)
         settle(drawing)
-        return inline_svg(saved(Drawing(drawing, _no_data(), ""), "svg"), "targets")
+        return inline_svg(saved(Drawing(drawing, pd.DataFrame(), ""), "svg"), "targets")
 
 
-def _margins(targets: list[dict[str, Any]], style: Style) -> Any:
+def _margins(targets: list[dict[str, Any]], style: Style) -> Figure:
     values = [t["limit"] / t["found"] if t["at_least"] else t["found"] / t["limit"] for t in targets]
     figure = new_figure(style.page, 0.5 + 0.19 * len(targets))
     axes = figure.subplots()
@@ -110,11 +111,5 @@ def _margins(targets: list[dict[str, Any]], style: Style) -> Any:
     axes.grid(visible=False, axis="y")
     axes.set_yticks(places, [target["name"] for target in targets])
     axes.invert_yaxis()
-    axes.set_xlabel("Found over its limit (of at least: limit over found); left of 1 is met")
+    axes.set_xlabel("Measured over its limit (of at least: limit over measured); left of 1 is met")
     return figure
-
-
-def _no_data() -> Any:
-    import pandas as pd
-
-    return pd.DataFrame()

@@ -1,7 +1,7 @@
-"""Attention written the simple ways, on the weights of the real operators: what ours is measured against.
+"""Straightforward implementations of attention on the weights of the operators: the references of their benchmark.
 
 ``unfold`` and ``einsum`` are direct transcriptions of the formulas; ``shifts`` goes through the window an offset at a
-time; ``dense`` lets every position attend over the whole map with a mask, by torch's own attention.
+time; ``dense`` lets every position attend over all positions with a mask, by torch's scaled dot-product attention.
 """
 
 import torch
@@ -40,7 +40,7 @@ class UnfoldedLocal(LocalAttention):
 
 
 class ShiftedLocal(LocalAttention):
-    """One offset of the window after the other, over the whole map."""
+    """One offset of the window after the other, over the full map."""
 
     def retrieve(self, qkv: Tensor) -> Tensor:
         height, width = qkv.shape[2:]

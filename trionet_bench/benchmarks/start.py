@@ -1,7 +1,7 @@
-"""How long a person waits for an answer that needs no training: help, the state of a large suite, a network's cost.
+"""Start-up times of commands that train nothing: help, the state of a large suite, a network's cost.
 
-Every sample is a program of its own, as a person starts it; the reference is the least that could be: Python alone, or
-Python with the libraries that the command needs.
+Every sample is a new process, as a person starts it. The reference is a lower bound: an empty Python program, or
+one that imports the libraries that the command needs.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from trionet_bench.benchmarks.finished import write_finished
-from trionet_bench.benchmarks.measure import Document, Setting, Target, Tell, at_most, compared, document, line_of
+from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_most, compared, document, line_of
 from trionet_bench.benchmarks.study import write_suite
 from trionet_bench.timing import in_turns
 
@@ -24,7 +24,7 @@ TORCH = [sys.executable, "-c", "import torch, torchvision"]
 LIMITS = {"--help": 0.3, "status": 1.0, "run, all done": 2.0, "profile resnet50": 4.0}  # seconds
 
 
-def measure(setting: Setting, tell: Tell) -> Document:
+def measure(setting: Setting, on_case: OnCase) -> Document:
     """A case for each command."""
     with TemporaryDirectory() as folder:
         here = Path(folder)
@@ -32,10 +32,10 @@ def measure(setting: Setting, tell: Tell) -> Document:
         results = str(here / "results")
         cells = write_finished(suite, Path(results))
         commands = {
-            "--help": (["--help"], "Python alone", PYTHON),
-            "status": (["status", suite, "--results", results], "Python alone", PYTHON),
-            "run, all done": (["run", suite, "--results", results, "--no-report"], "Python alone", PYTHON),
-            "profile resnet50": (["profile", "resnet50"], "Python with torch and torchvision", TORCH),
+            "--help": (["--help"], "an empty Python program", PYTHON),
+            "status": (["status", suite, "--results", results], "an empty Python program", PYTHON),
+            "run, all done": (["run", suite, "--results", results, "--no-report"], "an empty Python program", PYTHON),
+            "profile resnet50": (["profile", "resnet50"], "importing torch and torchvision", TORCH),
         }
         rows: list[dict[str, Any]] = []
         for name, (arguments, reference, least) in commands.items():
@@ -43,21 +43,21 @@ def measure(setting: Setting, tell: Tell) -> Document:
             times = in_turns({"ours": ours, "least": program(least)}, setting.count(5), torch.device("cpu"))
             facts = {"case": name, "cells": cells if "large" in " ".join(arguments) else None}
             rows.append(compared(facts, times["ours"], reference, times["least"]))
-            tell(len(rows), len(commands), line_of(rows[-1]))
+            on_case(len(rows), len(commands), line_of(rows[-1]))
     return document("start", torch.device("cpu"), torch.get_num_threads(), rows, targets(rows))
 
 
 def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
     """A bound in seconds for each command."""
-    found = []
+    bounds = []
     for row in rows:
         what = f"{row['case']} on {row['cells']} cells" if row["cells"] else row["case"]
-        found += at_most(f"{what}: seconds", LIMITS[row["case"]], [row["median_ms"] / 1000])
-    return found
+        bounds += at_most(f"{what}: seconds", LIMITS[row["case"]], [row["median_ms"] / 1000])
+    return bounds
 
 
 def program(command: Sequence[str]) -> Callable[[], None]:
-    """Something that runs a program to its end; RuntimeError, with what it said, where that is a bad one."""
+    """A function that runs a program; RuntimeError, with the end of its output, where its exit code is not 0."""
 
     def run() -> None:
         done = subprocess.run(command, capture_output=True, text=True)

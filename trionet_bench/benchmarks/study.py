@@ -1,10 +1,12 @@
-"""The studies that benchmarks measure: pieces and variants of the shipped quickstart, opened as a run opens them."""
+"""The studies that benchmarks measure: variants of the shipped quickstart, opened as a run opens them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import yaml
 
 from trionet_bench.execution.plan import make_plan
 from trionet_bench.suite.specification import load_suite
@@ -14,8 +16,6 @@ from trionet_bench.systems.retraining import Bench
 
 def write_suite(folder: Path, changes: dict[str, Any]) -> Path:
     """A suite file of these keys in ``folder``."""
-    import yaml
-
     path = folder / f"{changes['name']}.yaml"
     path.write_text(yaml.safe_dump({"schema": 1, **changes}, sort_keys=False))
     return path
@@ -23,7 +23,7 @@ def write_suite(folder: Path, changes: dict[str, Any]) -> Path:
 
 @contextmanager
 def opened(changes: dict[str, Any], model: str, device: str, data_root: Path | None = None) -> Iterator[Bench]:
-    """The first cell of ``model`` in a suite of these keys, its images loaded; in a folder of its own.
+    """The first cell of ``model`` in a suite of these keys, its images loaded, in a temporary folder.
 
     DataError where the data are missing.
     """

@@ -1,7 +1,7 @@
-"""What a supernet costs beyond its children: a step of training beside the same children as networks of their own, and
-the scoring of a candidate beside plain inference with the same recalibration.
+"""Overhead of a supernet: a step of training beside the same children as stand-alone networks, and the scoring of a
+candidate beside plain inference with the same recalibration.
 
-Every sample is another draw of children, as in training and search, so that what is made anew for each is counted.
+Every sample draws new children, as training and search do, so that what is built for each child is included.
 """
 
 import time
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.benchmarks.measure import Document, Setting, Target, Tell, at_most, compared, document, line_of
+from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_most, compared, document, line_of
 from trionet_bench.benchmarks.study import opened
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.sharing import MultiHeadSharing
@@ -27,7 +27,7 @@ from trionet_bench.training.recipe import Recipe
 
 STEP_LIMIT, SCORE_LIMIT = 1.10, 1.15
 STEP, SCORE = "sandwich step", "candidate evaluation"
-# The shipped quickstart, and one step up: a bigger space on bigger images.
+# The shipped quickstart, and a larger space on larger images.
 STUDIES: dict[str, dict[str, Any]] = {
     "resnet-nano": {"name": "nano", "extends": "quickstart"},
     "resnet-tiny": {
@@ -41,7 +41,7 @@ STUDIES: dict[str, dict[str, Any]] = {
 }
 
 
-def measure(setting: Setting, tell: Tell) -> Document:
+def measure(setting: Setting, on_case: OnCase) -> Document:
     """Two cases for each study: a sandwich step, a candidate's evaluation."""
     device = resolve_device(setting.device)
     studies = list(STUDIES)[: 1 if setting.quick else None]
@@ -53,7 +53,7 @@ def measure(setting: Setting, tell: Tell) -> Document:
                 samples = setting.count(12 if space == studies[0] else 7)
                 for case in (_step(bench, supernet, samples), _score(bench, supernet, samples)):
                     rows.append({**case, "space": space, "device": str(device), "case": f"{case['kind']}, {space}"})
-                    tell(len(rows), 2 * len(studies), line_of(rows[-1]))
+                    on_case(len(rows), 2 * len(studies), line_of(rows[-1]))
     return document("supernet", device, used, rows, targets(rows))
 
 
@@ -64,7 +64,7 @@ def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
         return [row["ratio"] for row in rows if row["kind"] == kind]
 
     return [
-        *at_most("sandwich step over the same children as networks of their own", STEP_LIMIT, ratios(STEP)),
+        *at_most("sandwich step over the same children as stand-alone networks", STEP_LIMIT, ratios(STEP)),
         *at_most("candidate evaluation over plain inference and recalibration", SCORE_LIMIT, ratios(SCORE)),
     ]
 
@@ -81,19 +81,19 @@ def _step(bench: Bench, supernet: Supernet, samples: int) -> dict[str, Any]:
         children = sampler.draw(number)
         networks = [supernet.extract(cell.space.decode(child.genes)).train() for child in children]
         supernet.zero_grad(set_to_none=True)
-        apart = timed(lambda: train_apart(children, networks, images, labels, recipe), device)  # noqa: B023
+        standalone = timed(lambda: train_standalone(children, networks, images, labels, recipe), device)  # noqa: B023
         together = timed(lambda: step(images, labels, number), device)  # noqa: B023
         if number:
             ours.append(together)
-            theirs.append(apart)
+            theirs.append(standalone)
     facts = {"kind": STEP, "batch": len(images), "children": len(children)}
-    return compared(facts, ours, "its children apart", theirs, paired=True)
+    return compared(facts, ours, "its children, stand-alone", theirs, paired=True)
 
 
-def train_apart(
+def train_standalone(
     children: Sequence[Child], networks: Sequence[nn.Module], images: Tensor, labels: Tensor, recipe: Recipe
 ) -> None:
-    """What a sandwich step computes, by networks that share nothing."""
+    """The losses and gradients of a sandwich step, by networks that share nothing."""
     teacher: Tensor | None = None
     for child, network in zip(children, networks, strict=True):
         with autocast(images.device, recipe.precision):
@@ -130,7 +130,7 @@ def _score(bench: Bench, supernet: Supernet, samples: int) -> dict[str, Any]:
 
 @torch.no_grad()
 def infer(network: nn.Module, batches: Sequence[tuple[Tensor, Tensor]]) -> int:
-    """Correct answers of a network on images that lie ready."""
+    """Number of correct predictions of a network on images in memory."""
     return sum(int((network(images).argmax(dim=1) == labels).sum()) for images, labels in batches)
 
 

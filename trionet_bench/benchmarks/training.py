@@ -1,7 +1,7 @@
-"""How fast networks train: ResNet-50 beside torchvision's, and which number and memory format helps where.
+"""How fast networks train: ResNet-50 beside torchvision's, and number and memory formats beside the chosen ones.
 
-A step is forward, backward and the optimizer's update on images that lie ready. The two ResNet-50 are the same network:
-with the same weights they give the same logits, which is checked first.
+A step is forward, backward and the optimizer's update on images in memory. The two ResNet-50 are the same network: with
+the same weights they give the same logits, which is checked first.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
-from trionet_bench.benchmarks.measure import Document, Setting, Target, Tell, at_most, compared, document, line_of
+from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_most, compared, document, line_of
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.spaces.presets import SPACES
@@ -25,8 +25,8 @@ from trionet_bench.training.optimizer import build_optimizer
 from trionet_bench.training.recipe import IMAGENET_130, QUICK, Recipe
 
 CLASSES = 1000
-EQUAL = 0.01  # differences of time below this are not told apart
-HELPS = 1.1  # what a format must be worth to be called a miss
+EQUAL = 0.01  # smaller relative differences of time count as equal
+HELPS = 1.1  # the other memory format may be faster by this factor
 BATCHES = {"resnet-nano": 32, "resnet-tiny": 8}  # on a CPU
 
 
@@ -46,7 +46,7 @@ FORMATS = tuple(Format(dtype, last) for dtype in (torch.float32, torch.bfloat16)
 SMALL = tuple((space, operator) for space in ("resnet-nano", "resnet-tiny") for operator in ("conv", "local", "axial"))
 
 
-def measure(setting: Setting, tell: Tell) -> Document:
+def measure(setting: Setting, on_case: OnCase) -> Document:
     """ResNet-50 in the formats, then small networks in the formats."""
     device = resolve_device(setting.device)
     fast = device.type == "cuda"
@@ -58,24 +58,24 @@ def measure(setting: Setting, tell: Tell) -> Document:
     with threads(setting.threads) as used:
         for form in formats:
             rows.append(_resnet50(form, device, batch, setting.count(20 if fast else 12)))
-            tell(len(rows), total, line_of(rows[-1]))
+            on_case(len(rows), total, line_of(rows[-1]))
         for done, (space, operator) in enumerate(chosen, start=len(formats) + 1):
             rows.extend(
                 _formats(space, operator, device, 256 if fast else BATCHES[space], setting.count(20 if fast else 3))
             )
-            tell(done, total, line_of(rows[-1]))
+            on_case(done, total, line_of(rows[-1]))
     return document("training", device, used, rows, targets(rows))
 
 
 def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
-    """As fast as torchvision; and no format would train anything faster than the one that is chosen."""
-    found = at_most(
+    """At most the time of torchvision; and the other memory format is not much faster than the chosen one."""
+    resnet50_target = at_most(
         "ResNet-50, training step over torchvision's",
         1 + EQUAL,
         [r["ratio"] for r in rows if r["network"] == "resnet50"],
     )
     small = [1 / r["ratio"] for r in rows if r["network"] != "resnet50" and r["dtype"] == "float32"]
-    return found + at_most("chosen memory format over the other", HELPS, small)
+    return resnet50_target + at_most("chosen memory format over the other", HELPS, small)
 
 
 def _resnet50(form: Format, device: torch.device, batch: int, samples: int) -> dict[str, Any]:
@@ -103,8 +103,8 @@ def twin(ours: nn.Module, classes: int = CLASSES) -> nn.Module:
     theirs.load_state_dict(dict(zip(names, values, strict=True)))
     images = torch.randn(1, 3, 65, 65, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        found, expected = ours.eval()(images), theirs.eval()(images)
-    if not torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())):
+        logits, expected = ours.eval()(images), theirs.eval()(images)
+    if not torch.allclose(logits, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())):
         raise ArithmeticError("our ResNet-50 does not give the logits of torchvision's with the same weights")
     return theirs
 

@@ -87,8 +87,8 @@ def cost(setting: Any, as_json: bool) -> None:
 @json_option
 def data(setting: Any, data: str | None, space: str, recipe: str, data_root: Path, as_json: bool) -> None:
     """The input pipeline's share of a training step."""
-    own = (data, space, recipe) if data else None
-    _one("data", setting, as_json, own=own, data_root=data_root)
+    custom = (data, space, recipe) if data else None
+    _one("data", setting, as_json, custom=custom, data_root=data_root)
 
 
 @bench.command()
