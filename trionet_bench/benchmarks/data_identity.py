@@ -5,6 +5,7 @@ of a file.
 """
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -74,7 +75,7 @@ def _write(root: Path, files: FileSet) -> list[str]:
 
 def _milliseconds(root: Path, names: list[str], work: Callable[[], None]) -> float:
     """The time that ``work`` takes on files that are not in memory, where that can be asked for."""
-    if hasattr(os, "posix_fadvise"):
+    if sys.platform == "linux":
         for name in names:
             descriptor = os.open(root / name, os.O_RDONLY)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -62,8 +62,7 @@ def stamps_of(root: Path, paths: Sequence[str]) -> Stamps:
     folder = str(root)
 
     def look(rows: np.ndarray) -> None:
-        for row in rows:
-            values[row] = _stamp(os.path.join(folder, paths[row]))
+        values[rows] = [_stamp(os.path.join(folder, path)) for path in _at(rows, paths)]
 
     for _ in _in_threads(look, np.arange(len(paths)), 16 * GROUP_FILES):
         pass
@@ -101,9 +100,13 @@ def digest_files(
     keeper = cache if total + FILE_COST * len(wanted) >= WORTH_KEEPING else None
 
     def read(rows: np.ndarray) -> None:
-        for row in rows:
-            digest, digests.formats[row] = digest_file(os.path.join(folder, paths[row]), int(sizes[row]))
-            digests.values[row] = np.frombuffer(digest, np.uint8)
+        read_here = [
+            digest_file(os.path.join(folder, path), size)
+            for path, size in zip(_at(rows, paths), sizes[rows].tolist(), strict=True)
+        ]
+        joined = b"".join(digest for digest, _ in read_here)
+        digests.values[rows] = np.frombuffer(joined, np.uint8).reshape(-1, DIGEST_BYTES)
+        digests.formats[rows] = [code for _, code in read_here]
 
     group = int(np.clip(GROUP_BYTES * len(wanted) // max(total, 1), 1, GROUP_FILES))
     for rows in _in_threads(read, wanted, group):
@@ -137,6 +140,10 @@ def digest_file(path: str, size: int) -> tuple[bytes, int]:
     except OSError:
         return bytes(DIGEST_BYTES), 0  # decoding names the file and the reason
     return digest.digest(), format_code(head)
+
+
+def _at(rows: np.ndarray, paths: Sequence[str]) -> list[str]:
+    return [paths[row] for row in rows.tolist()]
 
 
 def _stamp(path: str) -> tuple[int, int, int, int]:
