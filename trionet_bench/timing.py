@@ -1,4 +1,4 @@
-"""Timing that can be believed on a machine with other things to do: samples in turns, on a stated number of threads."""
+"""Timing on a machine with other load: samples in turns, on a stated number of threads."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -8,9 +8,9 @@ import torch
 
 
 def in_turns(steps: Mapping[str, Callable[[], object]], samples: int, device: torch.device) -> dict[str, list[float]]:
-    """Milliseconds of each step, one sample of each after the other; a first round warms up and is dropped.
+    """Milliseconds of each step by name, in rounds of one sample of each; a first round warms up and is dropped.
 
-    Whatever else the machine does so meets all of them alike.
+    So other load on the machine affects all steps equally.
     """
     times: dict[str, list[float]] = {name: [] for name in steps}
     for sample in range(samples + 1):
@@ -25,7 +25,7 @@ def in_turns(steps: Mapping[str, Callable[[], object]], samples: int, device: to
 
 
 def finish(device: torch.device) -> None:
-    """Wait until the device has done what it was asked for."""
+    """Wait until the device has finished all work that was submitted."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -34,7 +34,7 @@ def finish(device: torch.device) -> None:
 
 @contextmanager
 def threads(count: int | None) -> Iterator[int]:
-    """Within it torch computes on ``count`` threads of the CPU, None for as many as before; gives the number."""
+    """A context in which torch computes on ``count`` CPU threads, None for as many as before; yields the number."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import FOUR_STAGES
 
-from trionet_bench.networks.elastic import Naming, Supernet, own_names
+from trionet_bench.networks.elastic import Naming, Supernet, equal_names
 from trionet_bench.networks.resnet import ResNet, names_by_operator
 from trionet_bench.networks.sharing import SHARINGS
 from trionet_bench.spaces.resnet import TRIO, ResNetSpace
@@ -45,12 +45,12 @@ def assert_children_equal_their_extractions(net: Supernet) -> None:
 
 
 @RULES
-def test_children_equal_their_extractions_with_1x1s_of_their_own(rule: str):
+def test_children_equal_their_extractions_with_1x1s_for_each_operator(rule: str):
     assert_children_equal_their_extractions(supernet(FOUR_STAGES, rule, names_by_operator))
 
 
 @pytest.mark.parametrize("operators", SUBSETS, ids="+".join)
-@pytest.mark.parametrize("naming", [own_names, names_by_operator])
+@pytest.mark.parametrize("naming", [equal_names, names_by_operator])
 def test_children_of_fewer_operators_equal_their_extractions(operators: tuple[str, ...], naming: Naming):
     net = supernet(FOUR_STAGES.with_dimensions(operators=operators), "multi-head", naming)
     held = {name.split(".")[3] for name in net.store_specs if name.startswith("stages.")} & {*TRIO}
@@ -68,15 +68,15 @@ def test_an_operator_trains_no_1x1_of_another(rule: str):
     assert len(pointwise) == 6 * 3 * 7
     for name, gradient in pointwise.items():
         assert (gradient is not None) == ("@axial" in name)
-    assert net.weights["stages/0/0/shortcut/weight"].grad is not None  # the shortcut is everybody's
+    assert net.weights["stages/0/0/shortcut/weight"].grad is not None  # all operators share the shortcut
 
 
 @RULES
 def test_separate_1x1s_are_no_larger_than_their_operator_needs(rule: str):
-    shared, separate = (supernet(FOUR_STAGES, rule, naming).store_specs for naming in (own_names, names_by_operator))
+    shared, separate = (supernet(FOUR_STAGES, rule, naming).store_specs for naming in (equal_names, names_by_operator))
     for name, weight in separate.items():
         if "@" in name:
             module, _, rest = name.partition("@")
             common = shared[f"{module}.{rest.partition('.')[2]}"]
-            assert all(own <= whole for own, whole in zip(weight.shape, common.shape, strict=True))
+            assert all(size <= common_size for size, common_size in zip(weight.shape, common.shape, strict=True))
     assert separate["stages.0.0.expand@conv.weight"].shape == (24, 12, 1, 1)  # width 24, expansion 1/2

@@ -93,7 +93,7 @@ def test_gradients_are_the_extraction_s_inside_and_zero_outside(space: ResNetSpa
                 assert parameter.grad is None
                 continue
             axes = zip(specs[name].axes, net.store_specs[name].axes, strict=True)
-            inside = np.ix_(*(net.sharing.indices(own, whole).numpy() for own, whole in axes))
+            inside = np.ix_(*(net.sharing.indices(child_axis, full).numpy() for child_axis, full in axes))
             gradient = parameter.grad.clone()
             torch.testing.assert_close(gradient[inside], network.get_parameter(name).grad, rtol=1e-9, atol=1e-12)
             gradient[inside] = 0
@@ -107,14 +107,14 @@ def test_supernet_holds_every_weight_of_every_child(space: ResNetSpace, rule: ty
     for number, child in enumerate(children(space, 200 if space is FOUR_STAGES else 40)):
         selected = net.select(child)
         if number < 20:
-            assert shapes(selected) == shapes_alone(child)
+            assert shapes(selected) == standalone_shapes(child)
 
 
 def shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in tensors.items()}
 
 
-def shapes_alone(architecture: Any) -> dict[str, torch.Size]:
+def standalone_shapes(architecture: Any) -> dict[str, torch.Size]:
     """Of every weight and statistic of the stand-alone network."""
     with torch.device("meta"):
         network = build(architecture)
@@ -125,7 +125,7 @@ def shapes_alone(architecture: Any) -> dict[str, torch.Size]:
 def test_supernet_holds_every_child_of_the_imagenet_skeleton(rule: type[Sharing]):
     net = Supernet(IMAGENET_SKELETON, build, rule(), 0)
     for child in children(IMAGENET_SKELETON, 20):
-        assert shapes(net.select(child)) == shapes_alone(child)
+        assert shapes(net.select(child)) == standalone_shapes(child)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_supernet_holds_shortcuts_that_come_and_go(stem_widths: tuple[int, ...],
     )
     net = Supernet(space, build, MultiHeadSharing(), 0)
     for child in map(space.decode, all_networks(space)):
-        assert shapes(net.select(child)) == shapes_alone(child)
+        assert shapes(net.select(child)) == standalone_shapes(child)
 
 
 def test_supernet_is_no_larger_than_its_children_need():
@@ -191,25 +191,25 @@ def test_the_two_1x1_convolutions_are_shared_between_operators():
     shared = used["conv"] & used["local"] & used["axial"]
     assert {"stages.0.0.reduce.weight", "stages.0.0.expand.weight", "stages.0.0.reduce_norm.weight"} <= shared
     for operator, names in used.items():
-        own = names - shared
-        assert own
-        assert all(name.split(".")[3] == operator for name in own)
+        unshared = names - shared
+        assert unshared
+        assert all(name.split(".")[3] == operator for name in unshared)
 
 
 def test_children_do_not_influence_one_another():
     net = supernet(FOUR_STAGES)
     one, other = (operator_sets(FOUR_STAGES, operator) for operator in ("local", "axial"))
-    alone = net(images(), one)
-    alone.sum().backward()
-    alone_gradient = {key: w.grad.clone() for key, w in net.weights.items() if w.grad is not None}
+    first = net(images(), one)
+    first.sum().backward()
+    first_gradient = {key: w.grad.clone() for key, w in net.weights.items() if w.grad is not None}
     net.zero_grad(set_to_none=True)
     net(images(1), other)
     again = net(images(), one)
     net(images(2), other)  # between the child's forward and its backward
     again.sum().backward()
-    assert torch.equal(alone, again)
-    assert alone_gradient.keys() == {key for key, w in net.weights.items() if w.grad is not None}
-    assert all(torch.equal(gradient, net.weights[key].grad) for key, gradient in alone_gradient.items())
+    assert torch.equal(first, again)
+    assert first_gradient.keys() == {key for key, w in net.weights.items() if w.grad is not None}
+    assert all(torch.equal(gradient, net.weights[key].grad) for key, gradient in first_gradient.items())
 
 
 def test_gradients_of_several_children_add_up():

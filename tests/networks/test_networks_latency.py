@@ -25,14 +25,14 @@ class Watched(nn.Module):
 def test_batches_are_passed_in_turns_in_evaluation_mode():
     network = Watched().train()
     before = torch.get_num_threads()
-    found = measure_latency(network, (3, 4, 5), (1, 2), "cpu", threads=1, dtype=torch.bfloat16, samples=4)
+    latencies = measure_latency(network, (3, 4, 5), (1, 2), "cpu", threads=1, dtype=torch.bfloat16, samples=4)
     assert torch.get_num_threads() == before
     turn = [((batch, 3, 4, 5), torch.bfloat16, False, 1, False) for batch in (1, 2)]
     assert network.seen == turn * (WARM_UP + 4)
-    assert {key: found[key] for key in ("device", "threads", "dtype", "samples")} == {
+    assert {key: latencies[key] for key in ("device", "threads", "dtype", "samples")} == {
         "device": "cpu", "threads": 1, "dtype": "bfloat16", "samples": 4,
     }  # fmt: skip
-    assert [len(row["samples_ms"]) for row in found["batches"]] == [4, 4]
+    assert [len(row["samples_ms"]) for row in latencies["batches"]] == [4, 4]
 
 
 def test_median_and_quartiles(monkeypatch: pytest.MonkeyPatch):

@@ -22,7 +22,7 @@ DIFFER = {("axial_resnet50_s", "params"), ("deit_tiny", "params"), ("deit_base",
 
 @pytest.mark.parametrize("name", sorted({reference.model for reference in read_references()} & set(PUBLISHED)))
 def test_printed_values(name):
-    found = profiled(name)
+    numbers = profiled(name)
     for reference in read_references():
         if reference.model != name:
             continue
@@ -34,7 +34,7 @@ def test_printed_values(name):
             number, prefix = re.match(r"([\d.]+) ?([MGB]?)", text).groups()
             scale = {"": 1, "M": 1e6, "G": 1e9, "B": 1e9}[prefix] / unit
             printed, half = float(number) * scale, 0.5 * 10.0 ** -len(number.partition(".")[2]) * scale
-            ours = found["params" if key == "params" else "macs"]
+            ours = numbers["params" if key == "params" else "macs"]
             differs = abs(ours - printed) > half + tolerance * printed
             kind = "params" if key == "params" else "macs"
             assert differs <= ((name, kind) in DIFFER), (reference.citation, kind, ours / printed)
@@ -65,8 +65,8 @@ COUNTED = {
 
 @pytest.mark.parametrize("name", COUNTED)
 def test_counted_values(name):
-    found = profiled(name)
-    assert (round(found["params"] / 1e6, 2), round(found["macs"] / 1e9, 2)) == COUNTED[name]
+    numbers = profiled(name)
+    assert (round(numbers["params"] / 1e6, 2), round(numbers["macs"] / 1e9, 2)) == COUNTED[name]
 
 
 def test_resnet50_is_torchvisions():
@@ -88,15 +88,15 @@ def test_members_of_the_imagenet_space(name):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_parts_sum_to_the_whole_and_both_counts_are_equal(name: str):
-    found = profile_network(name)
-    assert sum(found["macs_by_stage"].values()) == found["macs"] == sum(found["macs_by_operator"].values())
-    assert found["macs"] == found["macs_counted"]
+    numbers = profile_network(name)
+    assert sum(numbers["macs_by_stage"].values()) == numbers["macs"] == sum(numbers["macs_by_operator"].values())
+    assert numbers["macs"] == numbers["macs_counted"]
     assert "macs_counted" not in profile_network(name, count=False)
 
 
 def test_operators_are_told_apart():
-    found = profile_network("axial_resnet26_s", 224, 1000)
-    assert set(found["macs_by_operator"]) == {"stem", "axial", "pointwise", "shortcut", "classifier"}
+    numbers = profile_network("axial_resnet26_s", 224, 1000)
+    assert set(numbers["macs_by_operator"]) == {"stem", "axial", "pointwise", "shortcut", "classifier"}
 
 
 def test_unknown_name_suggests():
@@ -111,8 +111,8 @@ def test_architecture_file(tmp_path):
     path = tmp_path / "architecture.json"
     path.write_text(json.dumps(card))
     assert read_card(path)[0] == architecture
-    found = profile_network(str(path), None, None)
-    assert (found["resolution"], found["classes"]) == (16, 3)
+    numbers = profile_network(str(path), None, None)
+    assert (numbers["resolution"], numbers["classes"]) == (16, 3)
 
 
 def test_architecture_outside_its_space_is_refused(tmp_path):

@@ -142,7 +142,7 @@ def test_counting_leaves_the_network_as_it_is():
 
 
 def test_fresh_block_is_its_shortcut():
-    # the last scale of a block begins at 0: x passes through the ReLU alone
+    # the last scale of a block begins at 0: only the ReLU changes x
     built = initialise(network(BY_HAND, 8, "cpu"), 0)
     assert isinstance(built, ResNet)
     x = torch.randn(2, 16, 8, 8)
@@ -161,20 +161,20 @@ def test_drop_path_skips_whole_branches_of_single_images():
     block = built.blocks[0][1]
     torch.nn.init.ones_(block.expand_norm.weight)
     x = torch.rand(400, 16, 8, 8)
-    whole = block(x)
+    undropped = block(x)
     block.drop_path = 0.25
     torch.manual_seed(0)
     dropped = block(x)
     skips = (dropped == x).flatten(1).all(1)
     assert skips.float().mean().item() == pytest.approx(0.25, abs=0.07)
     # what remains is scaled up, so that the mean stays; seen where the sum is not rectified
-    seen = ~skips[:, None, None, None] & (whole > 0)
-    torch.testing.assert_close(dropped[seen], (x + (whole - x) / 0.75).relu()[seen])
+    seen = ~skips[:, None, None, None] & (undropped > 0)
+    torch.testing.assert_close(dropped[seen], (x + (undropped - x) / 0.75).relu()[seen])
     block.eval()
     assert not (block(x) == x).flatten(1).all(1).any()
 
 
-def test_weights_are_named_alike_but_for_the_operator():
+def test_weights_have_equal_names_except_those_of_the_operator():
     names = {
         operator: {name for name, _ in network(TINY.decode(TINY.extreme(TINY.operators_set_to(operator), True)), 8)
                    .blocks[0][0].named_parameters()}

@@ -96,21 +96,21 @@ def test_terms_never_mix():
 @BOTH
 @pytest.mark.parametrize(("plain", "size"), [(20, 32), (32, 32), (33, 36), (40, 40)])
 def test_plain_channels_beside_a_grid(rule: Sharing, plain: int, size: int):
-    # A convolution's channels and the 4 heads of 8 of attention enter the same 1x1 convolution. The grid grows by whole
+    # A convolution's channels and the 4 heads of 8 of attention enter the same 1x1 convolution. The grid grows by full
     # columns until the channels fit; without a grid, it is as long as the longer of the two.
-    whole = rule.merge([channels(plain), heads(4, 8)])
-    assert whole.size == (size if rule is MULTI_HEAD else max(plain, 32))
-    assert rule.indices(channels(plain), whole).tolist() == [*range(plain)]
+    full = rule.merge([channels(plain), heads(4, 8)])
+    assert full.size == (size if rule is MULTI_HEAD else max(plain, 32))
+    assert rule.indices(channels(plain), full).tolist() == [*range(plain)]
     columns = size // 4
     expected = [n * columns + j for n in range(4) for j in range(8)] if rule is MULTI_HEAD else [*range(32)]
-    assert rule.indices(heads(4, 8), whole).tolist() == expected
+    assert rule.indices(heads(4, 8), full).tolist() == expected
 
 
 def test_value_dimension_meets_the_same_column_whatever_the_child():
-    whole = MULTI_HEAD.merge([channels(40), heads(4, 8), heads(2, 16)])
-    columns = whole.size // 4
+    full = MULTI_HEAD.merge([channels(40), heads(4, 8), heads(2, 16)])
+    columns = full.size // 4
     for h, d in [(2, 16), (4, 8), (3, 4), (1, 1)]:
-        rows = MULTI_HEAD.indices(heads(h, d), whole).view(h, d)
+        rows = MULTI_HEAD.indices(heads(h, d), full).view(h, d)
         assert torch.equal(rows, torch.tensor([[n * columns + j for j in range(d)] for n in range(h)]))
 
 
@@ -131,15 +131,15 @@ def test_merging_does_not_depend_on_the_order(rule: Sharing, axes: Sequence[Axis
 @BOTH
 def test_no_index_is_used_twice_and_all_are_inside(rule: Sharing):
     children = [heads(h, d) for h in (1, 2, 3, 4) for d in (1, 2, 5)] + [channels(17)]
-    whole = rule.merge(children)
+    full = rule.merge(children)
     for child in children:
-        indices = rule.indices(child, whole).tolist()
+        indices = rule.indices(child, full).tolist()
         assert len(set(indices)) == len(indices) == child.size
-        assert 0 <= min(indices) <= max(indices) < whole.size
+        assert 0 <= min(indices) <= max(indices) < full.size
 
 
 @BOTH
-@pytest.mark.parametrize(("child", "whole"), [(fixed(3), fixed(4)), (terms(2, dims(1)), terms(3, dims(1)))])
-def test_dimensions_that_cannot_shrink_are_not_shared(rule: Sharing, child: Axis, whole: Axis):
+@pytest.mark.parametrize(("child", "full"), [(fixed(3), fixed(4)), (terms(2, dims(1)), terms(3, dims(1)))])
+def test_dimensions_that_cannot_shrink_are_not_shared(rule: Sharing, child: Axis, full: Axis):
     with pytest.raises(ValueError, match=r"size [23] in a child and [34] in the supernet"):
-        taken(rule, child, whole)
+        taken(rule, child, full)

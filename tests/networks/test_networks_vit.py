@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trionet_bench.networks.cost import counted_macs, profile
-from trionet_bench.networks.elastic import Supernet, own_names
+from trionet_bench.networks.elastic import Supernet, equal_names
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.named import profile_network
 from trionet_bench.networks.operators.global_attention import GlobalAttention
@@ -26,7 +26,7 @@ from trionet_bench.training.recipe import SearchRecipe, resolve_recipe
 
 SPACE = GLiTSpace("little", resolution=8, patch=4, widths=(12,), heads=3, depth=2, kernels=(3, 5, 7))
 SECOND = SPACE.second_level((1, 3))
-NAMINGS = pytest.mark.parametrize("naming", [names_by_candidate, own_names], ids=["independent", "slices"])
+NAMINGS = pytest.mark.parametrize("naming", [names_by_candidate, equal_names], ids=["independent", "slices"])
 
 # Parameters, MACs, and MACs as GLiT's code counts: of the released model, and of DeiT.
 GOLDEN = {
@@ -57,10 +57,10 @@ def children(space: GLiTSpace, count: int) -> Iterator[GLiTArchitecture]:
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_numbers(name: str):
-    found = profile_network(name)
+    profiled = profile_network(name)
     params, macs, released = GOLDEN[name]
-    assert (found["params"], found["macs"], found["macs_counted"]) == (params, macs, macs)
-    assert found.get("macs_of_glit_code") == released
+    assert (profiled["params"], profiled["macs"], profiled["macs_counted"]) == (params, macs, macs)
+    assert profiled.get("macs_of_glit_code") == released
 
 
 def test_macs_of_a_mixed_block_by_hand():
@@ -74,7 +74,7 @@ def test_macs_of_a_mixed_block_by_hand():
     cost = profile(network, 8)
     assert cost.macs_in_block[0, 0] == {"global": attention, "locality": locality, "mlp": mlp}
     assert cost.macs == 4 * 32 * 12 + 2 * (attention + locality + mlp) + 12 * 5 == counted_macs(network, 8, 8, 2)
-    # each operator with its share of the rest; a third of 2 x 1440 is whole
+    # each operator with its share of the rest; a third of 2 x 1440 is an integer
     placed = cost.of_placement(network.placement(8))
     assert placed == [attention + mlp // 3, locality + mlp - mlp // 3] * 2
     assert network.macs_in_other_units()["macs_of_glit_code"] == cost.macs - 2 * 5 * 8 * 16
@@ -135,9 +135,9 @@ def test_inactive_candidates_have_no_gradient_and_do_not_move():
     assert all(a != b for a, b in zip(first.blocks, other.blocks, strict=True))
     before = {name: parameter.detach().clone() for name, parameter in net.named_parameters()}
     net(images(), first).square().sum().backward()
-    own = {name for name, _ in build(first).named_parameters()}
+    names = {name for name, _ in build(first).named_parameters()}
     stored = names_by_candidate(build(first))
-    active = {"weights." + stored.get(name, name).replace(".", "/") for name in own}
+    active = {"weights." + stored.get(name, name).replace(".", "/") for name in names}
     assert {name for name, parameter in net.named_parameters() if parameter.grad is not None} == active
     optimizer.step()
     moved = {name for name, parameter in net.named_parameters() if not torch.equal(parameter, before[name])}
@@ -148,11 +148,11 @@ def test_inactive_candidates_have_no_gradient_and_do_not_move():
 def test_slices_are_shared_and_candidates_are_not():
     apart, together = (
         sum(parameter.numel() for parameter in supernet(SPACE, naming).parameters())
-        for naming in (names_by_candidate, own_names)
+        for naming in (names_by_candidate, equal_names)
     )
     assert together < apart / 5  # 36 candidates a block
     # a narrow feed-forward part is the first rows of a wide one
-    net = supernet(SPACE, own_names)
+    net = supernet(SPACE, equal_names)
     wide, narrow = (SPACE.decode((0, 3, 0, 0, 1, mlp, 3, 0, 0, 1, mlp)) for mlp in (2, 0))
     assert torch.equal(net.select(wide)["blocks.0.widen.weight"][:24], net.select(narrow)["blocks.0.widen.weight"])
 
@@ -199,16 +199,16 @@ def test_published_settings_score_a_thousand_different_children():
     macs = lambda genes: architecture_macs(space.decode(genes), 1000, 3, 224)  # noqa: E731
     result = evolve(space, macs, fitness, 1_500_000_000, SearchRecipe(), sampler.random, 0)
     assert len(seen) == len(set(seen)) == len(result.evaluated) == 1000
-    assert max(found for _, found, _ in result.evaluated) <= 1_500_000_000
+    assert max(cost for _, cost, _ in result.evaluated) <= 1_500_000_000
 
 
-def test_positions_and_class_token_are_spared_weight_decay():
+def test_positions_and_class_token_have_no_weight_decay():
     recipe = resolve_recipe("deit")
     for module in (build(SPACE.plain_transformer(12)), supernet(SPACE.first_level())):
         decayed, plain = build_optimizer(module, recipe).param_groups
         by_id = {id(parameter): name for name, parameter in module.named_parameters()}
-        spared = {by_id[id(parameter)].rpartition(".")[2] for parameter in plain["params"]}
-        assert {"positions", "class_token"} <= spared
+        undecayed = {by_id[id(parameter)].rpartition(".")[2] for parameter in plain["params"]}
+        assert {"positions", "class_token"} <= undecayed
         assert all(parameter.ndim > 1 for parameter in decayed["params"])
 
 

@@ -1,8 +1,8 @@
-"""The supernet: one store of weights from which any architecture of a space is cut, and run, as a value.
+"""The supernet: one store of weights that holds every architecture of a space; the architecture is an argument.
 
-A child is an ordinary stand-alone network, built without weights on the meta device; its weights are indices into the
-store, given by a sharing rule for the axes that the network's layers declare. So a child of the supernet, an extracted
-network and a stand-alone baseline are the same code, and a skeleton needs nothing but layers with ``specs`` to have a
+A child is an ordinary stand-alone network, built without weights on the meta device. Its weights are entries of the
+store, selected by a sharing rule from the axes that the network's layers declare. So a child of the supernet, an
+extracted network and a stand-alone baseline run the same code, and any skeleton whose layers have ``specs`` has a
 supernet.
 """
 
@@ -22,14 +22,14 @@ Build = Callable[[Architecture], nn.Module]
 Naming = Callable[[nn.Module], Mapping[str, str]]
 
 
-def own_names(network: nn.Module) -> Mapping[str, str]:
+def equal_names(network: nn.Module) -> Mapping[str, str]:
     """Every parameter of a child has the same name in the store, so that children share parameters of equal name."""
     return {}
 
 
 @dataclass(frozen=True)
 class Cut:
-    """How one parameter of a child is cut from the store: an index for every dimension of which it has only a part."""
+    """How one parameter of a child is selected from the store: by an index for each dimension that it uses in part."""
 
     name: str  # in the child
     stored: str  # in the store
@@ -49,18 +49,18 @@ class Supernet(nn.Module):
     """All architectures of ``space`` in one set of weights.
 
     Args:
-        space: where children come from.
+        space: the architectures.
         build: makes the stand-alone network of an architecture, without initial weights.
-        sharing: the rule that lays children into the store.
+        sharing: which entries of the store a child uses.
         seed: of the initial weights.
-        naming: name in the store of those weights of a child's network that have another one there.
+        naming: from a network to the names in the store of those of its weights whose name there differs.
 
-    ``supernet(images, architecture)`` gives the child's logits. In training mode children normalise with batch
-    statistics and the store's running statistics do not move; in evaluation mode they read the store's, which mean
-    little until a child has been extracted and recalibrated.
+    ``supernet(images, architecture)`` returns the child's logits. In training mode children normalise with batch
+    statistics, and the store's running statistics do not change. In evaluation mode they use the store's, which are
+    meaningless for a child until it has been extracted and recalibrated.
     """
 
-    def __init__(self, space: Space, build: Build, sharing: Sharing, seed: int, naming: Naming = own_names) -> None:
+    def __init__(self, space: Space, build: Build, sharing: Sharing, seed: int, naming: Naming = equal_names) -> None:
         super().__init__()
         self.space, self.build, self.sharing, self.naming = space, build, sharing, naming
         self.store_specs = self._covering_specs()
@@ -103,11 +103,11 @@ class Supernet(nn.Module):
         return logits
 
     def select(self, architecture: Architecture) -> dict[str, Tensor]:
-        """Every weight and statistic of a child by its stand-alone name, as cut from the store."""
+        """Every weight and statistic of a child, by its name in the stand-alone network."""
         return self._cut(self._child(architecture)[1], for_update=False)
 
     def statistics_of(self, architecture: Architecture) -> dict[str, tuple[str, Tensor]]:
-        """For each running statistic of a child: the name of the store's buffer, and the entries that the child has."""
+        """For each running statistic of a child: the name of the store's buffer, and the child's entries."""
         entries = {}
         for cut in self._child(architecture)[1]:
             if is_statistic(cut.name):
@@ -126,7 +126,7 @@ class Supernet(nn.Module):
         return network.train(self.training)
 
     def no_weight_decay(self) -> list[str]:
-        """Parameters that weight decay never touches, because it does not touch them in a child."""
+        """Names of the parameters that are excluded from weight decay in a child, hence here."""
         return [f"weights.{_key(name)}" for name in without_decay(self.store_specs)]
 
     def _cut(self, cuts: tuple[Cut, ...], for_update: bool) -> dict[str, Tensor]:
@@ -134,14 +134,14 @@ class Supernet(nn.Module):
         for cut in cuts:
             if is_statistic(cut.name):
                 tensor = cut.of(self.statistics.get_buffer(_key(cut.stored)))
-                # Normalisation writes into what it is given: a child must not move the store's statistics.
+                # Normalisation updates its statistics in place: a child must not change the store's.
                 tensors[cut.name] = tensor.clone() if for_update else tensor
             else:
                 tensors[cut.name] = cut.of(self.weights[_key(cut.stored)])
         return tensors
 
     def _child(self, architecture: Architecture) -> tuple[nn.Module, tuple[Cut, ...]]:
-        """The weightless network and its cuts; the last few are kept, since a step uses the same children again."""
+        """A network without weights and its cuts; the last 32 are cached, since a step uses the same children again."""
         if architecture not in self._children:
             with torch.device("meta"):
                 network = self.build(architecture)
@@ -167,7 +167,7 @@ class Supernet(nn.Module):
         return Cut(name, stored, tuple(prefixes), tuple(gathers))
 
     def _index(self, child: Axis, full: Axis) -> Tensor | int | None:
-        """None where the child takes all, a length where it takes a prefix, else positions."""
+        """None where the child uses all entries, a length where it uses the first ones, otherwise positions."""
         device = next(iter(self.weights.values())).device
         key = (child, full, device)
         if key not in self._indices:

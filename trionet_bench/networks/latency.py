@@ -1,4 +1,4 @@
-"""How long a network takes for one image, and for many at once."""
+"""Latency of a network for one image, and its throughput for batches."""
 
 import statistics
 from collections.abc import Sequence
@@ -28,8 +28,16 @@ def measure_latency(
     The network is moved to ``device`` and ``dtype``; weights and images are in ``dtype``.
 
     Args:
+        network: of images (B, C, H, W).
         image: shape (C, H, W).
-        threads: of torch on a CPU; as it stands when None.
+        batches: batch sizes B.
+        device: as ``training.device.resolve_device`` reads it.
+        threads: of torch on a CPU; None leaves their number.
+        dtype: floating-point type.
+        samples: of each batch size.
+
+    Returns device, threads, type and samples, and for each batch size median, quartiles and samples in milliseconds,
+    and images a second.
     """
     where = resolve_device(device)
     network = network.to(where, dtype).eval()

@@ -1,7 +1,7 @@
-"""Layers that declare what the dimensions of their parameters mean, so that a supernet can share these.
+"""Layers that declare what the dimensions of their parameters mean, so that a supernet can share the parameters.
 
-Each has ``specs``: name of a parameter or buffer -> ``ParamSpec``. Initial values come from there too, drawn from a
-seed and the name.
+Each has ``specs``, a ``ParamSpec`` for each name of a parameter or buffer, which also gives its initial values, drawn
+from a seed and the name.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ class ParamSpec:
 
 
 class ParamModule(nn.Module):
-    """A module with ``specs`` of the parameters that it holds itself; submodules have theirs."""
+    """A module with ``specs`` of its direct parameters; submodules have ``specs`` of theirs."""
 
     specs: dict[str, ParamSpec]
 
@@ -70,7 +70,7 @@ def collect_specs(network: nn.Module) -> dict[str, ParamSpec]:
 
 
 def without_decay(specs: Mapping[str, ParamSpec]) -> list[str]:
-    """Names of the weights that weight decay never touches."""
+    """Names of the weights that are excluded from weight decay."""
     return [name for name, spec in specs.items() if not spec.decays]
 
 
@@ -122,8 +122,8 @@ class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation over an axis; ``gamma`` is the initial weight, 0 for the last one of a residual branch."""
 
     def __init__(self, axis: Axis, gamma: float = 1.0) -> None:
-        # As torch's constructor, without filling tensors whose values come from ``specs``: that takes most of the time
-        # of building a child, which a supernet does at every step.
+        # As torch's constructor, but without filling the tensors, whose values come from ``specs``: filling takes most
+        # of the time of building a child, which a supernet does at every step.
         nn.Module.__init__(self)
         size = axis.size
         vars(self).update(num_features=size, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True)
@@ -172,7 +172,7 @@ class Linear(ParamModule):
         return F.linear(x, self.weight, self.bias)
 
     def macs(self, positions: int) -> int:
-        """For so many vectors."""
+        """For this number of vectors."""
         return self.weight.numel() * positions
 
 
@@ -222,12 +222,13 @@ class Stem(ParamModule):
 
 
 def drop_path(x: Tensor, probability: float, training: bool) -> Tensor:
-    """Stochastic depth by image (Huang et al. 2016, arXiv 1603.09382): torchvision's, which takes seconds to load and
-    is loaded where it does something.
+    """Stochastic depth by image (Huang et al. 2016, arXiv 1603.09382), by torchvision's operation.
+
+    In training each image of x (B, ...) is 0 with this probability, and scaled up otherwise.
     """
     if not training or probability == 0:
         return x
-    from torchvision.ops import stochastic_depth
+    from torchvision.ops import stochastic_depth  # torchvision takes seconds to load, and few networks need it
 
     dropped: Tensor = stochastic_depth(x, probability, "row", training)
     return dropped

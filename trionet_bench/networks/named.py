@@ -1,4 +1,4 @@
-"""Networks by name or by architecture file, for ``profile`` and for loading the network of a cell."""
+"""Networks by name or from an architecture file, for ``profile`` and for loading the network of a cell."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from trionet_bench.spaces.published import published
 
 
 def read_card(path: Path) -> tuple[Architecture, dict[str, Any]]:
-    """An ``architecture.json``: the network, checked against the space that the file names, and the rest of the file.
+    """Read an ``architecture.json``: the architecture, checked against the space in the file, and the file's fields.
 
     UsageError where the file is unreadable, lacks a part, or describes a network outside its space.
     """
@@ -30,7 +30,7 @@ def read_card(path: Path) -> tuple[Architecture, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Subject:
-    """A network to be profiled, and the images it is for."""
+    """A network to be profiled, and the size and classes of its images."""
 
     name: str
     architecture: Architecture
@@ -39,12 +39,14 @@ class Subject:
     channels: int
 
     def build(self) -> Skeleton:
-        """The network on the device of the context, without initial weights."""
+        """The network on torch's current default device, without initial weights."""
         return build_network(self.architecture, self.classes, self.channels, self.resolution)
 
 
 def subject(network: str, resolution: int | None = None, classes: int | None = None) -> Subject:
-    """A named network at 224 pixels and 1000 classes, or that of an architecture file at its sizes, unless given."""
+    """A published network, by default at 224 pixels and 1000 classes, or that of an architecture file, by default with
+    the file's resolution and classes. UsageError where there is no such network.
+    """
     if Path(network).suffix == ".json" or Path(network).is_file():
         architecture, card = read_card(Path(network))
         resolution, classes = resolution or card["resolution"], classes or len(card["classes"])
@@ -57,8 +59,9 @@ def profile_network(
 ) -> dict[str, Any]:
     """Parameters and MACs of a ``subject``.
 
-    With ``count`` also ``macs_counted``, the operator-level count, which must equal the closed form: ArithmeticError
-    where it does not. Where a paper's unit is another one, its count is beside it.
+    With ``count`` also ``macs_counted``, the operator-level count; ArithmeticError where it differs from the closed
+    form.
+    Some networks have counts in the unit of published code too, such as ``macs_of_glit_code``.
     """
     of = subject(network, resolution, classes)
     with torch.device("meta"):

@@ -2,8 +2,8 @@
 
 Block: 1x1, spatial operator, 1x1, with the shortcut added after the last normalisation (He et al. 2016; the released
 Axial-ResNet keeps the same order). The two 1x1 convolutions have the same name whichever operator stands between them,
-so a supernet shares them between operators, as the figure of TrioNet shows; each operator's own weights carry the
-operator's name. The last normalisation of a block starts at zero, as in the released axial code.
+so a supernet shares them between operators, as the figure of TrioNet shows; the weights of an operator carry its
+name. The last normalisation of a block starts at zero, as in the released axial code.
 """
 
 from collections.abc import Iterator
@@ -53,12 +53,12 @@ class Bottleneck(nn.Module):
 
     @property
     def operator(self) -> SpatialOperator:
-        """The spatial operator; as a module it has the operator's name, so that unlike operators share no weights."""
+        """The spatial operator. Its module has the operator's name, so that different operators share no weights."""
         return cast(SpatialOperator, self.get_submodule(self.operator_name))
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = self.shortcut_norm(self.shortcut(x)) if self.has_shortcut else x
-        x = F.relu_(self.reduce_norm(self.reduce(x)))  # in place: no gradient needs what a normalisation gives
+        x = F.relu_(self.reduce_norm(self.reduce(x)))  # in place: no gradient needs the output of a normalisation
         x = F.relu_(self.operator(x))
         x = drop_path(self.expand_norm(self.expand(x)), self.drop_path, self.training)
         return F.relu_(x + shortcut)
@@ -117,10 +117,10 @@ class ResNet(Skeleton):
             block.drop_path = probability * number / max(1, len(blocks) - 1)
 
     def faster_channels_last(self, device: torch.device) -> bool:
-        """Whether training is faster on images whose channels lie together: on a CPU, for convolutions alone.
+        """Whether training is faster in the memory format channels-last: on a CPU, for networks of convolutions only.
 
-        Measured (``trionet-bench bench training``): they train 1.2 to 1.8 times as fast; the kernels of attention read
-        whole maps, and win nothing or lose up to a tenth.
+        Measured (``trionet-bench bench training``): they train 1.2 to 1.8 times as fast. The kernels of attention read
+        contiguous maps, so networks with attention gain nothing or lose up to a tenth.
         """
         blocks = chain.from_iterable(self.blocks)
         return device.type == "cpu" and all(OPERATORS.get(block.operator_name).channels_last for block in blocks)
@@ -137,7 +137,7 @@ class ResNet(Skeleton):
         yield Cost("classifier", None, "classifier", self.classifier.macs())
 
     def placement(self, resolution: int) -> list[dict[str, Any]]:
-        """One entry a block for the record; ``resolution`` there is the side of the block's output."""
+        """One entry for each block; its ``resolution`` is the side of the block's output."""
         size = self.stem.output_size(resolution)
         entries = []
         for s, stage in enumerate(self.architecture.stages):
@@ -182,7 +182,7 @@ def names_by_operator(network: nn.Module) -> dict[str, str]:
 
 @cache
 def _block_macs(block: Block, inputs: int, width: int, stride: int, size: int, local_terms: str) -> int:
-    """As ``Bottleneck.macs``; the two 1x1 convolutions and the shortcut are not built for it."""
+    """The sum of ``Bottleneck.macs``, without building the 1x1 convolutions and the shortcut."""
     mid, out = mid_width(block, width), strided(size, stride)
     operator, outputs = _operator_macs_and_outputs(block, mid, stride, size, local_terms)
     shortcut = inputs * width if stride != 1 or inputs != width else 0

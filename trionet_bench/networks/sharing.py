@@ -1,6 +1,6 @@
-"""Which indices of a supernet's weight does a child use?
+"""Sharing rules: which indices of a supernet's weight a child uses.
 
-Every dimension of every weight says what it means as an ``Axis``; a sharing rule answers with indices. Two rules exist.
+Every dimension of every weight has an ``Axis`` for its meaning, from which a rule derives indices. There are two rules.
 Prefix sharing takes the first channels, whatever they stand for, as slimmable and once-for-all networks do. Multi-head
 Sharing (Pi et al. 2021, arXiv 2111.07547: channels are first split into heads and shared only within the same head)
 keeps a head-by-dimension grid, so that a child's head n reads only the supernet's head n. The paper gives the rule in
@@ -49,10 +49,10 @@ class Axis:
         return hash(tuple(level.size for segment in self.segments for level in segment))  # the same in every process
 
     def __hash__(self) -> int:
-        return self._hash  # counted once: each step of a supernet looks up hundreds
+        return self._hash  # computed once: each step of a supernet looks up hundreds
 
 
-# Cached, so that equal axes are one object: a dictionary finds the same object without comparing.
+# Cached, so that equal axes are one object, which a dictionary compares by identity.
 
 
 @cache
@@ -98,13 +98,13 @@ def concatenated(*axes: Axis) -> Axis:
 
 
 class Sharing(ABC):
-    """A rule that lays children into a supernet's weight."""
+    """A rule for which entries of a supernet's weight a child uses."""
 
     name: str
 
     @abstractmethod
     def view(self, segment: Segment) -> Segment:
-        """The levels as this rule sees them."""
+        """The segment whose levels this rule shares one by one."""
 
     def merge(self, axes: Sequence[Axis]) -> Axis:
         """The smallest axis into which all of ``axes`` fit."""
@@ -118,7 +118,7 @@ class Sharing(ABC):
         for segment in segments:
             if len(segment) == len(deepest):
                 continue
-            # Plain channels beside a grid of heads: they run through the grid row by row, which must be long enough.
+            # Plain channels beside a grid of heads take its entries row by row; it grows until they fit.
             missing = segment[0].size / math.prod(level.size for level in merged)
             if missing > 1:
                 merged[-1] = Level(merged[-1].kind, math.ceil(merged[-1].size * missing))
@@ -150,12 +150,12 @@ class Sharing(ABC):
 
 
 class PrefixSharing(Sharing):
-    """The first channels, in flat order; heads are cut anew in every child. The ablation arm."""
+    """The first channels, in flat order; each child splits them into its heads. The ablation arm."""
 
     name = "prefix"
 
     def view(self, segment: Segment) -> Segment:
-        """Head and dimension run together into plain channels."""
+        """Head and dimension become plain channels."""
         flat: list[Level] = []
         for level in segment:
             if level.kind == "dim" and flat and flat[-1].kind == "head":
@@ -166,12 +166,12 @@ class PrefixSharing(Sharing):
 
 
 class MultiHeadSharing(Sharing):
-    """Heads first, then dimensions within the head."""
+    """The first heads, and in each head the first dimensions."""
 
     name = "multi-head"
 
     def view(self, segment: Segment) -> Segment:
-        """The levels as they are."""
+        """The segment unchanged."""
         return segment
 
 

@@ -16,8 +16,10 @@ from trionet_bench.spaces.resnet_architecture import ResNetArchitecture
 
 
 class Skeleton(nn.Module, ABC):
-    """What the rest of the project asks of a network. The constructor takes ``(architecture, classes, channels,
-    resolution)`` and leaves weights uninitialised, see ``layers.initialise``.
+    """The interface of a network to the other packages.
+
+    The constructor takes ``(architecture, classes, channels, resolution)`` and leaves weights uninitialised; see
+    ``layers.initialise``.
     """
 
     @abstractmethod
@@ -36,7 +38,7 @@ class Skeleton(nn.Module, ABC):
 
     @abstractmethod
     def placement(self, resolution: int) -> list[dict[str, Any]]:
-        """One entry for each operator of each block: all of ``records.record.Placement`` but its MACs."""
+        """One entry for each operator of each block: the fields of ``records.record.Placement`` except its MACs."""
 
     @staticmethod
     @abstractmethod
@@ -44,15 +46,15 @@ class Skeleton(nn.Module, ABC):
         """MACs of one image without building the network, fast enough for a search."""
 
     def macs_in_other_units(self) -> dict[str, int]:
-        """Counts of the same network in the units of published code, for comparison with what was printed there."""
+        """Counts of the network in the units of published code, by name, for comparison with published numbers."""
         return {}
 
     def no_weight_decay(self) -> list[str]:
-        """Names of parameters that weight decay spares besides vectors."""
+        """Names of parameters that are excluded from weight decay, besides vectors."""
         return []
 
     def faster_channels_last(self, device: torch.device) -> bool:
-        """Whether training is faster on this device when the channels of a pixel lie together in memory."""
+        """Whether training is faster on this device in the memory format channels-last."""
         return False
 
 
@@ -75,5 +77,5 @@ def build_network(architecture: Architecture, classes: int, channels: int, resol
 
 
 def architecture_macs(architecture: Architecture, classes: int, channels: int, resolution: int) -> int:
-    """MACs of one image, in microseconds."""
+    """MACs of one image; takes microseconds, since no network is built."""
     return _skeleton(type(architecture)).macs_of(architecture, classes, channels, resolution)

@@ -3,7 +3,7 @@
 ViT (Dosovitskiy et al. 2021, arXiv 2010.11929) as DeiT trains it (Touvron et al. 2021, arXiv 2012.12877): patches,
 class token, learned positions, pre-norm blocks, a last normalisation, a linear map of the class token. A GLiT block
 (Chen et al. 2021, arXiv 2107.02960) gives its first channels to global attention and the others to the locality module,
-without a projection across the two. Departure, our choice: images whose side is no multiple of the patch are filled up
+without a projection across the two. Departure, our choice: images whose side is no multiple of the patch are padded
 with the mean colour.
 """
 
@@ -66,7 +66,7 @@ class GlobalLocalSplit(nn.Module):
         return costs
 
     def options(self, operator: str) -> dict[str, Any]:
-        """What a record says of one of the operators."""
+        """The options of one of the operators, as fields of a placement."""
         if operator == GLOBAL.name:
             attention, width = self.attention, self.sizes[0]
             ratio = attention.count * attention.size / width
@@ -185,7 +185,7 @@ class VisionTransformer(ParamModule, Skeleton):
         return entries
 
     def macs_in_other_units(self) -> dict[str, int]:
-        """Counts that are printed elsewhere: that of GLiT's released code, which takes half of what the gate reads."""
+        """The count of GLiT's released code, which leaves out what the gate adds."""
         tokens = self.side**2 + 1
         total = sum(cost.macs for cost in self.costs(*[self.side * self.architecture.patch] * 2))
         gates = [b.division.locality.gate_macs(tokens) for b in self.transformer_blocks if b.division.sizes[1]]
@@ -211,8 +211,8 @@ def _block_macs(block: GLiTBlock, width: int, heads: int, groups: int, tokens: i
 def names_by_candidate(network: nn.Module) -> dict[str, str]:
     """Names under which a supernet keeps the weights of a block for each of its candidates, so that they share none.
 
-    What is known of GLiT's supernet: its released code is left with one of a list of complete blocks, as in Single Path
-    One-Shot NAS (arXiv 1904.00420). Patches, class token, positions and the last layers are common to all.
+    All that is known of GLiT's supernet: in its released code each block is one of a list of complete blocks, as in
+    Single Path One-Shot NAS (arXiv 1904.00420). Patch embedding, class token, positions and the last layers are shared.
     """
     assert isinstance(network, VisionTransformer)
     names = {}

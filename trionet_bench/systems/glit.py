@@ -283,7 +283,7 @@ def _supernet(bench: "Bench", space: GLiTSpace) -> Any:
 
 
 def _naming(cell: Cell) -> "Naming":
-    from trionet_bench.networks.elastic import own_names
+    from trionet_bench.networks.elastic import equal_names
     from trionet_bench.networks.vit import names_by_candidate
 
-    return names_by_candidate if _options(cell).sharing == "independent" else own_names
+    return names_by_candidate if _options(cell).sharing == "independent" else equal_names

@@ -179,7 +179,7 @@ def _supernet(bench: "Bench") -> Any:
 
 
 def _naming(cell: Cell) -> "Naming":
-    from trionet_bench.networks.elastic import own_names
+    from trionet_bench.networks.elastic import equal_names
     from trionet_bench.networks.resnet import names_by_operator
 
-    return names_by_operator if _options(cell).pointwise == "separate" else own_names
+    return names_by_operator if _options(cell).pointwise == "separate" else equal_names

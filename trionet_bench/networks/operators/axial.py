@@ -3,8 +3,8 @@
 Wang et al. 2020, "Axial-DeepLab" (arXiv 2003.07853), equations 3 and 4: logits q.k + q.r + k.r, values v + r, batch
 normalisation on q/k/v, on the similarity terms and on the retrieved values, no scaling by the head size; stride by
 average pooling after the width pass. Departures, our choice: any height and width up to the span (tables are read
-around their centre, where the paper fixes the size), and a padded-free average at odd sizes, so that a strided block
-halves like a strided convolution does.
+around their centre, where the paper fixes the size), and averages without padding at odd sizes, so that a strided
+block has the output size of a strided convolution.
 """
 
 import torch
@@ -30,7 +30,7 @@ from trionet_bench.spaces.resnet_architecture import Block
 
 
 class LineAttention(ParamModule):
-    """Attention of every position over its own row or column.
+    """Attention of every position over its row or column.
 
     Args:
         inputs: meaning of the input channels.
@@ -89,7 +89,7 @@ class LineAttention(ParamModule):
         return attend(window, qkv, query_table, key_table, value_table, scale)
 
     def _by_tensors(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
-        """The same by matrix products: with positions, one for each position i or j of a line, over all lines."""
+        """The same by matrix products; those with positions are one for each position i or j, over all lines."""
         q, k, v = self.project.split(qkv if self.lines == "rows" else qkv.transpose(2, 3))  # (B, n, d, lines, length)
         batch, heads, _, lines, length = q.shape
         q, k, v = (t.transpose(2, 3).flatten(0, 2) for t in (q, k, v))  # (N, d, length), N = B n lines

@@ -15,8 +15,9 @@ from trionet_bench.spaces.resnet_architecture import Block
 
 
 class SpatialOperator(nn.Module, ABC):
-    """What stands between the two 1x1 convolutions of a block: from (B, C, H, W) to (B, ``outputs``, ceil(H / stride),
-    ceil(W / stride)). The ReLU after it is the block's.
+    """The operator between the two 1x1 convolutions of a block; the ReLU after it is the block's.
+
+    (B, C, H, W) to (B, ``outputs``, ceil(H / stride), ceil(W / stride)).
 
     Its layers declare what the dimensions of their weights mean (``networks.layers``), so that a supernet can hold it.
     ``outputs`` is the meaning of its output channels, which the second 1x1 convolution reads.

@@ -1,7 +1,7 @@
 """Global self-attention over all tokens (Dosovitskiy et al. 2021, "ViT", arXiv 2010.11929), for some of the channels.
 
-In GLiT (arXiv 2107.02960) one ratio scales queries, keys and values, as the released code does; the paper names the
-size of the keys alone.
+In GLiT (arXiv 2107.02960) one ratio scales queries, keys and values, as in the released code; the paper only mentions
+the size of the keys.
 """
 
 import torch.nn.functional as F

@@ -4,8 +4,7 @@ Ramachandran et al. 2019, "Stand-Alone Self-Attention in Vision Models" (arXiv 1
 half row offset and half column offset, shared by the heads; full C x C projections, as the published parameter counts
 require; 2x2 average pooling after the attention where the block has a stride. ``position_sensitive`` adds k.r, the
 positional value and the normalisations of axial attention (Axial-DeepLab, arXiv 2003.07853, Table 1, +0.7 top-1). Keys
-outside the image are
-masked: neither paper says, our choice.
+outside the image are masked (our choice; neither paper says).
 """
 
 import torch
@@ -32,8 +31,9 @@ from trionet_bench.spaces.resnet_architecture import Block
 
 
 class WindowPositions(ParamModule):
-    """One vector for each offset in the window: its first half depends on the row, its second on the column. (d,
-    window^2).
+    """One vector of d dimensions for each offset in the window: (d, window^2).
+
+    Its first half depends on the row offset, its second half on the column offset.
     """
 
     rows: nn.Parameter
@@ -51,7 +51,7 @@ class WindowPositions(ParamModule):
         return torch.cat([rows, columns]).flatten(1)
 
     def halves(self) -> Tensor:
-        """Rows, then columns, end to end."""
+        """The row table, then the column table, flat."""
         return torch.cat([self.rows.flatten(), self.columns.flatten()])
 
 
@@ -113,13 +113,13 @@ class LocalAttention(SpatialOperator):
         return attend(self.geometry, qkv, query_table, key_table, value_table, scale)
 
     def _by_tensors(self, qkv: Tensor) -> Tensor:
-        """The same by tensor operations, through all pairs of positions and offsets."""
+        """The same by tensor operations, which materialise all pairs of positions and offsets."""
         batch, _, height, width = qkv.shape
         inside = inside_windows(height, width, self.window, qkv.device)  # (H, W, window^2)
         q, k, v = (t.flatten(0, 1) for t in self.project.split(qkv))  # (B n, d, H, W)
         terms = [similarity(q, k, self.window), _at_offsets(q, self.query_positions())]  # (B n, H, W, window^2)
         if self.sensitive:
-            # The entry for offset j - i stands with the query i; a key j files it under i - j.
+            # The pair (i, j) has offset j - i from its query i, and i - j from its key j.
             terms.append(other_end(_at_offsets(k, self.key_positions().flip(1)), self.window))
             terms = [term.unflatten(0, (batch, -1)) for term in terms]
             moments = term_moments(terms, inside) if self.similarity_norm.training else None
