@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from support.tasks import CLASSIFICATION
+
 from trionet_bench.records.phase import PhaseRecord, content_of, result_files, write_phase
 from trionet_bench.records.record import Code, Environment, Record
 from trionet_bench.systems import load_system
@@ -43,6 +45,6 @@ def record(of: Cell, fields: dict[str, Any]) -> Record:
     """The fields must be what a record takes; unknown ones are refused."""
     common = {
         "key": "", "suite": of.suite, "dataset": of.data.name, "model": of.model, "system": of.system,
-        "budget": of.budget, "seed": of.seed, "status": "complete", **LATER,
+        "budget": of.budget, "seed": of.seed, "status": "complete", "task": CLASSIFICATION, **LATER,
     }  # fmt: skip
     return Record.model_validate(common | fields)

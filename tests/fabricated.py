@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from support.tasks import CLASSIFICATION
 
 from trionet_bench.records.record import Record
 
@@ -121,6 +122,7 @@ def _record(
             "optimizer": {"name": "adamw", "lr": 0.001},
         }
         | recipe,
+        "task": CLASSIFICATION,
         "options": options,
         "space": {"name": "resnet-nano", "operators": operators},
         "resolution": 32,
@@ -241,7 +243,7 @@ def _search(
         for o in OPERATORS
     ]
     probes = [
-        {"epoch": e, "probe": name, "top1": float(level * (1 - np.exp(-e / 6)) + 0.01 * rng.random())}
+        {"epoch": e, "probe": name, "fitness": float(level * (1 - np.exp(-e / 6)) + 0.01 * rng.random())}
         for name, level in {
             "smallest": 0.6,
             "largest": 0.85,
@@ -330,8 +332,8 @@ def fabricate_ranked(results: Path) -> Path:
         value |= {"system": "correlation", "metrics": {}, "placement": [], "macs_by_operator": {}, "macs_by_stage": {}}
         value["ranked"] = [
             {
-                "architecture": {"number": n}, "macs": 10**6 + n, "params": 1, "operators": "cla", "val_top1": a,
-                "inherited_val_top1": b, "inherited_val_top1_not_recalibrated": c,
+                "architecture": {"number": n}, "macs": 10**6 + n, "params": 1, "operators": "cla", "val": a,
+                "inherited_val": b, "inherited_val_not_recalibrated": c,
             }
             for n, (a, b, c) in enumerate(zip(*ranked_accuracies(value["model"]), strict=True))
         ]  # fmt: skip

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.tasks import CLASSIFICATION
 
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.records.claims import STALE_AFTER, Claims
@@ -37,6 +38,7 @@ def record(**changes: object) -> Record:
         "budget": 4_000_000,
         "seed": 0,
         "status": "complete",
+        "task": CLASSIFICATION.model_dump(),
         "environment": dict.fromkeys(
             ["python", "torch", "torchvision", "numpy", "platform", "cpu", "device", "device_name"], "x"
         )
@@ -73,7 +75,7 @@ def test_record_survives_the_round_trip(tmp_path: Path):
     written = record(metrics={"test_top1": 0.1 + 0.2}, macs=3_999_999)
     write_record(tmp_path, written)
     assert read_record(tmp_path) == written
-    assert json.loads((tmp_path / "record.json").read_text())["schema"] == 1
+    assert json.loads((tmp_path / "record.json").read_text())["schema"] == 2
     assert read_record(tmp_path / "elsewhere") is None
 
 
@@ -107,13 +109,13 @@ def test_torn_and_newer_records_are_named(tmp_path: Path):
     path.write_text(written[: len(written) // 2])
     with pytest.raises(StoreError, match="is not a readable record"):
         read_record(tmp_path)
-    path.write_text(json.dumps(json.loads(written) | {"schema": 2, "unheard_of": 1}))
-    with pytest.raises(StoreError, match="schema 2, this program reads up to 1"):
+    path.write_text(json.dumps(json.loads(written) | {"schema": 3, "unheard_of": 1}))
+    with pytest.raises(StoreError, match="schema 3, this program reads up to 2"):
         read_record(tmp_path)
-    path.write_text(json.dumps(json.loads(written) | {"schema": 2}))
-    with pytest.raises(StoreError, match="schema 2, this program reads up to 1"):
+    path.write_text(json.dumps(json.loads(written) | {"schema": 3}))
+    with pytest.raises(StoreError, match="schema 3, this program reads up to 2"):
         read_record(tmp_path)
-    with pytest.raises(StoreError, match="schema 2, this program reads up to 1"):
+    with pytest.raises(StoreError, match="schema 3, this program reads up to 2"):
         read_head(tmp_path)
 
 

@@ -31,6 +31,7 @@ RANKED = [
     "inherited_val_top1",
     "inherited_val_top1_not_recalibrated",
 ]
+_RANKED_FIELDS = ("operators", "macs", "val", "inherited_val", "inherited_val_not_recalibrated")  # as records have them
 
 _LAST = ("random",)
 
@@ -148,7 +149,7 @@ class _Columns:
         self.options += [b.options for b in record.placement]
         self.operator_macs += [(*cell, operator, macs) for operator, macs in record.macs_by_operator.items()]
         self.ranked += [
-            (*cell, json.dumps(r.architecture, sort_keys=True), *(getattr(r, name) for name in RANKED[1:]))
+            (*cell, json.dumps(r.architecture, sort_keys=True), *(getattr(r, name) for name in _RANKED_FIELDS))
             for r in record.ranked
         ]
         if record.search:
@@ -157,7 +158,7 @@ class _Columns:
                 (*cell, g.level, g.generation, g.evaluations, g.best_fitness, g.best_macs)
                 for g in record.search.best_by_generation
             ]
-            self.probes += [(*cell, p.level, p.epoch, p.probe, p.top1) for p in record.search.probes]
+            self.probes += [(*cell, p.level, p.epoch, p.probe, p.fitness) for p in record.search.probes]
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """The frames of ``Results``; ``number`` says which record a row is from."""

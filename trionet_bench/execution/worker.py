@@ -28,6 +28,7 @@ from trionet_bench.records.record import Code, Environment, Failure, Input, Reco
 from trionet_bench.records.store import digest, retire_record, write_record
 from trionet_bench.systems import load_system
 from trionet_bench.systems.cell import Cell, Phase, Workplace
+from trionet_bench.tasks.registry import DEFAULT
 
 LOG = "log.txt"
 _ATTEMPT = ".attempt"  # holds the key that the unfinished files of a folder belong to
@@ -230,6 +231,7 @@ def _common(task: Task) -> dict[str, Any]:
         "system": cell.system,
         "budget": cell.budget,
         "seed": cell.seed,
+        "task": DEFAULT.info,
         "fidelity": task.fidelity,
         "data": {
             "source": index.uri,

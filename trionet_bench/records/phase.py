@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from trionet_bench.records.layout import CHECKPOINT_SUFFIX, LOG, PHASE, is_record
-from trionet_bench.records.record import Code, Environment, Versioned
+from trionet_bench.records.record import Code, Environment
 from trionet_bench.records.store import digest, file_digest, read_stored, write_json
+from trionet_bench.records.values import Versioned
 
 PHASE_SCHEMA = 1
 

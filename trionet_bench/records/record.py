@@ -4,17 +4,16 @@ Fractions are 0 to 1, times are seconds, cost is in MACs (one multiply-accumulat
 ISO 8601. A change of meaning raises ``SCHEMA``.
 """
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA = 1
+from trionet_bench.records.task_info import TaskInfo
+from trionet_bench.records.upgrade import upgraded
+from trionet_bench.records.values import Strict, Versioned
 
-
-class Strict(BaseModel):
-    """Base of every stored value: unknown keys are refused, values do not change once made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+SCHEMA = 2
 
 
 class Placement(Strict):
@@ -71,22 +70,24 @@ class Evaluated(Strict):
 
 
 class Retrained(Strict):
-    """A candidate of a search's first level that was trained alone: with which accuracy on the search-validation
-    images, beside its fitness.
+    """A candidate of a search's first level that was trained alone.
+
+    ``fitness`` is what the search measured with the supernet's weights, ``fitness_alone`` the same quantity of the
+    network that was trained from scratch.
     """
 
     macs: int
     fitness: float
     operators: str
-    search_val_top1: float
+    fitness_alone: float
 
 
 class Probe(Strict):
-    """Accuracy of one fixed child on the search-validation images, after recalibration, during supernet training."""
+    """Fitness of one fixed child on the search-validation images, after recalibration, during supernet training."""
 
     epoch: int
     probe: str
-    top1: float
+    fitness: float
     level: int = 1
 
 
@@ -104,21 +105,24 @@ class Search(Strict):
     operator_prior: list[OperatorPrior]
     operator_draws: dict[str, int] = Field(description="How often supernet training drew each operator, over blocks.")
     probes: list[Probe]
-    retrained: list[Retrained] = []
+    retrained: list[Retrained] = Field(default_factory=list)
 
 
 class Ranked(Strict):
-    """One architecture of a correlation: validation accuracy when trained alone and with a supernet's weights, there
-    with batch-norm statistics of its own or with those that all children have in common.
+    """One architecture of a correlation, by the primary metric on the validation images.
+
+    ``val`` is of the network that was trained alone, ``inherited_val`` of the child with the supernet's weights and
+    recalibrated batch norms, ``inherited_val_not_recalibrated`` of the child with running statistics that all children
+    share.
     """
 
     architecture: dict[str, Any]
     macs: int
     params: int
     operators: str = Field(description="One code per block, in order.")
-    val_top1: float
-    inherited_val_top1: float
-    inherited_val_top1_not_recalibrated: float
+    val: float
+    inherited_val: float
+    inherited_val_not_recalibrated: float
 
 
 class Input(Strict):
@@ -170,12 +174,36 @@ class Failure(Strict):
     traceback: str
 
 
-class Versioned(BaseModel):
-    """Base of what lies in a file of its own and may be read in part: a model of some keys passes over the others."""
+class CellResult(BaseModel):
+    """What carrying a cell out gives: the part of a record that only its system can know.
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, defer_build=True)
+    ``metrics`` are named as the task's ``Metric`` says. ``test_...`` without a prefix is always measured on the network
+    that was trained from scratch with the recipe. Searched models also carry ``inherited_...`` (supernet weights,
+    recalibrated) and ``finetuned_...`` (those weights trained on for the recipe's fine-tuning epochs).
+    """
 
-    schema_: int = Field(alias="schema")
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    architecture: dict[str, Any] | None = None
+    macs: int | None = None
+    params: int | None = None
+    macs_by_operator: dict[str, int] = Field(default_factory=dict)
+    macs_by_stage: dict[str, int] = Field(default_factory=dict)
+    placement: list[Placement] = Field(default_factory=list)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    counts: Counts | None = None
+    search: Search | None = None
+    ranked: list[Ranked] = Field(default_factory=list, description="Of a correlation, which has no network of its own.")
+    timings: dict[str, float] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+
+    def with_measured(
+        self, metrics: Mapping[str, float] | None = None, timings: Mapping[str, float] | None = None
+    ) -> Self:
+        """The same result with more metrics and timings."""
+        return self.model_copy(
+            update={"metrics": {**self.metrics, **(metrics or {})}, "timings": {**self.timings, **(timings or {})}}
+        )
 
 
 class RecordHead(Versioned):
@@ -191,12 +219,8 @@ class RecordHead(Versioned):
     finished: str
 
 
-class Record(RecordHead):
-    """One cell's result. ``test_top1`` is always the accuracy of the network trained from scratch with the recipe.
-
-    Searched models also carry ``inherited_val_top1`` and ``inherited_test_top1`` (supernet weights, recalibrated) and
-    ``finetuned_test_top1`` (those weights trained on for the recipe's fine-tuning epochs).
-    """
+class Record(RecordHead, CellResult):
+    """One cell's result, and all that it depends on. Records of schema 1 are read as what they mean in this one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -208,6 +232,7 @@ class Record(RecordHead):
     seed: int
     fidelity: Literal["full", "smoke"] = "full"
 
+    task: TaskInfo
     data: dict[str, Any] = Field(
         default_factory=dict, description="source, fingerprint, split hash, classes, channels."
     )
@@ -216,22 +241,15 @@ class Record(RecordHead):
     space: dict[str, Any] = Field(default_factory=dict)
     resolution: int | None = None
 
-    architecture: dict[str, Any] | None = None
-    macs: int | None = None
-    params: int | None = None
-    macs_by_operator: dict[str, int] = Field(default_factory=dict)
-    macs_by_stage: dict[str, int] = Field(default_factory=dict)
-    placement: list[Placement] = Field(default_factory=list)
-
-    counts: Counts | None = None
-    search: Search | None = None
-    ranked: list[Ranked] = Field(default_factory=list, description="Of a correlation, which has no network of its own.")
     artifacts: dict[str, str] = Field(default_factory=dict, description="File name beside the record -> SHA-256.")
-    timings: dict[str, float] = Field(default_factory=dict)
     peak_memory_bytes: int | None = None
-    warnings: list[str] = Field(default_factory=list)
 
     environment: Environment
     code: Code
     determinism: dict[str, Any] = Field(default_factory=dict)
     command: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_earlier_schema(cls, value: Any) -> Any:
+        return upgraded(value) if isinstance(value, dict) else value

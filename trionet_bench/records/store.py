@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from trionet_bench.errors import StoreError, UsageError, nearest
 from trionet_bench.files import write_atomically
 from trionet_bench.records.layout import PHASES, RECORD, earlier_record
-from trionet_bench.records.record import Record, RecordHead, Versioned
+from trionet_bench.records.record import Record, RecordHead
+from trionet_bench.records.values import Versioned
 
 Stored = TypeVar("Stored", bound=Versioned)
 

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError, model_validator
 
 from trionet_bench.errors import UsageError
-from trionet_bench.records.record import Strict
+from trionet_bench.records.values import Strict
 
 SHIPPED = Path(__file__).parent / "templates" / "published.yaml"
 _NUMBER = re.compile(r"(\d+)(?:\.(\d+))?\s*([KMGBT]?)\b.*")

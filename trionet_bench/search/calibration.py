@@ -5,19 +5,22 @@ fixed training images, and only then is it scored; the supernet is not touched.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from trionet_bench.networks.elastic import Supernet
+from trionet_bench.spaces.choice import Architecture
+from trionet_bench.tasks.base import Task
+from trionet_bench.tasks.runner import TaskRunner
 from trionet_bench.training.device import autocast
-from trionet_bench.training.evaluation import EvaluationBatches, evaluate
+from trionet_bench.training.evaluation import EvaluationBatches
+from trionet_bench.training.recipe import Precision
 
 
 @torch.no_grad()
-def recalibrate(network: nn.Module, batches: Iterable[Tensor], precision: Any = "float32") -> nn.Module:
+def recalibrate(network: nn.Module, batches: Iterable[Tensor], precision: Precision = "float32") -> nn.Module:
     """Reset and recompute the statistics of every batch norm, in place; returns the network in evaluation mode.
 
     Running mean and variance become the plain averages of the batch means and (unbiased) batch variances, so batches
@@ -29,7 +32,7 @@ def recalibrate(network: nn.Module, batches: Iterable[Tensor], precision: Any = 
     network.eval()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch's word for a cumulative average
+        norm.momentum = None  # in torch: a cumulative average
         norm.train()
     seen = 0
     for images in batches:
@@ -46,7 +49,10 @@ def recalibrate(network: nn.Module, batches: Iterable[Tensor], precision: Any = 
 
 @torch.no_grad()
 def share_statistics(
-    supernet: Supernet, children: Iterable[Any], calibration: Iterable[Tensor], precision: Any = "float32"
+    supernet: Supernet,
+    children: Iterable[Architecture],
+    calibration: Iterable[Tensor],
+    precision: Precision = "float32",
 ) -> None:
     """Give the store running statistics in common: for each entry the mean over those of ``children`` that use it.
 
@@ -67,30 +73,28 @@ def share_statistics(
 
 
 class ChildScorer:
-    """Accuracy of a supernet's children on held-out images, each after its own recalibration.
+    """Fitness of a supernet's children on held-out images, each after its own recalibration.
 
     Args:
         supernet: not changed by scoring.
+        task: says what fitness is, and in which precision and on which device children run.
         calibration: batches of normalised training images, the same each time they are asked for.
         batches: the search-validation images.
-        device: where children run.
     """
 
     def __init__(
         self,
         supernet: Supernet,
+        task: TaskRunner[Task],
         calibration: Iterable[Tensor],
         batches: EvaluationBatches,
-        device: torch.device,
-        precision: Any = "float32",
     ) -> None:
-        self.supernet, self.calibration, self.batches = supernet, calibration, batches
-        self.device, self.precision = device, precision
+        self.supernet, self.task, self.calibration, self.batches = supernet, task, calibration, batches
 
-    def child(self, architecture: Any) -> nn.Module:
+    def child(self, architecture: Architecture) -> nn.Module:
         """The recalibrated stand-alone network with the supernet's weights, in evaluation mode."""
-        return recalibrate(self.supernet.extract(architecture), self.calibration, self.precision)
+        return recalibrate(self.supernet.extract(architecture), self.calibration, self.task.recipe.precision)
 
-    def score(self, architecture: Any) -> float:
-        """Top-1 as a fraction."""
-        return evaluate(self.child(architecture), self.batches, self.device, self.precision).top1
+    def score(self, architecture: Architecture) -> float:
+        """What a search maximises; for classification top-1 as a fraction."""
+        return self.task.fitness(self.child(architecture), self.batches)

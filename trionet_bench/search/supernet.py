@@ -3,21 +3,21 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Unpack
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.randomness import derived_generator
 from trionet_bench.search.calibration import ChildScorer
 from trionet_bench.search.sampling import Sampler
 from trionet_bench.spaces.choice import Genes, Space
+from trionet_bench.tasks.base import Task
+from trionet_bench.tasks.runner import TaskRunner
 from trionet_bench.training.device import autocast
-from trionet_bench.training.distillation import soft_cross_entropy
-from trionet_bench.training.loop import Batches, ProgressCall, fit
+from trionet_bench.training.history import HistoryRow
+from trionet_bench.training.loop import Batches, FitOptions, fit
 from trionet_bench.training.recipe import Recipe
 
 
@@ -25,7 +25,7 @@ from trionet_bench.training.recipe import Recipe
 class SandwichStep:
     """Forward and backward of one step, for ``training.loop.fit``.
 
-    The biggest child learns from the labels; with distillation the others learn from its logits alone, as in
+    The biggest child minimises the task's loss; with distillation the others learn from its outputs alone, as in
     AttentiveNAS (the TrioNet paper does not say; our choice). The loss is the mean over the children (our choice), so
     that a learning rate means the same as for one network.
     """
@@ -33,23 +33,24 @@ class SandwichStep:
     supernet: Supernet
     sampler: Sampler
     recipe: Recipe
-    device: torch.device
+    task: TaskRunner[Task]
 
     def __call__(self, images: Tensor, targets: Tensor, number: int) -> Mapping[str, Tensor | float]:
         children = self.sampler.draw(number)
+        inputs, targets = self.task.views(images, targets, number)
         teacher: Tensor | None = None
         losses = {}
         for child in children:
-            with autocast(self.device, self.recipe.precision):
-                logits = self.supernet(images, self.sampler.space.decode(child.genes))
-            logits = logits.float()
+            with autocast(self.task.device, self.recipe.precision):
+                outputs: Tensor = self.supernet(inputs, self.sampler.space.decode(child.genes))
+            outputs = outputs.float()
             if teacher is not None and child.role != "biggest":
-                loss = soft_cross_entropy(logits, teacher, self.recipe.supernet.temperature)
+                loss = self.task.distillation_loss(outputs, teacher, self.recipe.supernet.temperature)
             else:
-                loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
-            (loss / len(children)).backward()
+                loss = self.task.loss(outputs, targets)
+            (loss / len(children)).backward()  # type: ignore[no-untyped-call]
             if child.role == "biggest" and self.recipe.supernet.distillation:
-                teacher = logits.detach()
+                teacher = outputs.detach()
             losses[child.role] = loss.detach()
         return {"loss": next(iter(losses.values())), **{f"loss_{role}": loss for role, loss in losses.items()}}
 
@@ -65,13 +66,13 @@ def operator_draws(sampler: Sampler, steps: int) -> dict[str, int]:
 
 
 def probes(space: Space, seed: int, random_children: int = 3) -> dict[str, Genes]:
-    """Fixed children whose accuracy over training makes a curve that means something.
+    """Fixed children whose fitness is measured several times during training.
 
     The smallest and largest by options under the first operator, for every operator a middle-sized network of it alone
     where all blocks may have it, and some random ones that depend on the seed only.
     """
     options = [space.operator_options(position) for position in space.operator_positions]
-    everywhere = [option for option in options[0] if all(option in own for own in options)]
+    everywhere = [option for option in options[0] if all(option in allowed for allowed in options)]
     first = space.operators_set_to(everywhere[0]) if everywhere else {}
     named = {"smallest": space.extreme(first, biggest=False), "largest": space.extreme(first, biggest=True)}
     for operator in everywhere:
@@ -90,7 +91,7 @@ class ProbeCurves:
     epochs: int
     times: int = 4
 
-    def __call__(self, epoch: int, row: dict[str, Any]) -> dict[str, Any] | None:
+    def __call__(self, epoch: int, row: HistoryRow) -> HistoryRow | None:
         due = {max(1, round(self.epochs * part / self.times)) for part in range(1, self.times + 1)}
         if epoch not in due:
             return None
@@ -98,12 +99,12 @@ class ProbeCurves:
         return {"probes": {name: self.scorer.score(space.decode(genes)) for name, genes in self.children.items()}}
 
 
-def probe_points(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The probes' curves as points ``{epoch, probe, top1}``, from the rows that training leaves."""
+def probe_points(rows: Sequence[HistoryRow], metric: str) -> list[JsonObject]:
+    """The probes' curves as points ``{epoch, probe, METRIC}``, from the rows that training leaves."""
     return [
-        {"epoch": row["epoch"], "probe": name, "top1": top1}
+        {"epoch": row["epoch"], "probe": name, metric: value}
         for row in rows
-        for name, top1 in row.get("probes", {}).items()
+        for name, value in row.get("probes", {}).items()
     ]
 
 
@@ -113,27 +114,23 @@ def train_supernet(
     batches: Batches,
     recipe: Recipe,
     scorer: ChildScorer,
-    *,
-    seed: int,
-    device: torch.device,
-    checkpoint: Path | None = None,
-    history: Path | None = None,
-    progress: ProgressCall | None = None,
-    key: str = "",
-) -> list[dict[str, Any]]:
-    """Train in place by the recipe's supernet part; returns the history's rows, some of them with ``probes``."""
-    recipe = recipe.for_supernet()
+    **options: Unpack[FitOptions],
+) -> list[HistoryRow]:
+    """Train in place by the recipe's supernet part; returns the history's rows, some of them with ``probes``.
+
+    Args:
+        scorer: scores the probes; its task is what the children are trained for.
+        options: of ``training.loop.fit``.
+    """
+    recipe, task = recipe.for_supernet(), scorer.task
     return fit(
         supernet,
         batches,
         recipe,
-        seed=seed,
-        device=device,
-        step=SandwichStep(supernet, sampler, recipe, device),
-        checkpoint=checkpoint,
-        history=history,
-        progress=progress,
-        on_epoch_end=ProbeCurves(scorer, probes(supernet.space, seed), recipe.epochs),
+        seed=task.seed,
+        device=task.device,
+        step=SandwichStep(supernet, sampler, recipe, task),
+        on_epoch_end=ProbeCurves(scorer, probes(supernet.space, task.seed), recipe.epochs),
         phase="supernet",
-        key=key,
+        **options,
     )

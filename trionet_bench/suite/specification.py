@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.records.layout import PHASES, parse_budget
-from trionet_bench.records.record import Strict
+from trionet_bench.records.values import Strict
 from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.presets import resolve_space, space_for
 from trionet_bench.suite.validation import Owner, explained

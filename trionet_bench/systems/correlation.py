@@ -118,11 +118,12 @@ def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
         facts = trained.facts
         ranked.append(
             {
-                **{name: facts[name] for name in ("architecture", "macs", "params", "operators", "val_top1")},
-                "inherited_val_top1": recalibrated.score(
+                **{name: facts[name] for name in ("architecture", "macs", "params", "operators")},
+                "val": facts["val_top1"],
+                "inherited_val": recalibrated.score(
                     genes, lambda genes: bench.evaluate(scorer.child(space.decode(genes)), "val").top1
                 ),
-                "inherited_val_top1_not_recalibrated": common.score(
+                "inherited_val_not_recalibrated": common.score(
                     genes, lambda genes: bench.evaluate(supernet.extract(space.decode(genes)), "val").top1
                 ),
             }

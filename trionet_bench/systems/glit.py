@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from trionet_bench.errors import UsageError
-from trionet_bench.records.record import Strict
+from trionet_bench.records.values import Strict
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.systems.cell import Cell, Phase, Workplace, option_fields, space_fields
 from trionet_bench.systems.standalone import cost_in
@@ -185,6 +185,8 @@ def _choose_distribution(bench: "Bench", space: GLiTSpace) -> dict[str, Any]:
 
 def _last_search(bench: "Bench") -> tuple["Found", dict[str, Any]]:
     """The search that finds the network of the cell; the record's ``search`` has all levels."""
+    from trionet_bench.systems.search_phase import neutral
+
     cell, workplace = bench.cell, bench.workplace
     options, settings, space = _options(cell), cell.recipe.search, _at_width(cell)
     known = {"algorithm": options.search, "sampler": "single-path", "sharing": options.sharing}
@@ -193,7 +195,9 @@ def _last_search(bench: "Bench") -> tuple["Found", dict[str, Any]]:
         found, fields = _search(bench, space, JOINT, both)
         return found, {**known, **fields}
     found, fields = _search(bench, space.second_level(_distribution(workplace)), SECOND, settings)
-    return found, {**known, **_both_levels(workplace.finished(CHOICE).facts["search"], fields)}
+    first = workplace.finished(CHOICE).facts["search"]
+    first["retrained"] = [neutral(row, search_val_top1="fitness_alone") for row in first["retrained"]]
+    return found, {**known, **_both_levels(first, fields)}
 
 
 def _search(bench: "Bench", space: GLiTSpace, supernet: str, settings: SearchRecipe) -> tuple["Found", dict[str, Any]]:

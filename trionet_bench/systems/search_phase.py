@@ -132,8 +132,13 @@ def search_fields(
             )
         ],
         "operator_draws": facts["operator_draws"],
-        "probes": facts["probes"],
+        "probes": [neutral(point, top1="fitness") for point in facts["probes"]],
     }
+
+
+def neutral(value: dict[str, Any], **names: str) -> dict[str, Any]:
+    """Facts of a phase under the names that a record has for them."""
+    return {names.get(name, name): item for name, item in value.items()}
 
 
 def add_inherited(bench: Bench, found: Found, fields: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from pydantic.config import JsonDict
 from pydantic_core import InitErrorDetails
 
 from trionet_bench.errors import UsageError, nearest
-from trionet_bench.records.record import Strict
+from trionet_bench.records.values import Strict
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.operators import OPERATORS, operators_for, options_of
 from trionet_bench.spaces.resnet import ResNetSpace

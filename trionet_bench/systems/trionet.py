@@ -9,7 +9,7 @@ trained from scratch like any stand-alone one (``test_top1``), and scored with t
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from trionet_bench.records.record import Strict
+from trionet_bench.records.values import Strict
 from trionet_bench.systems.cell import Cell, Phase, Workplace, option_fields, space_fields
 from trionet_bench.systems.standalone import cost_in, resnet_space
 from trionet_bench.systems.work import Work, final_network, search_work, supernet_work

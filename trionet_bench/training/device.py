@@ -6,13 +6,14 @@ import resource
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.utils.deterministic as deterministic
 
 from trionet_bench.errors import UsageError
 from trionet_bench.records.record import Environment
+from trionet_bench.training.recipe import Precision
 
 
 def resolve_device(name: str) -> torch.device:
@@ -34,7 +35,7 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def autocast(device: torch.device, precision: Literal["float32", "bf16"]) -> AbstractContextManager[Any]:
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
     """The context for a forward pass in ``precision``; losses and backward passes belong outside."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 

@@ -1,9 +1,8 @@
-"""Accuracy over a set of images: every image exactly once, however many processes take part."""
+"""What is noted of a set of images: every image exactly once, however many processes take part."""
 
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,7 +10,11 @@ from torch import Tensor, nn
 
 from trionet_bench.errors import TrainingError
 from trionet_bench.training import distributed
-from trionet_bench.training.device import autocast
+
+Network = Callable[[Tensor], Tensor]
+Judge = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
+
+_POSITIONS = "position in the set"
 
 
 class EvaluationBatches(Protocol):
@@ -25,83 +28,41 @@ class EvaluationBatches(Protocol):
         """Images (B, C, H, W), labels (B,) and positions in the set (B,)."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Accuracy as fractions, and what was said of each image, in the order of the set.
+def collect(network: Network, batches: EvaluationBatches, device: torch.device, judge: Judge) -> dict[str, np.ndarray]:
+    """Columns (N, ...) in the order of the set, the same on all ranks.
 
-    ``top5_correct`` is whether the label is among the five (or all, if fewer) most probable classes; ``confidence`` is
-    the probability of the predicted class. An image whose logits are not finite counts as wrong, with prediction -1.
-    """
+    Args:
+        network: a module, which is in evaluation mode meanwhile, or any function.
+        judge: from images (B, C, H, W), labels (B,) and positions (B,) on the device to columns (B, ...) by name, the
+            same names for every batch.
 
-    top1: float
-    top5: float
-    n: int
-    labels: np.ndarray  # int32 (n,)
-    predictions: np.ndarray  # int32 (n,)
-    top5_correct: np.ndarray  # bool (n,)
-    confidence: np.ndarray  # float16 (n,)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The columns of ``predictions.npz``."""
-        return {
-            "labels": self.labels,
-            "predictions": self.predictions,
-            "top5_correct": self.top5_correct,
-            "confidence": self.confidence,
-        }
-
-
-def evaluate(
-    network: Callable[[Tensor], Tensor],
-    batches: EvaluationBatches,
-    device: torch.device,
-    precision: Literal["float32", "bf16"] = "float32",
-) -> Evaluation:
-    """Evaluates ``network``, a module (in evaluation mode meanwhile) or any function from images to logits.
-
-    All ranks return the result over all images. TrainingError unless every image of the set was seen exactly once.
+    Raises:
+        TrainingError: unless every image of the set was seen exactly once.
     """
     expected = len(batches.images)
     if not expected:
         raise TrainingError("there is nothing to evaluate: the set has no images.")
-    columns: list[tuple[Tensor, ...]] = []
+    seen: list[dict[str, Tensor]] = []
     # not inference_mode: what a network caches during it could not be used in training afterwards
     with torch.no_grad(), _evaluation_mode(network):
-        for images, answers, places in batches:
-            with autocast(device, precision):
-                logits = network(images.to(device))
-            columns.append((places, *(column.cpu() for column in _judged(logits.float(), answers.to(device)))))
-    own = [torch.cat(column).numpy() for column in zip(*columns, strict=True)]
-    shares = [share for share in distributed.gathered(own) if share]
-    positions, labels, predictions, top5_correct, confidence = (np.concatenate(c) for c in zip(*shares, strict=True))
+        for images, labels, positions in batches:
+            columns = judge(images.to(device), labels.to(device), positions)
+            seen.append({_POSITIONS: positions, **{name: column.cpu() for name, column in columns.items()}})
+    of_this_rank = {name: torch.cat([columns[name] for columns in seen]).numpy() for name in (seen[0] if seen else ())}
+    shares = [share for share in distributed.gathered(of_this_rank) if share]
+    joined = {name: np.concatenate([share[name] for share in shares]) for name in shares[0]}
+    positions = joined.pop(_POSITIONS)
     if not np.array_equal(np.sort(positions), np.arange(expected)):
         raise TrainingError(
             f"evaluation saw {len(positions)} images ({len(np.unique(positions))} different ones), but the set has "
             f"{expected}: the shares of the processes do not add up to the set."
         )
     order = np.argsort(positions)
-    return Evaluation(
-        top1=float((predictions == labels).mean()),
-        top5=float(top5_correct.mean()),
-        n=len(positions),
-        labels=labels[order].astype(np.int32),
-        predictions=predictions[order].astype(np.int32),
-        top5_correct=top5_correct[order],
-        confidence=confidence[order].astype(np.float16),
-    )
-
-
-def _judged(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Labels, predictions, whether the label is among the top five, confidence; (B,) each, from logits (B, classes)."""
-    finite = logits.isfinite().all(dim=1)
-    confidence, predictions = logits.nan_to_num().softmax(dim=1).max(dim=1)
-    best = logits.nan_to_num().topk(min(5, logits.shape[1]), dim=1).indices  # (B, 5)
-    among = (best == labels[:, None]).any(dim=1)
-    return labels, predictions.where(finite, -1), among & finite, confidence.where(finite, 0.0)
+    return {name: column[order] for name, column in joined.items()}
 
 
 @contextmanager
-def _evaluation_mode(network: Callable[[Tensor], Tensor]) -> Iterator[None]:
+def _evaluation_mode(network: Network) -> Iterator[None]:
     """Puts a module in evaluation mode, and back afterwards."""
     if not isinstance(network, nn.Module) or not network.training:
         yield

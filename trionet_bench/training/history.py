@@ -3,13 +3,15 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from trionet_bench.errors import StoreError
 from trionet_bench.files import write_atomically
 
+HistoryRow: TypeAlias = "dict[str, Any]"  # a JSON object: phase, epoch, step, lr, train_..., seconds, images_per_s
 
-def append_row(path: Path, row: dict[str, Any]) -> None:
+
+def append_row(path: Path, row: HistoryRow) -> None:
     """Adds one line."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -19,7 +21,7 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
         raise StoreError(f"{path} could not be written: {error.strerror or error}.") from error
 
 
-def restart_phase(path: Path, phase: str, rows: Sequence[dict[str, Any]]) -> None:
+def restart_phase(path: Path, phase: str, rows: Sequence[HistoryRow]) -> None:
     """Makes ``rows`` the only lines of ``phase``, as if nothing had been written after them; other phases stay."""
     if not path.exists() and not rows:
         return
@@ -27,7 +29,7 @@ def restart_phase(path: Path, phase: str, rows: Sequence[dict[str, Any]]) -> Non
     write_atomically(path, "".join(map(_line, [*kept, *rows])))
 
 
-def read_history(path: Path) -> list[dict[str, Any]]:
+def read_history(path: Path) -> list[HistoryRow]:
     """All complete lines; a last line that a crash cut off is left out."""
     if not path.exists():
         return []
@@ -35,5 +37,5 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:-1] if line]
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: HistoryRow) -> str:
     return json.dumps(row) + "\n"

@@ -7,23 +7,21 @@ learning rate, randomness and the order of images are functions of the step, and
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Protocol, TypedDict
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trionet_bench.randomness import derived_seed
 from trionet_bench.training import distributed
-from trionet_bench.training.device import autocast
-from trionet_bench.training.history import append_row, restart_phase
+from trionet_bench.training.history import HistoryRow, append_row, restart_phase
 from trionet_bench.training.optimizer import learning_rate
 from trionet_bench.training.recipe import Recipe
 from trionet_bench.training.state import Meter, State
 
 Step = Callable[[Tensor, Tensor, int], Mapping[str, Tensor | float]]
 ProgressCall = Callable[[int, int, str], None]
-EpochEnd = Callable[[int, dict[str, Any]], Mapping[str, Any] | None]
+EpochEnd = Callable[[int, HistoryRow], HistoryRow | None]
 
 
 class Batches(Protocol):
@@ -45,7 +43,6 @@ class FitOptions(TypedDict, total=False):
     progress: ProgressCall | None
     on_epoch_end: EpochEnd | None
     phase: str
-    key: str
     checkpoint_seconds: float
 
 
@@ -63,10 +60,9 @@ def fit(
     progress: ProgressCall | None = None,
     on_epoch_end: EpochEnd | None = None,
     phase: str = "retrain",
-    key: str = "",
     checkpoint_seconds: float = 60.0,
-) -> list[dict[str, Any]]:
-    """Trains ``module`` in place and returns one row per epoch, as they stand in the history file.
+) -> list[HistoryRow]:
+    """Train ``module`` in place and return one row per epoch, as they stand in the history file.
 
     With an EMA in the recipe the module ends with the averaged weights.
 
@@ -78,14 +74,13 @@ def fit(
         progress: called with (steps done, all steps, text).
         on_epoch_end: called with (epochs done, row); what it returns is added to the row.
         phase: name of the run in the history file.
-        key: anything else that tells this run from another, such as the cell's key.
     """
     epochs = recipe.epochs if epochs is None else epochs
     module.to(device)
     layout = memory_format(module, recipe, device)
     module.to(memory_format=layout)  # type: ignore[call-overload]
     distributed.share_weights(module)
-    run = {"phase": phase, "key": key, "seed": seed, "epochs": epochs, "steps": len(batches)}
+    run = {"phase": phase, "seed": seed, "epochs": epochs, "steps": len(batches)}
     state = State(module, recipe, run, checkpoint)
     first = state.restore()
     chief = distributed.rank() == 0
@@ -116,7 +111,7 @@ def _train_epoch(
     device: torch.device,
     layout: torch.memory_format,
     progress: ProgressCall | None,
-) -> dict[str, Any]:
+) -> HistoryRow:
     """One pass over the batches; the epoch's row."""
     began = time.monotonic()
     epochs, steps, seed = state.run["epochs"], state.run["steps"], state.run["seed"]
@@ -153,29 +148,6 @@ def memory_format(module: nn.Module, recipe: Recipe, device: torch.device) -> to
         asked = getattr(module, "faster_channels_last", None)
         wanted = callable(asked) and bool(asked(device))
     return torch.channels_last if wanted else torch.preserve_format
-
-
-def train_classifier(
-    network: nn.Module,
-    batches: Batches,
-    recipe: Recipe,
-    *,
-    seed: int,
-    device: torch.device,
-    **options: Unpack[FitOptions],
-) -> list[dict[str, Any]]:
-    """Trains a classifier by cross entropy with the recipe's label smoothing; the rest is as in ``fit``."""
-
-    def step(images: Tensor, targets: Tensor, number: int) -> dict[str, Tensor]:
-        with autocast(device, recipe.precision):
-            logits = network(images)
-        logits = logits.float()
-        loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
-        loss.backward()
-        labels = targets if targets.ndim == 1 else targets.argmax(dim=1)
-        return {"loss": loss.detach(), "top1": (logits.detach().argmax(dim=1) == labels).float().mean()}
-
-    return fit(network, batches, recipe, seed=seed, device=device, step=step, **options)
 
 
 def collapsed(losses: Sequence[float]) -> bool:

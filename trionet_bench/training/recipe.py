@@ -11,11 +11,14 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from trionet_bench.errors import UsageError, nearest
-from trionet_bench.records.record import Strict
 from trionet_bench.records.store import canonical
+from trionet_bench.records.values import Strict
 
 # Speed only: these do not enter a cell's key. Neither does the name, which is for people.
 _NOT_IN_KEY: Any = {"name": True, "channels_last": True, "latency": True, "search": {"evaluation_batch"}}
+
+
+Precision = Literal["float32", "bf16"]
 
 
 class RecipeError(UsageError):
@@ -145,7 +148,7 @@ class Recipe(Strict):
     ema: float | None = Field(default=None, gt=0, lt=1)
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     weight_decay_on_norm: bool = True
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Precision = "float32"
     channels_last: bool | None = None
     latency: bool = False
     augment: Augment = Augment()

@@ -15,7 +15,7 @@ from pydantic import model_validator
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.uri import parse_uri
 from trionet_bench.errors import DataError, UsageError, nearest
-from trionet_bench.records.record import Strict
+from trionet_bench.records.values import Strict
 
 if TYPE_CHECKING:
     from PIL.Image import Image

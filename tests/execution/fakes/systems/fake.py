@@ -17,8 +17,8 @@ import numpy as np
 
 from trionet_bench.errors import UsageError
 from trionet_bench.files import write_atomically
-from trionet_bench.records.record import Strict
 from trionet_bench.records.store import digest, read_json, write_json
+from trionet_bench.records.values import Strict
 from trionet_bench.systems.cell import Cell, Phase, Workplace
 
 

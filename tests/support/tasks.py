@@ -1,0 +1,11 @@
+"""Tasks as records name them."""
+
+from trionet_bench.records.task_info import Metric, TaskInfo
+
+CLASSIFICATION = TaskInfo(
+    name="classification",
+    metrics=(
+        Metric(name="top1", label="top-1", unit="fraction"),
+        Metric(name="top5", label="top-5", unit="fraction"),
+    ),
+)

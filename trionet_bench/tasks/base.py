@@ -1,0 +1,70 @@
+"""What a task says of itself before anything runs: options, metrics, splits, and the width of the output head.
+
+A task is a frozen pydantic model whose fields are its options, so that a suite's ``task:`` entry, a cell's key and a
+record's ``task`` come from one definition. Nothing here loads torch; what runs is named by ``implementation``.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from trionet_bench.data.index import Index
+from trionet_bench.data.pipeline.splits import Splits, make_splits
+from trionet_bench.records.task_info import Metric, TaskInfo
+from trionet_bench.records.values import Strict
+
+Columns = Mapping[str, np.ndarray]
+
+
+class Task(Strict):
+    """Base of all tasks.
+
+    Attributes:
+        name: as suites say it.
+        metrics: what is measured, the primary one, which decides, first.
+        implementation: ``module:class`` of its ``tasks.runner.TaskRunner``.
+    """
+
+    name: ClassVar[str]
+    metrics: ClassVar[tuple[Metric, ...]]
+    implementation: ClassVar[str]
+
+    @property
+    def info(self) -> TaskInfo:
+        """For the record."""
+        return TaskInfo(name=self.name, options=self.options, metrics=self.metrics)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All options as plain values."""
+        return self.model_dump(mode="json")
+
+    def key_fields(self) -> dict[str, Any]:
+        """What of the task enters a key."""
+        return {"name": self.name, **self.options}
+
+    def splits(self, index: Index, seed: int, search_val: float, val: float, train_images: int | None) -> Splits:
+        """Which images train, guide the search, validate and test; the default is ``make_splits``. DataError."""
+        return make_splits(index, seed, search_val, val, train_images)
+
+    def outputs(self, index: Index) -> int:
+        """Width of the output head; the default is the number of classes."""
+        return len(index.classes)
+
+    @abstractmethod
+    def measure(self, columns: Columns) -> dict[str, float]:
+        """Every metric from what ``TaskRunner.judge`` says of the images, arrays (N, ...) by name.
+
+        It needs no network, so that a record's metrics can be recomputed from its predictions.
+        """
+
+    def fitness(self, metrics: Mapping[str, float]) -> float:
+        """What a search maximises; the default is the primary metric, negated where lower is better."""
+        primary = self.metrics[0]
+        return metrics[primary.name] if primary.higher_is_better else -metrics[primary.name]
+
+    def on_part(self, part: str, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Metrics under the names that a record has for them: ``{"test_top1": ...}`` for ``part="test"``."""
+        return {f"{part}_{name}": value for name, value in metrics.items()}

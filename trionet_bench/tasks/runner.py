@@ -1,0 +1,146 @@
+"""How a task trains and evaluates: network, views of a batch, loss, and what is noted of each image."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar, Unpack
+
+import numpy as np
+from torch import Tensor, device, nn
+
+from trionet_bench.networks.skeletons import Skeleton, build_network
+from trionet_bench.registry import resolve
+from trionet_bench.spaces.choice import Architecture
+from trionet_bench.tasks.base import Task
+from trionet_bench.training.device import autocast
+from trionet_bench.training.distillation import soft_cross_entropy
+from trionet_bench.training.evaluation import EvaluationBatches, collect
+from trionet_bench.training.loop import Batches, FitOptions, HistoryRow, fit
+from trionet_bench.training.recipe import Recipe
+
+T = TypeVar("T", bound=Task, covariant=True)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A network's metrics on a set of images, and what was noted of each image: arrays (N, ...) in the set's order."""
+
+    metrics: Mapping[str, float]
+    columns: Mapping[str, np.ndarray]
+
+    @property
+    def n(self) -> int:
+        """Images evaluated."""
+        return len(next(iter(self.columns.values())))
+
+
+@dataclass(frozen=True)
+class TaskRunner(ABC, Generic[T]):
+    """Base of what carries a task out. ``loss`` and ``judge`` must be given; the rest has defaults.
+
+    Args:
+        task: its options.
+        outputs: width of the output head.
+        channels: of an image, C.
+        resolution: side of an image in pixels, R.
+        recipe: of training.
+        seed: of the cell; all randomness of a view is derived from it and the step or position.
+        device: where networks run.
+    """
+
+    task: T
+    outputs: int
+    channels: int
+    resolution: int
+    recipe: Recipe
+    seed: int
+    device: device
+
+    def network(self, architecture: Architecture) -> Skeleton:
+        """The network of an architecture with the task's head, without initial weights."""
+        return build_network(architecture, self.outputs, self.channels, self.resolution)
+
+    def views(self, images: Tensor, targets: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """What the network gets in a training step, and what its outputs are compared with.
+
+        From augmented images (B, C, R, R) with class numbers (B,) or shares of classes (B, classes). A task without
+        labels makes targets from the images here. The default passes both on.
+        """
+        return images, targets
+
+    def evaluation_views(self, images: Tensor, targets: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for evaluation: a function of images (B, C, R, R), labels (B,) and positions in the set (B,)."""
+        return images, targets
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """What a training step minimises: a scalar from the network's float32 outputs (B, ...)."""
+
+    def distillation_loss(self, outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+        """What a supernet's other children minimise, from their outputs and those of the biggest child.
+
+        The default is cross entropy with the teacher's softmax at a temperature.
+        """
+        return soft_cross_entropy(outputs, teacher, temperature)
+
+    def training_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """What is reported of a training step besides its loss."""
+        return {}
+
+    @abstractmethod
+    def judge(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """What is noted of each image, tensors (B, ...) by name, from which ``Task.measure`` computes every metric."""
+
+    def train(
+        self,
+        network: Skeleton,
+        batches: Batches,
+        recipe: Recipe,
+        **options: Unpack[FitOptions],
+    ) -> list[HistoryRow]:
+        """Train a network in place by a recipe; options and rows are those of ``training.loop.fit``."""
+        network.set_drop_path(recipe.drop_path)
+        step = TrainingStep(self, network)
+        return fit(network, batches, recipe, seed=self.seed, device=self.device, step=step, **options)
+
+    def evaluate(self, network: nn.Module, batches: EvaluationBatches) -> Evaluation:
+        """Metrics of a network; every rank returns those over all images. TrainingError as of ``collect``."""
+
+        def judged(images: Tensor, labels: Tensor, positions: Tensor) -> dict[str, Tensor]:
+            inputs, targets = self.evaluation_views(images, labels, positions)
+            with autocast(self.device, self.recipe.precision):
+                outputs: Tensor = network(inputs)
+            return self.judge(outputs.float(), targets)
+
+        columns = collect(network, batches, self.device, judged)
+        return Evaluation(self.task.measure(columns), columns)
+
+    def fitness(self, network: nn.Module, batches: EvaluationBatches) -> float:
+        """What a search maximises."""
+        return self.task.fitness(self.evaluate(network, batches).metrics)
+
+
+@dataclass(frozen=True)
+class TrainingStep(Generic[T]):
+    """Forward and backward of one step of one network, for ``training.loop.fit``."""
+
+    runner: TaskRunner[T]
+    network: nn.Module
+
+    def __call__(self, images: Tensor, targets: Tensor, number: int) -> Mapping[str, Tensor]:
+        runner = self.runner
+        inputs, targets = runner.views(images, targets, number)
+        with autocast(runner.device, runner.recipe.precision):
+            outputs: Tensor = self.network(inputs)
+        outputs = outputs.float()
+        loss = runner.loss(outputs, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return {"loss": loss.detach(), **runner.training_metrics(outputs.detach(), targets)}
+
+
+def runner_type(task: Task) -> type[TaskRunner[Task]]:
+    """What carries a task out; its module is imported now."""
+    implementation = resolve(task.implementation)
+    if not (isinstance(implementation, type) and issubclass(implementation, TaskRunner)):
+        raise TypeError(f"{task.implementation} of the task {task.name} is not a TaskRunner")
+    return implementation
