@@ -2,4 +2,4 @@
 
 from typing import Any, TypeAlias
 
-JsonObject: TypeAlias = "dict[str, Any]"  # names to whatever JSON has
+JsonObject: TypeAlias = dict[str, Any]  # names to whatever JSON has

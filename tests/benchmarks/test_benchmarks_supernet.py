@@ -1,7 +1,8 @@
 """The reference of a sandwich step computes what the step computes; that of a score, the same accuracy."""
 
 import torch
-from tiny import TINY
+from support.classifying import classification
+from support.tiny import TINY
 
 from trionet_bench.benchmarks.supernet import infer, train_standalone
 from trionet_bench.networks.elastic import Supernet
@@ -23,7 +24,7 @@ def test_children_apart_have_the_gradients_of_the_step():
     children = sampler.draw(3)
     networks = [supernet.extract(TINY.decode(child.genes)) for child in children]
     train_standalone(children, networks, images, labels, QUICK)
-    SandwichStep(supernet, sampler, QUICK, torch.device("cpu"))(images, labels, 3)
+    SandwichStep(supernet, sampler, QUICK, classification())(images, labels, 3)
     together = supernet.weights["classifier/bias"].grad
     apart = sum(network.classifier.bias.grad for network in networks)
     torch.testing.assert_close(together, apart)

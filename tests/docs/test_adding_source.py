@@ -79,8 +79,8 @@ def test_a_suite_takes_it_by_its_uri(tmp_path: Path):
     plan = make_plan(load_suite(tmp_path / "letters.yaml"), tmp_path / "results", tmp_path)
     assert not plan.absent
     (planned,) = plan.cells
-    assert planned.cell is not None
-    assert planned.cell.data.index.counts == {"train": 20, "test": 8}
+    assert planned.job is not None
+    assert planned.job.cell.data.index.counts == {"train": 20, "test": 8}
 
 
 def test_opening_it_imports_no_torch(outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,18 +1,17 @@
-"""Makes the fake system of ``fakes/systems/fake.py`` a system like any other while these tests run."""
+"""Makes the fake system a system like any other while these tests run, in worker processes and other programs too."""
 
 from pathlib import Path
 
 import pytest
+from support import fake_system  # noqa: F401
 
-from trionet_bench import systems
-
-FAKES = Path(__file__).parent / "fakes"
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
-def _fake_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systems, "__path__", [*systems.__path__, str(FAKES / "systems")])
-    monkeypatch.syspath_prepend(str(FAKES))
+def _plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIONET_BENCH_PLUGINS", "support.fake_system")
+    monkeypatch.setenv("PYTHONPATH", f"{TESTS.parent}:{TESTS}")
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """run, status, suite and verify, on suites of the fake system."""
 
 import json
-import multiprocessing
 import sys
-import time
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from trionet_bench.cli.main import main
 from trionet_bench.execution import estimate
-from trionet_bench.execution.executors import local
+from trionet_bench.execution.pace import Pace
 from trionet_bench.integrity.verify import recomputed_key, verify
 from trionet_bench.records.record import Record
 
@@ -24,11 +21,8 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch, _fake_system: None, tmp_path: Path) -> None:
-    """Workers that know the fake system and need no torch; everything in a folder of its own."""
-    for name, module in import_module("stand_ins").MODULES.items():
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr(local, "worker_context", lambda: multiprocessing.get_context("fork"))
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Everything in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -47,9 +41,7 @@ def test_run_then_run_again_then_status(suite_file: Write):
     assert (first["ran"], first["counts"]) == (4, {"complete": 4, "failed": 0, "missing": 0, "stale": 0})
     assert {cell["state"] for cell in first["cells"]} == {"complete"}
     assert all(0 <= cell["metrics"]["test_top1"] <= 1 for cell in first["cells"])
-    began = time.monotonic()
     assert answer("run", path)["ran"] == 0
-    assert time.monotonic() - began < 3
     stands = answer("status", path)
     assert stands["cells"] == first["cells"]
     assert [phase["done"] for phase in stands["phases"]] == [True, True]
@@ -61,7 +53,7 @@ def test_run_then_run_again_then_status(suite_file: Write):
 def test_dry_run_says_what_it_would_do_and_does_nothing(
     suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(estimate, "measure_pace", lambda cell, desk: estimate.Pace(1e-9, 3e-9, 0.01))
+    monkeypatch.setattr(estimate, "measure_pace", lambda cell, resources: Pace(1e-9, 3e-9, 0.01))
     path = suite_file({"a": {}, "b": {"shared": True}})
     result = bench("run", path, "--dry-run")
     assert result.exit_code == 0

@@ -1,17 +1,18 @@
 """The arithmetic of a dry run against counts by hand, with a pace that is given instead of measured."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.tiny import cell
 
 from trionet_bench.data.sources.catalogue import published_index
 from trionet_bench.execution import estimate as module
-from trionet_bench.execution.estimate import Estimate, Pace, estimate
-from trionet_bench.execution.executors.local import Desk
+from trionet_bench.execution.estimate import Estimate, estimate
+from trionet_bench.execution.pace import Pace, measure_pace
 from trionet_bench.execution.plan import make_plan
 from trionet_bench.execution.scheduler import open_cells
 from trionet_bench.suite.specification import load_suite
+from trionet_bench.training.platform import Resources
 
 SUITE = """
 schema: 1
@@ -34,14 +35,14 @@ seeds: [0]
 
 @pytest.fixture(autouse=True)
 def _given_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "measure_pace", lambda cell, desk: Pace(1e-9, 5e-9, 0.25))
+    monkeypatch.setattr(module, "measure_pace", lambda cell, resources: Pace(1e-9, 5e-9, 0.25))
 
 
 def counted(tmp_path: Path, source: str, models: str, budgets: str = "[2M, 4M]") -> Estimate:
     path = tmp_path / "counted.yaml"
     path.write_text(SUITE.replace("SOURCE", source).replace("MODELS", models).replace("BUDGETS", budgets))
     plan = make_plan(load_suite(path), tmp_path / "results", tmp_path)
-    return estimate(plan, open_cells(plan), Desk("cpu", 1))
+    return estimate(plan, open_cells(plan), Resources("cpu", 1))
 
 
 def test_standalone_by_hand(tmp_path: Path):
@@ -105,10 +106,7 @@ def test_published_counts_of_a_choice():
     assert published_index("folder:birds") is None
 
 
-def test_pace_is_that_of_training_on_the_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.undo()
-    from tiny import cell
-
-    pace = module.measure_pace(replace(cell("trionet")), Desk("cpu", 1))
+def test_pace_is_that_of_training_on_the_device():
+    pace = measure_pace(cell("trionet"), Resources("cpu", 1))
     assert 0 < pace.forward < pace.training < 1e-5
     assert pace.parameters > 0

@@ -11,33 +11,26 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from trionet_bench.errors import StoreError, UsageError
-from trionet_bench.execution import worker as task
+from trionet_bench.execution.durations import Durations
 from trionet_bench.execution.executors import local
-from trionet_bench.execution.executors.local import LocalExecutor, plan_desks
-from trionet_bench.execution.jobs import Estimates, cell_job
+from trionet_bench.execution.executors.local import LocalExecutor, ProgressSender, plan_resources, worker_context
 from trionet_bench.execution.plan import Plan, make_plan
-from trionet_bench.execution.scheduler import Orders, Watcher, run_plan
-from trionet_bench.execution.worker import Outcome
+from trionet_bench.execution.scheduler import Watcher, run_plan
+from trionet_bench.execution.worker import Outcome, RunRequest, logged
 from trionet_bench.records.record import Code, Record
 from trionet_bench.records.store import file_digest, iter_records, read_record
 from trionet_bench.suite.specification import load_suite
+from trionet_bench.systems.registry import SYSTEMS
 
 Write = Callable[..., Path]
 HERE = Path(__file__).parent
 CODE = Code(version="0", commit=None, dirty=None)
-
-
-@pytest.fixture(autouse=True)
-def _without_torch(monkeypatch: pytest.MonkeyPatch, _fake_system: None) -> None:
-    for name, module in import_module("stand_ins").MODULES.items():
-        monkeypatch.setitem(sys.modules, name, module)
 
 
 class Listener(Watcher):
@@ -50,11 +43,11 @@ class Listener(Watcher):
         self.ends.append((label, outcome.failure is None))
 
 
-def run(path: Path, results: Path, jobs: int = 2, watcher: Watcher | None = None, **orders: Any) -> Plan:
+def run(path: Path, results: Path, jobs: int = 2, watcher: Watcher | None = None, **asked: Any) -> Plan:
     plan = make_plan(load_suite(path), results)
-    desks = plan_desks(jobs, "cpu", None)
-    executor = LocalExecutor(desks, multiprocessing.get_context("fork"))  # the fake system is known to this process
-    return run_plan(plan, executor, Orders(CODE, "test", **orders), watcher or Watcher())
+    request = RunRequest(plan.results, plan.suite.fidelity, CODE, "test", **asked)
+    executor = LocalExecutor(request, plan_resources(jobs, "cpu", None), worker_context([SYSTEMS.get("fake")]))
+    return run_plan(plan, executor, request, watcher or Watcher())
 
 
 def essence(results: Path) -> dict[tuple[object, ...], tuple[object, ...]]:
@@ -72,10 +65,9 @@ def lines(trace: Path) -> Counter[str]:
 @contextlib.contextmanager
 def program(path: Path, results: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """``trionet-bench run`` as a program of its own, ended when the context is."""
-    command = [sys.executable, str(HERE / "fakes" / "bench.py"), "run", str(path), "--results", str(results)]
+    command = [sys.executable, "-m", "trionet_bench", "run", str(path), "--results", str(results)]
     command += ["--no-report", "--device", "cpu", "--jobs", "2", *options]
-    environment = os.environ | {"PYTHONPATH": f"{HERE.parents[1]}:{HERE / 'fakes'}"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -121,15 +113,15 @@ def test_a_record_says_everything(suite_file: Write, tmp_path: Path):
 
 
 def test_content_of_a_phase_is_free_of_time(suite_file: Write, tmp_path: Path):
-    def content(results: Path, seconds: float) -> tuple[str, float]:
+    def phase(results: Path, seconds: float) -> dict[str, Any]:
         run(suite_file({"one": {"shared": True, "seconds": seconds}}, seeds=[0]), results)
         (path,) = (results / "fakes/phases").glob("*/phase.json")
-        phase = json.loads(path.read_text())
-        return phase["content"], phase["timings"]["phase_s"]
+        value: dict[str, Any] = json.loads(path.read_text())
+        return value
 
-    (fast, short), (slow, long) = content(tmp_path / "a", 0.0), content(tmp_path / "b", 0.4)
-    assert fast == slow
-    assert long - short > 0.3
+    fast, slow = phase(tmp_path / "a", 0.0), phase(tmp_path / "b", 0.1)
+    assert fast["content"] == slow["content"]
+    assert fast["timings"] != slow["timings"]
 
 
 def test_a_second_run_does_nothing(suite_file: Write, tmp_path: Path):
@@ -159,8 +151,8 @@ def test_failures_cost_their_own_cell_only(suite_file: Write, tmp_path: Path):
     errors = {(r.model, r.seed): r.error for r in iter_records(tmp_path) if r.error}
     assert errors["raises", 0].message == "the loss is not finite"
     assert errors["raises", 0].type == "ValueError"
-    assert "fake.py" in errors["raises", 0].traceback
-    assert str(HERE) not in errors["raises", 0].traceback
+    assert "fake_system.py" in errors["raises", 0].traceback
+    assert str(HERE.parent) not in errors["raises", 0].traceback
     assert "SIGKILL" in errors["dies", 1].message
     assert "memory" in errors["dies", 1].message
     assert "last words of a dying cell" in errors["dies", 1].traceback
@@ -267,7 +259,7 @@ def test_workers_end_with_their_runner_and_leave_no_record(suite_file: Write, tm
 def test_a_worker_that_cannot_tell_its_progress_ends_at_once():
     here, there = multiprocessing.Pipe(duplex=False)
     here.close()
-    process = multiprocessing.get_context("fork").Process(target=local._Teller(there), args=(1, 2, "nobody listens"))
+    process = multiprocessing.get_context("fork").Process(target=ProgressSender(there), args=(1, 2, "nobody listens"))
     process.start()
     process.join(10)
     assert process.exitcode == 1
@@ -306,19 +298,22 @@ def test_two_runs_at_once_share_the_work(suite_file: Write, tmp_path: Path):
 
 def test_threads_follow_from_the_request_alone(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(local, "available_cores", lambda: 8)
-    assert [desk.threads for desk in plan_desks(None, "cpu", None)] == [1] * 8
-    assert [desk.threads for desk in plan_desks(3, "cpu", None)] == [2, 2, 2]
-    assert [desk.threads for desk in plan_desks(16, "cpu", None)] == [1] * 16
+    assert [each.threads for each in plan_resources(None, "cpu", None)] == [1] * 8
+    assert [each.threads for each in plan_resources(3, "cpu", None)] == [2, 2, 2]
+    assert [each.threads for each in plan_resources(16, "cpu", None)] == [1] * 16
     with pytest.raises(UsageError, match="--devices 2"):
-        plan_desks(None, "cpu", 2)
+        plan_resources(None, "cpu", 2)
 
 
 def test_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(local, "available_cores", lambda: 8)
-    monkeypatch.setattr(local, "_places", lambda device: ["cuda:0", "cuda:1"])
-    assert [(desk.device, desk.threads) for desk in plan_desks(None, "auto", None)] == [("cuda:0", 4), ("cuda:1", 4)]
-    assert [desk.device for desk in plan_desks(None, "auto", 1)] == ["cuda:0"]
-    assert [desk.device for desk in plan_desks(4, "auto", None)] == ["cuda:0", "cuda:1"] * 2
+    monkeypatch.setattr(local, "places_of", lambda device: ["cuda:0", "cuda:1"])
+    assert [(each.device, each.threads) for each in plan_resources(None, "auto", None)] == [
+        ("cuda:0", 4),
+        ("cuda:1", 4),
+    ]
+    assert [each.device for each in plan_resources(None, "auto", 1)] == ["cuda:0"]
+    assert [each.device for each in plan_resources(4, "auto", None)] == ["cuda:0", "cuda:1"] * 2
 
 
 def test_a_store_error_stops_the_run(suite_file: Write, tmp_path: Path):
@@ -339,18 +334,18 @@ def test_what_takes_longest_starts_first(suite_file: Write, tmp_path: Path):
 
 def test_estimates_go_from_the_like_to_the_unlike(suite_file: Write, tmp_path: Path):
     plan = make_plan(load_suite(suite_file({"a": {}, "b": {}}, budgets=["4M", "8M"])), tmp_path)
-    jobs = {(c.name.model, c.name.budget, c.name.seed): cell_job(c) for c in plan.cells}
-    estimates = Estimates(plan)
-    assert estimates.left(jobs.values(), 1) is None
-    estimates.learn(jobs["a", 4_000_000, 0], 2.0)
-    estimates.learn(jobs["a", 8_000_000, 0], 4.0)
-    assert estimates.of(jobs["a", 4_000_000, 1]) == 2.0  # the same model and budget, another seed
-    assert estimates.of(jobs["b", 4_000_000, 0]) is None
-    assert estimates.left([jobs["a", 4_000_000, 1], jobs["a", 8_000_000, 1]], slots=2) == 3.0
+    jobs = {(c.name.model, c.name.budget, c.name.seed): c.job for c in plan.cells if c.job}
+    durations = Durations(plan)
+    assert durations.left(jobs.values(), 1) is None
+    durations.learn(jobs["a", 4_000_000, 0], 2.0)
+    durations.learn(jobs["a", 8_000_000, 0], 4.0)
+    assert durations.expected(jobs["a", 4_000_000, 1]) == 2.0  # the same model and budget, another seed
+    assert durations.expected(jobs["b", 4_000_000, 0]) is None
+    assert durations.left([jobs["a", 4_000_000, 1], jobs["a", 8_000_000, 1]], slots=2) == 3.0
 
 
 def test_everything_a_worker_says_is_in_the_log_and_nothing_after(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    with task._logged(tmp_path / "log.txt"):
+    with logged(tmp_path / "log.txt"):
         os.write(1, b"from below python\n")
         print("from python")
     print("afterwards")

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from tiny import FOUR_STAGES
+from support.tiny import FOUR_STAGES
 
 from trionet_bench.networks.elastic import Naming, Supernet, equal_names
 from trionet_bench.networks.resnet import ResNet, names_by_operator

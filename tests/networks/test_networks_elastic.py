@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import FOUR_STAGES, TINY, all_networks
+from support.tiny import FOUR_STAGES, TINY, all_networks
 from torch import Tensor, nn
 
 from trionet_bench.networks.elastic import Supernet

@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from tiny import FOUR_STAGES, TINY
+from support.tiny import FOUR_STAGES, TINY
 from torch import Tensor
 
 from trionet_bench.networks.cost import counted_macs, profile

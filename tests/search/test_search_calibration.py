@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import TINY
+from support.classifying import classification
+from support.tiny import TINY
 from torch import Tensor, nn
 
 from trionet_bench.networks.attention.layers import SimilarityNorm, term_moments
@@ -14,8 +15,6 @@ from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.resnet import ResNet
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.search.calibration import ChildScorer, recalibrate
-
-CPU = torch.device("cpu")
 
 
 class Small(nn.Module):
@@ -145,7 +144,7 @@ def scorer() -> ChildScorer:
             parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())))
     generator = torch.Generator().manual_seed(6)
     calibration = [torch.randn(8, 2, 8, 8, generator=generator) for _ in range(2)]
-    return ChildScorer(supernet, calibration, HeldOut(), CPU)
+    return ChildScorer(supernet, classification(), calibration, HeldOut())
 
 
 @pytest.mark.parametrize("training", [True, False])

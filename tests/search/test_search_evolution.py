@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import TINY, all_networks
+from support.tiny import TINY, all_networks
 
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.skeletons import architecture_macs

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tiny import FOUR_STAGES, TINY
+from support.tiny import FOUR_STAGES, TINY
 
 from trionet_bench.search.sampling import HierarchicalSampler, Sampler, UniformSampler
 from trionet_bench.spaces.choice import Genes

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from tiny import TINY, all_networks
+from support.tiny import TINY, all_networks
 
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.skeletons import architecture_macs

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import FOUR_STAGES, TINY
+from support.classifying import classification
+from support.tiny import FOUR_STAGES, TINY
 from torch import Tensor
 
 from trionet_bench.networks.elastic import Supernet
@@ -24,9 +25,7 @@ from trionet_bench.search.supernet import (
     train_supernet,
 )
 from trionet_bench.spaces.choice import Genes
-from trionet_bench.training.recipe import resolve_recipe
-
-CPU = torch.device("cpu")
+from trionet_bench.training.recipe import Recipe, resolve_recipe
 
 
 def recipe(**supernet: Any) -> Any:
@@ -86,6 +85,10 @@ def gradients_by_hand(
     return total
 
 
+def sandwich(net: Supernet, sampler: HierarchicalSampler, trained_by: Recipe) -> SandwichStep:
+    return SandwichStep(net, sampler, trained_by, classification(trained_by))
+
+
 @pytest.mark.parametrize(
     ("settings", "temperature"),
     [
@@ -98,7 +101,7 @@ def test_step_gives_the_mean_of_the_children_s_gradients(settings: dict[str, Any
     net, sampler = supernet(), HierarchicalSampler(TINY, 0, random_children=2)
     images, targets = batch()
     expected = gradients_by_hand(net, sampler.draw(5), images, smoothed(targets), temperature)
-    values = SandwichStep(net, sampler, recipe(**settings), CPU)(images, targets, 5)
+    values = sandwich(net, sampler, recipe(**settings))(images, targets, 5)
     found = {name: weight.grad for name, weight in net.named_parameters() if weight.grad is not None}
     assert found.keys() == expected.keys()
     for name, gradient in found.items():
@@ -121,7 +124,7 @@ def test_without_sandwich_all_children_learn_from_the_labels():
     net, sampler = supernet(), HierarchicalSampler(TINY, 0, random_children=1, sandwich=False)
     images, targets = batch()
     expected = gradients_by_hand(net, sampler.draw(0), images, smoothed(targets), None)
-    values = SandwichStep(net, sampler, recipe(distillation=True), CPU)(images, targets, 0)
+    values = sandwich(net, sampler, recipe(distillation=True))(images, targets, 0)
     assert list(values) == ["loss", "loss_random"]
     for name, weight in net.named_parameters():
         if weight.grad is not None:
@@ -133,7 +136,7 @@ def test_mixed_targets_are_probabilities():
     images, targets = batch()
     mixed = 0.5 * torch.eye(3)[targets] + 0.5 * torch.eye(3)[targets.roll(1)]
     expected = gradients_by_hand(net, sampler.draw(0), images, 0.9 * mixed + 0.1 / 3, 1.0)
-    SandwichStep(net, sampler, recipe(), CPU)(images, mixed, 0)
+    sandwich(net, sampler, recipe())(images, mixed, 0)
     for name, weight in net.named_parameters():
         if weight.grad is not None:
             torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5)
@@ -142,7 +145,7 @@ def test_mixed_targets_are_probabilities():
 def test_step_leaves_statistics_and_random_state_alone():
     net = supernet()
     before, state = copy.deepcopy(net.statistics.state_dict()), torch.get_rng_state()
-    SandwichStep(net, HierarchicalSampler(TINY, 0), recipe(), CPU)(*batch(), 0)
+    sandwich(net, HierarchicalSampler(TINY, 0), recipe())(*batch(), 0)
     assert all(torch.equal(before[name], value) for name, value in net.statistics.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -197,7 +200,7 @@ def test_probes_are_scored_a_few_times(epochs: int, due: list[int]):
     rows = [{"epoch": epoch, **(curves(epoch, {}) or {})} for epoch in range(1, epochs + 1)]
     assert [row["epoch"] for row in rows if "probes" in row] == due
     assert scorer.scored == 2 * len(due)
-    assert probe_points(rows) == [
+    assert probe_points(rows, "top1") == [
         {"epoch": epoch, "probe": name, "top1": top1}
         for epoch in due
         for name, top1 in (("small", 0.16), ("large", 0.32))
@@ -230,7 +233,7 @@ def train(
 ) -> tuple[Supernet, list[dict[str, Any]]]:
     """A supernet trained for three epochs; ``stop_after`` so many steps it breaks off. ``steps`` collects them."""
     net = supernet()
-    scorer = ChildScorer(net, [batch(50)[0]], HeldOut(), CPU)
+    scorer = ChildScorer(net, classification(recipe()), [batch(50)[0]], HeldOut())
 
     def progress(done: int, total: int, text: str) -> None:
         assert total == 6
@@ -241,7 +244,9 @@ def train(
 
     sampler = HierarchicalSampler(TINY, 0, random_children=1)
     paths = {"checkpoint": folder / "supernet.checkpoint", "history": folder / "history.jsonl"}
-    rows = train_supernet(net, sampler, FakeBatches(), recipe(), scorer, seed=0, device=CPU, progress=progress, **paths)
+    rows = train_supernet(
+        net, sampler, FakeBatches(), recipe(), scorer, progress=progress, checkpoint_seconds=0, **paths
+    )
     return net, rows
 
 
@@ -259,11 +264,7 @@ def test_training_moves_weights_but_not_statistics(tmp_path: Path):
         assert torch.equal(one, other)
 
 
-def test_interrupted_training_ends_with_the_same_supernet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from trionet_bench.search import supernet as module
-
-    fit = module.fit
-    monkeypatch.setattr(module, "fit", lambda *args, **options: fit(*args, **options, checkpoint_seconds=0))
+def test_interrupted_training_ends_with_the_same_supernet(tmp_path: Path):
     (tmp_path / "whole").mkdir()
     (tmp_path / "broken").mkdir()
     whole, rows = train(tmp_path / "whole")

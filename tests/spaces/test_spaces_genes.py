@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tiny import FOUR_STAGES, TINY, all_networks
+from support.tiny import FOUR_STAGES, TINY, all_networks
 
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY
 from trionet_bench.spaces.resnet import ResNetSpace

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny import FOUR_STAGES, TINY
+from support.tiny import FOUR_STAGES, TINY
 
 from trionet_bench.errors import UsageError
 from trionet_bench.spaces.presets import (

@@ -4,35 +4,28 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from carried import finish, record
-from tiny import RECIPE, TINY, cell, index
+from support.carried import finish, record
+from support.tiny import RECIPE, TINY, cell, index
 
 from trionet_bench.data.pipeline.image_set import ImageData
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.named import read_card
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.networks.skeletons import architecture_macs, build_network
-from trionet_bench.systems import load_system, retraining
-from trionet_bench.systems.cell import Cell, Workplace
+from trionet_bench.records.record import CellResult
+from trionet_bench.systems.base import PhaseResult, RunContext
+from trionet_bench.systems.cell import AnyCell
+from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.systems.search_phase import child_scorer
+from trionet_bench.systems.training_context import CalibrationBatches, TrainingContext
 from trionet_bench.training.checkpoint import load_weights
 from trionet_bench.training.history import read_history
-
-
-@pytest.fixture(autouse=True)
-def _checkpoint_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Epochs take milliseconds here; in earnest a checkpoint is written about once a minute."""
-    from trionet_bench.search import supernet
-
-    monkeypatch.setattr(retraining, "train_classifier", partial(retraining.train_classifier, checkpoint_seconds=0))
-    monkeypatch.setattr(supernet, "fit", partial(supernet.fit, checkpoint_seconds=0))
 
 
 class Interrupted(Exception):
@@ -55,21 +48,24 @@ class Progress:
         return [done for done, _, text in self.told if text.startswith(what)]
 
 
-def train_supernet(of: Cell, folder: Path, progress: Progress | None = None) -> dict[str, Any]:
-    """The cell's phase, finished as the runner finishes it; what ``run_phase`` told."""
-    system = load_system(of.system)
+def train_supernet(of: AnyCell, folder: Path, progress: Progress | None = None) -> PhaseResult:
+    """The cell's phase, carried out with a checkpoint at each epoch, and finished as a run finishes it."""
+    system = SYSTEMS.get(of.system)
     (phase,) = system.phases(of)
     folder.mkdir(exist_ok=True)
-    told = system.run_phase(phase, of, Workplace(folder, progress=progress or Progress()))
-    finish(phase, folder, told)
-    return told
+    result = system.runner.run_phase(
+        phase, of, RunContext(folder, progress=progress or Progress(), checkpoint_seconds=0)
+    )
+    finish(phase, folder, result)
+    return result
 
 
-def run(of: Cell, folder: Path, supernet: Path | None = None, progress: Progress | None = None) -> dict[str, Any]:
-    """The cell's own fields of its record."""
+def run(of: AnyCell, folder: Path, supernet: Path | None = None, progress: Progress | None = None) -> CellResult:
+    """A cell carried out with a checkpoint at each epoch."""
     folder.mkdir(exist_ok=True)
     inputs = {"supernet": supernet} if supernet else {}
-    return load_system(of.system).run_cell(of, Workplace(folder, inputs, progress=progress or Progress()))
+    context = RunContext(folder, inputs, progress=progress or Progress(), checkpoint_seconds=0)
+    return SYSTEMS.get(of.system).runner.run_cell(of, context)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +106,7 @@ def test_predictions_are_those_that_were_counted(tmp_path: Path):
     fields = run(cell("standalone", operator="conv"), tmp_path)
     with np.load(tmp_path / "predictions.npz") as stored:
         assert stored["labels"].tolist() == [0, 1, 2] * 5
-        assert (stored["predictions"] == stored["labels"]).mean() == fields["metrics"]["test_top1"]
+        assert (stored["predictions"] == stored["labels"]).mean() == fields.metrics["test_top1"]
         assert stored["top5_correct"].all()
         assert stored["confidence"].dtype == np.float16
 
@@ -169,25 +165,26 @@ def test_trionet_cell(supernet: Path, tmp_path: Path):
 
 
 def test_random_search_scores_as_many(supernet: Path, tmp_path: Path):
-    fields = run(cell("trionet", search="random"), tmp_path, supernet)
-    assert (fields["search"]["algorithm"], fields["search"]["evaluations"]) == ("random", 8)
+    search = run(cell("trionet", search="random"), tmp_path, supernet).search
+    assert search is not None
+    assert (search.algorithm, search.evaluations) == ("random", 8)
 
 
 def test_without_finetuning_there_is_no_such_number(supernet: Path, tmp_path: Path):
     recipe = RECIPE.model_copy(update={"finetune_epochs": 0})
     fields = run(replace(cell("trionet"), recipe=recipe), tmp_path, supernet)
-    assert "finetuned_test_top1" not in fields["metrics"]
-    assert "finetune_s" not in fields["timings"]
+    assert "finetuned_test_top1" not in fields.metrics
+    assert "finetune_s" not in fields.timings
 
 
 def test_supernet_phase(tmp_path: Path):
-    told = train_supernet(cell("trionet"), tmp_path)
+    result = train_supernet(cell("trionet"), tmp_path)
     # 42 images in batches of 16, two epochs; the files of an interrupted run are gone
-    assert told["steps"] == 2 * 2
+    assert result.facts["steps"] == 2 * 2
     # 4 steps of 3 children; a child has two or three blocks
-    assert 4 * 3 * 2 <= sum(told["operator_draws"].values()) <= 4 * 3 * 3
-    assert list(told["timings"]) == ["supernet_s"]
-    json.dumps(told)
+    assert 4 * 3 * 2 <= sum(result.facts["operator_draws"].values()) <= 4 * 3 * 3
+    assert list(result.timings) == ["supernet_s"]
+    json.dumps(result.facts)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.jsonl", "phase.json", "weights.safetensors"]
     rows = read_history(tmp_path / "history.jsonl")
     assert [(row["phase"], row["epoch"]) for row in rows] == [("supernet", 1), ("supernet", 2)]
@@ -214,41 +211,45 @@ def test_search_sees_neither_test_nor_validation_images(
     of = cell("trionet")
     with parts_asked_for(monkeypatch) as asked:
         train_supernet(of, tmp_path / "phase")
-        load_system("trionet").run_search(of, Workplace(tmp_path, {"supernet": supernet}))
+        SYSTEMS.get("trionet").runner.run_search(of, RunContext(tmp_path, {"supernet": supernet}))
     assert asked == {"train", "search_val"}
 
 
 def test_supernet_learns_and_calibrates_on_train_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     # Scores would flatter children that had been trained, or calibrated, on the images that score them.
     of = cell("trionet")
-    bench = retraining.Bench.open(of, Workplace(tmp_path))
-    rows = {part: set(bench.images.rows[part].tolist()) for part in ("train", "search_val")}
-    scorer = child_scorer(bench, Supernet(of.space, bench.build, MultiHeadSharing(), of.seed))
+    context = TrainingContext.open(of, RunContext(tmp_path))
+    rows = {part: set(context.images.rows[part].tolist()) for part in ("train", "search_val")}
+    scorer = child_scorer(context, Supernet(of.space, context.build, MultiHeadSharing(), of.seed))
     assert set(scorer.calibration.batches.images.rows.tolist()) <= rows["train"]
     assert set(scorer.batches.images.rows.tolist()) == rows["search_val"]
-    assert set(bench.train_batches("train").images.rows.tolist()) == rows["train"]
+    assert set(context.train_batches("train").images.rows.tolist()) == rows["train"]
     seen: list[tuple[str, ...]] = []
-    train_batches = retraining.Bench.train_batches
+    train_batches = TrainingContext.train_batches
     monkeypatch.setattr(
-        retraining.Bench, "train_batches", lambda self, *parts: (seen.append(parts), train_batches(self, *parts))[1]
+        TrainingContext, "train_batches", lambda self, *parts: (seen.append(parts), train_batches(self, *parts))[1]
     )
     train_supernet(of, tmp_path / "phase")
     assert seen == [("train",)]
 
 
 def test_calibration_images_are_the_same_each_time(tmp_path: Path):
-    bench = retraining.Bench.open(cell("trionet"), Workplace(tmp_path))
-    batches = bench.calibration_batches(20, 8)
-    assert len(batches) == 16
-    assert [len(batch) for batch in batches] == [8, 8]
-    assert all(torch.equal(a, b) for a, b in zip(batches, batches, strict=True))
-    assert len(bench.calibration_batches(1000, 8)) == 40  # of 42
-    assert [len(batch) for batch in bench.calibration_batches(4, 8)] == [8]
+    def batches(images: int) -> CalibrationBatches:
+        search = RECIPE.search.model_copy(update={"calibration_images": images, "calibration_batch": 8})
+        of = replace(cell("trionet"), recipe=RECIPE.model_copy(update={"search": search}))
+        return TrainingContext.open(of, RunContext(tmp_path)).calibration_batches()
+
+    twenty = batches(20)
+    assert len(twenty) == 16
+    assert [len(batch) for batch in twenty] == [8, 8]
+    assert all(torch.equal(a, b) for a, b in zip(twenty, twenty, strict=True))
+    assert len(batches(1000)) == 40  # of 42
+    assert [len(batch) for batch in batches(4)] == [8]
 
 
 def test_all_models_of_a_seed_see_the_same_images_in_the_same_order(tmp_path: Path):
     one, other = (
-        retraining.Bench.open(of, Workplace(tmp_path)).train_batches("train", "search_val").epoch(1)
+        TrainingContext.open(of, RunContext(tmp_path)).train_batches("train", "search_val").epoch(1)
         for of in (cell("trionet"), cell("standalone", operator="conv", budget=90_000))
     )
     for (images, labels), (same_images, same_labels) in zip(one, other, strict=True):
@@ -256,8 +257,8 @@ def test_all_models_of_a_seed_see_the_same_images_in_the_same_order(tmp_path: Pa
         assert torch.equal(labels, same_labels)
 
 
-def timeless(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name != "timings"}
+def timeless(result: CellResult) -> CellResult:
+    return result.model_copy(update={"timings": {}})
 
 
 def same_files(one: Path, other: Path) -> bool:
@@ -270,8 +271,8 @@ def same_files(one: Path, other: Path) -> bool:
 
 def test_same_seed_same_bits(supernet: Path, tmp_path: Path):
     of = cell("trionet")
-    told, again = (timeless(train_supernet(of, tmp_path / name)) for name in ("phase", "phase again"))
-    assert told == again
+    once, again = (train_supernet(of, tmp_path / name) for name in ("phase", "phase again"))
+    assert once.facts == again.facts
     assert same_files(tmp_path / "phase", tmp_path / "phase again")
     assert same_files(tmp_path / "phase", supernet)
     one, other = (timeless(run(of, tmp_path / name, tmp_path / "phase")) for name in ("one", "other"))
@@ -281,7 +282,7 @@ def test_same_seed_same_bits(supernet: Path, tmp_path: Path):
 
 def test_other_seeds_differ(tmp_path: Path):
     one, other = (run(cell("standalone", seed=seed, operator="axial"), tmp_path / str(seed)) for seed in (0, 1))
-    assert one["architecture"] == other["architecture"]
+    assert one.architecture == other.architecture
     assert not same_files(tmp_path / "0", tmp_path / "1")
 
 
@@ -357,10 +358,11 @@ def test_interrupted_supernet_goes_on_and_ends_alike(supernet: Path, tmp_path: P
 def test_ablation_arms_run(options: dict[str, Any], tmp_path: Path):
     of = cell("trionet", **options)
     train_supernet(of, tmp_path / "phase")
-    found = load_system("trionet").run_search(of, Workplace(tmp_path, {"supernet": tmp_path / "phase"}))
-    assert found["search"]["evaluations"] == 8
-    assert (found["search"]["sampler"], found["search"]["sharing"]) == (
+    result = SYSTEMS.get("trionet").runner.run_search(of, RunContext(tmp_path, {"supernet": tmp_path / "phase"}))
+    assert result.search is not None
+    assert result.search.evaluations == 8
+    assert (result.search.sampler, result.search.sharing) == (
         options.get("sampler", "hierarchical"),
         options.get("sharing", "multi-head"),
     )
-    TINY.from_dict(found["architecture"])
+    TINY.from_dict(result.architecture)

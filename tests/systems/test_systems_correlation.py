@@ -7,20 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from carried import phase_folders, record
-from tiny import TINY, cell
+from support.carried import phase_folders, record
+from support.tiny import TINY, cell
 
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.resnet import ResNet
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.search.calibration import recalibrate, share_statistics
-from trionet_bench.systems import load_system, retraining
-from trionet_bench.systems.cell import Cell, Workplace
+from trionet_bench.systems.base import RunContext
+from trionet_bench.systems.cell import AnyCell
+from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.systems.training_context import TrainingContext
+from trionet_bench.systems.trionet.running import open_supernet
 
 COUNT = 4
 
 
-def study(**options: Any) -> Cell:
+def study(**options: Any) -> AnyCell:
     return cell("correlation", architectures=COUNT, **options)
 
 
@@ -30,38 +33,38 @@ def test_correlation_cell(tmp_path: Path):
     place = tmp_path / "cell"
     place.mkdir()
     steps = []
-    workplace = Workplace(place, folders, progress=lambda done, total, text: steps.append((done, total)))
-    fields = load_system("correlation").run_cell(of, workplace)
-    result = record(of, fields)
+    context = RunContext(place, folders, progress=lambda done, total, text: steps.append((done, total)))
+    done = SYSTEMS.get("correlation").runner.run_cell(of, context)
+    result = record(of, done)
     assert len({json.dumps(entry.architecture) for entry in result.ranked}) == COUNT
     assert steps == [(number, COUNT) for number in range(1, COUNT + 1)]
     assert (result.metrics, result.counts.evaluated if result.counts else None) == ({}, 0)  # the test set stays shut
     # by hand: the child with the supernet's weights and statistics of its own, on the validation images
-    bench = retraining.Bench.open(of, workplace)
-    scorer = load_system("trionet").open_supernet(bench)
+    opened = TrainingContext.open(of, context)
+    scorer = open_supernet(opened)
     for entry in result.ranked:
         network = recalibrate(scorer.supernet.extract(TINY.from_dict(entry.architecture)), scorer.calibration)
-        right = [(network(x).argmax(1) == y).float() for x, y, _ in bench.eval_batches("val")]
+        right = [(network(x).argmax(1) == y).float() for x, y, _ in opened.eval_batches("val")]
         assert entry.inherited_val == pytest.approx(torch.cat(right).mean().item())
         assert entry.operators == "".join(
             block.operator[0] for s in TINY.from_dict(entry.architecture).stages for block in s.blocks
         )
     # taken up again, nothing is scored anew
-    again = load_system("correlation").run_cell(of, workplace)
-    assert again["ranked"] == fields["ranked"]
+    again = SYSTEMS.get("correlation").runner.run_cell(of, context)
+    assert again.ranked == done.ranked
     assert len((place / "recalibrated.jsonl").read_text().splitlines()) == COUNT
 
 
 def test_arms_share_the_networks_trained_alone_and_trionet_the_supernet():
-    phases = {arm: load_system("correlation").phases(study(sampler=arm)) for arm in ("hierarchical", "uniform")}
+    phases = {arm: SYSTEMS.get("correlation").phases(study(sampler=arm)) for arm in ("hierarchical", "uniform")}
     supernet, *alone = (phase.key for phase in phases["hierarchical"])
     other_supernet, *other_alone = (phase.key for phase in phases["uniform"])
     assert alone == other_alone
     assert supernet != other_supernet
-    assert load_system("trionet").phases(cell("trionet"))[0].key == supernet
-    more = [phase.key for phase in load_system("correlation").phases(cell("correlation", architectures=COUNT + 1))]
+    assert SYSTEMS.get("trionet").phases(cell("trionet"))[0].key == supernet
+    more = [phase.key for phase in SYSTEMS.get("correlation").phases(cell("correlation", architectures=COUNT + 1))]
     assert more[: COUNT + 1] == [supernet, *alone]
-    assert [phase.key for phase in load_system("correlation").phases(study(seed=1))][1:] != alone
+    assert [phase.key for phase in SYSTEMS.get("correlation").phases(study(seed=1))][1:] != alone
 
 
 def test_common_statistics_are_the_mean_over_the_children_that_use_them():

@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carried import phase_folders, record
-from tiny import cell
+from support.carried import phase_folders, record
+from support.tiny import cell
 
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.skeletons import architecture_macs
+from trionet_bench.records.record import CellResult
 from trionet_bench.spaces.glit import GLiTArchitecture, GLiTSpace
 from trionet_bench.spaces.presets import RESNET_NANO
-from trionet_bench.systems import load_system
-from trionet_bench.systems.cell import Cell, Workplace
-from trionet_bench.systems.glit import CHOICE, FIRST, JOINT, SECOND
+from trionet_bench.systems.base import RunContext
+from trionet_bench.systems.cell import AnyCell
+from trionet_bench.systems.glit.system import CHOICE, FIRST, JOINT, SECOND
+from trionet_bench.systems.registry import SYSTEMS
 
 # 8 x 8 images in four patches: five tokens. Three blocks.
 TINY_GLIT = GLiTSpace(
@@ -28,26 +30,26 @@ TINY_GLIT = GLiTSpace(
 )
 
 
-def glit(budget: int = 40_000, **options: Any) -> Cell:
+def glit(budget: int = 40_000, **options: Any) -> AnyCell:
     return replace(cell("glit", budget=budget, **({"retrain": 2} | options)), space=TINY_GLIT)
 
 
-def carry_out(of: Cell, folder: Path) -> dict[str, Any]:
+def carry_out(of: AnyCell, folder: Path) -> CellResult:
     """All phases of a cell, then the cell."""
     folders = phase_folders(of, folder / "phases")
     (folder / "cell").mkdir(parents=True)
-    return load_system("glit").run_cell(of, Workplace(folder / "cell", folders))
+    return SYSTEMS.get("glit").runner.run_cell(of, RunContext(folder / "cell", folders))
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
-    """The fields of a finished cell, and its folder."""
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[CellResult, Path]:
+    """The result of a finished cell, and its folder."""
     folder = tmp_path_factory.mktemp("glit")
     return carry_out(glit(), folder), folder
 
 
 def test_phases_are_two_supernets_and_the_choice_between_them():
-    system = load_system("glit")
+    system = SYSTEMS.get("glit")
     first, choice, second = system.phases(glit())
     assert (first.name, choice.name, second.name) == (FIRST, CHOICE, SECOND)
     one_width = [system.phases(replace(glit(budget), space=TINY_GLIT.at_width(12))) for budget in (30_000, 40_000)]
@@ -58,10 +60,10 @@ def test_phases_are_two_supernets_and_the_choice_between_them():
     assert system.phases(glit(levels="none")) == ()
 
 
-def test_two_levels(finished: tuple[dict[str, Any], Path]):
-    fields, folder = finished
+def test_two_levels(finished: tuple[CellResult, Path]):
+    done, folder = finished
     of = glit()
-    result = record(of, fields)
+    result = record(of, done)
     search = result.search
     assert search is not None
     # 2 generations of 4 children in either level
@@ -94,9 +96,9 @@ def test_two_levels(finished: tuple[dict[str, Any], Path]):
     ]  # fmt: skip
 
 
-def test_placement_has_an_entry_for_each_operator_of_a_block(finished: tuple[dict[str, Any], Path]):
-    fields, _ = finished
-    result = record(glit(), fields)
+def test_placement_has_an_entry_for_each_operator_of_a_block(finished: tuple[CellResult, Path]):
+    done, _ = finished
+    result = record(glit(), done)
     assert result.architecture is not None
     attending = [block["attending"] for block in result.architecture["blocks"]]
     shares = {(entry.block, entry.operator): entry.share for entry in result.placement}
@@ -105,28 +107,32 @@ def test_placement_has_an_entry_for_each_operator_of_a_block(finished: tuple[dic
     assert shares == pytest.approx(expected)
     assert sum(entry.macs for entry in result.placement) == result.macs_by_stage["0"]
     for block in range(3):
-        priors = [prior["share"] for prior in fields["search"]["operator_prior"] if prior["block"] == block]
+        assert done.search is not None
+        priors = [prior.share for prior in done.search.operator_prior if prior.block == block]
         assert sum(priors) == pytest.approx(1)
 
 
-def test_same_cell_again_is_the_same_to_the_bit(finished: tuple[dict[str, Any], Path], tmp_path: Path):
+def test_same_cell_again_is_the_same_to_the_bit(finished: tuple[CellResult, Path], tmp_path: Path):
     again = carry_out(glit(), tmp_path)
-    assert again | {"timings": 0} == finished[0] | {"timings": 0}
+    assert again.model_copy(update={"timings": {}}) == finished[0].model_copy(update={"timings": {}})
     for name in ("model.safetensors", "evaluations.jsonl"):
         assert (tmp_path / "cell" / name).read_bytes() == (finished[1] / "cell" / name).read_bytes()
 
 
-def test_one_level_and_random_search_score_as_many(finished: tuple[dict[str, Any], Path], tmp_path: Path):
+def test_one_level_and_random_search_score_as_many(finished: tuple[CellResult, Path], tmp_path: Path):
     one = carry_out(glit(levels="one", search="random", sharing="slices"), tmp_path)
-    assert one["search"]["evaluations"] == finished[0]["search"]["evaluations"] == 16
-    assert (one["search"]["algorithm"], one["search"]["sharing"]) == ("random", "slices")
+    two = finished[0].search
+    assert one.search is not None
+    assert two is not None
+    assert one.search.evaluations == two.evaluations == 16
+    assert (one.search.algorithm, one.search.sharing) == ("random", "slices")
 
 
 def test_without_search_it_is_the_plain_transformer(tmp_path: Path):
-    fields = carry_out(glit(levels="none"), tmp_path)
-    architecture = GLiTArchitecture.from_dict(fields["architecture"])
+    result = carry_out(glit(levels="none"), tmp_path)
+    architecture = GLiTArchitecture.from_dict(result.architecture)
     assert [block.attending for block in architecture.blocks] == [3, 3, 3]
-    assert "search" not in fields
+    assert result.search is None
 
 
 @pytest.mark.parametrize(("budget", "width"), [(30_000, 12), (200_000, 24)])
@@ -134,12 +140,13 @@ def test_width_is_the_largest_whose_plain_transformer_fits(budget: int, width: i
     # T = 5 tokens; a block of width d: 5 (4 d d + 8 d d) + 2 * 25 d; embedding 4 * 16 d; classifier 3 d
     costs = {d: 3 * (5 * 12 * d * d + 50 * d) + 64 * d + 3 * d for d in (12, 24)}
     assert (costs[12], costs[24]) == (28_524, 108_888)
-    fields = carry_out(glit(budget, levels="none"), tmp_path)
-    assert (fields["architecture"]["width"], fields["macs"]) == (width, costs[width])
+    result = carry_out(glit(budget, levels="none"), tmp_path)
+    assert result.architecture is not None
+    assert (result.architecture["width"], result.macs) == (width, costs[width])
 
 
 def test_what_cannot_be_is_refused_before_anything_runs():
-    system = load_system("glit")
+    system = SYSTEMS.get("glit")
     with pytest.raises(UsageError, match=r"No architecture of tiny-glit fits 0\.005M MACs"):
         system.check(glit(5_000))
     with pytest.raises(UsageError, match="needs a glit space, not resnet-nano"):

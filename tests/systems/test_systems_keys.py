@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tiny import RECIPE, TINY, cell
+from support.tiny import RECIPE, TINY, cell
 
-from trionet_bench.systems import load_system
-from trionet_bench.systems.cell import Cell, option_fields
+from trionet_bench.systems.cell import AnyCell, option_fields
+from trionet_bench.systems.registry import SYSTEMS
 
 
-def phase_key(of: Cell) -> str:
-    (phase,) = load_system(of.system).phases(of)
+def phase_key(of: AnyCell) -> str:
+    (phase,) = SYSTEMS.get(of.system).phases(of)
     return phase.key
 
 
@@ -104,7 +104,7 @@ def test_an_option_that_came_later_leaves_the_keys_as_they_were():
 
 
 def test_standalone_networks_share_nothing():
-    assert load_system("standalone").phases(cell("standalone", operator="conv")) == ()
+    assert SYSTEMS.get("standalone").phases(cell("standalone", operator="conv")) == ()
     keys = {cell("standalone", operator=operator).key({}) for operator in ("conv", "local", "axial")}
     assert len(keys) == 3
 
@@ -114,18 +114,18 @@ def test_plans_load_no_torch():
 import sys
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.spaces.presets import resolve_space
-from trionet_bench.systems import load_system, system_names
+from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.systems.cell import Cell, DataChoice
 from trionet_bench.training.recipe import resolve_recipe
 
 data = DataChoice("digits", open_source("sklearn:digits"))
 for system, options in [("standalone", {"operator": "conv"}), ("trionet", {})]:
-    module = load_system(system)
-    cell = Cell("s", data, "m", system, module.Options(**options), resolve_space("resnet-nano"),
+    declared = SYSTEMS.get(system)
+    cell = Cell("s", data, "m", system, declared.options_type(**options), resolve_space("resnet-nano"),
                 resolve_recipe("quick"), 16, 4_000_000, 0)
-    cell.key({phase.name: phase.key for phase in module.phases(cell)})
-for system in system_names():
-    load_system(system)
+    cell.key({phase.name: phase.key for phase in declared.phases(cell)})
+for system in SYSTEMS:
+    system.options_type.model_json_schema()
 assert "torch" not in sys.modules, "torch was loaded"
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tiny import FOUR_STAGES, TINY, all_networks, cell
+from support.tiny import FOUR_STAGES, TINY, all_networks, cell
 
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.skeletons import architecture_macs
 from trionet_bench.spaces.choice import Genes
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO
 from trionet_bench.spaces.resnet import Block, ResNetSpace
-from trionet_bench.systems import load_system
+from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.systems.scaling import scale_to_budget
-from trionet_bench.systems.standalone import Options
+from trionet_bench.systems.standalone.system import Options
 
 OPERATORS = pytest.mark.parametrize("operator", ["conv", "local", "axial"])
 
@@ -156,9 +156,9 @@ def test_options_enter_a_key_as_they_always_did():
 
 @pytest.mark.parametrize(("system", "options"), [("standalone", {"operator": "axial"}), ("trionet", {})])
 def test_budgets_are_checked_before_anything_runs(system: str, options: dict[str, Any]):
-    load_system(system).check(cell(system, **options))
+    SYSTEMS.get(system).check(cell(system, **options))
     with pytest.raises(UsageError, match=r"tiny fits 0\.03M MACs: the smallest needs 0\.0"):
-        load_system(system).check(cell(system, budget=30_000, **options))
+        SYSTEMS.get(system).check(cell(system, budget=30_000, **options))
 
 
 @pytest.mark.parametrize(("system", "options"), [("standalone", {"operator": "axial"}), ("trionet", {})])
@@ -168,11 +168,11 @@ def test_space_of_another_kind_is_refused(system: str, options: dict[str, Any]):
 
     other: Any = OtherSpace()
     with pytest.raises(UsageError, match=f'model "{system}": system {system} needs a resnet space, not glit-small'):
-        load_system(system).check(replace(cell(system, **options), space=other))
+        SYSTEMS.get(system).check(replace(cell(system, **options), space=other))
 
 
 def test_systems_by_name():
     with pytest.raises(UsageError, match='unknown system "trionett"; did you mean "trionet"'):
-        load_system("trionett")
+        SYSTEMS.get("trionett")
     with pytest.raises(UsageError, match='unknown system "retraining"'):
-        load_system("retraining")
+        SYSTEMS.get("retraining")

@@ -1,8 +1,9 @@
-"""The found network in other hands: loaded from its folder, and exported."""
+"""A trained network in other hands: loaded from its folder, and exported."""
 
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from tiny import RECIPE, cell, index
+from support.tiny import RECIPE, cell, index
 
 import trionet_bench
 from trionet_bench.cli.main import main
@@ -19,10 +20,11 @@ from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.spaces.resnet import Block, ResNetArchitecture, Stage
-from trionet_bench.systems import exporting, load_system
-from trionet_bench.systems.cell import Workplace
+from trionet_bench.systems import exporting
+from trionet_bench.systems.base import RunContext
 from trionet_bench.systems.exporting import Sample, export
-from trionet_bench.systems.trained import FoundNetwork
+from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.systems.trained import TrainedNetwork
 
 OPERATORS = ("conv", "local", "axial")
 
@@ -35,7 +37,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = root / operator / "120K-s0"
         folder.mkdir(parents=True)
         of = cell("standalone", operator=operator)
-        load_system("standalone").run_cell(of, Workplace(folder))
+        SYSTEMS.get("standalone").runner.run_cell(of, RunContext(folder))
         (folder / "record.json").write_text("{}")
     return root
 
@@ -103,11 +105,11 @@ def test_a_cell_is_timed_where_its_recipe_asks(tmp_path: Path):
     asked = RECIPE.model_copy(update={"latency": True, "epochs": 1})
     assert asked.key_fields() == RECIPE.model_copy(update={"epochs": 1}).key_fields()
     of = cell("standalone", operator="conv")
-    timed = load_system("standalone").run_cell(type(of)(**{**vars(of), "recipe": asked}), Workplace(tmp_path))
-    assert 0 < timed["timings"]["latency_s"] < 1
+    timed = SYSTEMS.get("standalone").runner.run_cell(replace(of, recipe=asked), RunContext(tmp_path))
+    assert 0 < timed.timings["latency_s"] < 1
 
 
-def mixed() -> FoundNetwork:
+def mixed() -> TrainedNetwork:
     """A network of every operator, with odd sizes under a stride, and statistics as after training."""
     blocks = (
         Block("conv", 0.5, kernel=3),
@@ -129,7 +131,7 @@ def mixed() -> FoundNetwork:
         "mean": [0.5] * 3,
         "std": [0.2] * 3,
     }
-    return FoundNetwork(network, card)
+    return TrainedNetwork(network, card)
 
 
 @pytest.mark.parametrize("form", ["onnx", "torch"])

@@ -14,10 +14,13 @@ import torch
 import torch._dynamo  # the first optimizer imports it, which takes seconds: once here, not in every process
 from torch import nn
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.classifying import evaluate, train_classifier
+
 from trionet_bench.errors import TrainingError
 from trionet_bench.training import distributed
-from trionet_bench.training.evaluation import evaluate
-from trionet_bench.training.loop import fit, train_classifier
+from trionet_bench.training.loop import fit
 from trionet_bench.training.recipe import resolve_recipe
 
 CPU = torch.device("cpu")
@@ -111,7 +114,7 @@ def work(folder):
     rows = train_classifier(trained, Shares(), RECIPE, seed=0, device=CPU, **files)
     raw = Network()
     train_classifier(raw, Shares(), RECIPE.model_copy(update={"ema": None}), seed=0, device=CPU)
-    judged = evaluate(trained, Digits(), CPU)
+    judged = evaluate(trained, Digits())
     return {
         "world": distributed.world(),
         "gradient": weights,
@@ -120,7 +123,7 @@ def work(folder):
         "mean": trained.norm.running_mean.tolist(),
         "raw_mean": raw.norm.running_mean.tolist(),
         "loss": [row["train_loss"] for row in rows],
-        "evaluation": [judged.n, judged.top1, judged.top5, judged.predictions.tolist()],
+        "evaluation": [judged.n, *judged.metrics.values(), judged.columns["predictions"].tolist()],
         "disagreement": message(disagree),
         "loss_of_one": message(lose_one_rank),
     }

@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from support.classifying import evaluate
 from torch import nn
 
 from trionet_bench.errors import TrainingError
-from trionet_bench.training.evaluation import evaluate
-
-CPU = torch.device("cpu")
 
 
 class Listed:
@@ -25,49 +23,49 @@ class Listed:
 def test_accuracy_by_hand():
     # 7 classes; the label's rank is 1st, 2nd, 6th of 7, so top-1 is 1/3 and top-5 is 2/3
     logits = torch.tensor([7.0, 6, 5, 4, 3, 2, 1]).repeat(3, 1)
-    result = evaluate(lambda x: x, Listed(logits, [0, 1, 5]), CPU)
-    assert (result.top1, result.top5, result.n) == (pytest.approx(1 / 3), pytest.approx(2 / 3), 3)
-    assert result.predictions.tolist() == [0, 0, 0]
-    assert result.top5_correct.tolist() == [True, True, False]
+    result = evaluate(lambda x: x, Listed(logits, [0, 1, 5]))
+    assert (result.metrics, result.n) == (pytest.approx({"top1": 1 / 3, "top5": 2 / 3}), 3)
+    assert result.columns["predictions"].tolist() == [0, 0, 0]
+    assert result.columns["top5_correct"].tolist() == [True, True, False]
     # softmax of consecutive integers: 1 / (1 + e^-1 + ... + e^-6)
-    assert result.confidence[0] == pytest.approx(1 / sum(np.exp(-k) for k in range(7)), abs=1e-3)
+    assert result.columns["confidence"][0] == pytest.approx(1 / sum(np.exp(-k) for k in range(7)), abs=1e-3)
 
 
 def test_top5_of_three_classes_counts_all():
-    result = evaluate(lambda x: x, Listed(torch.eye(3), [1, 2, 0]), CPU)
-    assert (result.top1, result.top5) == (0.0, 1.0)
+    result = evaluate(lambda x: x, Listed(torch.eye(3), [1, 2, 0]))
+    assert result.metrics == {"top1": 0.0, "top5": 1.0}
 
 
 def test_columns_are_in_the_order_of_the_set():
     logits = torch.eye(4)
-    result = evaluate(lambda x: x, Listed(logits, [0, 1, 2, 0], order=[3, 0, 2, 1]), CPU)
-    assert result.labels.tolist() == [0, 1, 2, 0]
-    assert result.predictions.tolist() == [0, 1, 2, 3]
-    dtypes = {name: str(column.dtype) for name, column in result.arrays().items()}
+    result = evaluate(lambda x: x, Listed(logits, [0, 1, 2, 0], order=[3, 0, 2, 1]))
+    assert result.columns["labels"].tolist() == [0, 1, 2, 0]
+    assert result.columns["predictions"].tolist() == [0, 1, 2, 3]
+    dtypes = {name: str(column.dtype) for name, column in result.columns.items()}
     assert dtypes == {"labels": "int32", "predictions": "int32", "top5_correct": "bool", "confidence": "float16"}
 
 
 @pytest.mark.parametrize(("order", "promised"), [([0, 1], 3), ([0, 1, 1], 3), ([0, 1, 2], 2)])
 def test_an_image_missing_or_seen_twice_is_an_error(order, promised):
     with pytest.raises(TrainingError, match=f"but the set has {promised}"):
-        evaluate(lambda x: x, Listed(torch.eye(3), [0, 1, 2], order=order, promised=promised), CPU)
+        evaluate(lambda x: x, Listed(torch.eye(3), [0, 1, 2], order=order, promised=promised))
 
 
 def test_an_empty_set_is_an_error():
     with pytest.raises(TrainingError, match="no images"):
-        evaluate(lambda x: x, Listed(torch.eye(3), [], promised=0), CPU)
+        evaluate(lambda x: x, Listed(torch.eye(3), [], promised=0))
 
 
 def test_logits_that_are_not_finite_are_wrong_whatever_the_label():
     logits = torch.tensor([[float("nan"), 0.0], [0.0, float("inf")], [1.0, 0.0]])
-    result = evaluate(lambda x: x, Listed(logits, [0, 1, 0]), CPU)
-    assert result.predictions.tolist() == [-1, -1, 0]
-    assert (result.top1, result.top5) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
-    assert result.confidence.tolist()[:2] == [0.0, 0.0]
+    result = evaluate(lambda x: x, Listed(logits, [0, 1, 0]))
+    assert result.columns["predictions"].tolist() == [-1, -1, 0]
+    assert result.metrics == pytest.approx({"top1": 1 / 3, "top5": 1 / 3})
+    assert result.columns["confidence"].tolist()[:2] == [0.0, 0.0]
 
 
 def test_a_module_is_evaluated_in_evaluation_mode_and_left_as_it_was():
     module = nn.Dropout(0.99)
-    result = evaluate(module, Listed(torch.eye(4), [0, 1, 2, 3]), CPU)
-    assert result.top1 == 1.0
+    result = evaluate(module, Listed(torch.eye(4), [0, 1, 2, 3]))
+    assert result.metrics["top1"] == 1.0
     assert module.training

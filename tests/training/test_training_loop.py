@@ -3,12 +3,13 @@ import math
 
 import pytest
 import torch
+from support.classifying import train_classifier
 from torch import nn
 
 from trionet_bench.errors import BenchError, TrainingError
 from trionet_bench.training.checkpoint import load_checkpoint
 from trionet_bench.training.history import read_history
-from trionet_bench.training.loop import collapsed, fit, train_classifier
+from trionet_bench.training.loop import collapsed, fit
 from trionet_bench.training.recipe import resolve_recipe
 
 CPU = torch.device("cpu")
@@ -123,7 +124,7 @@ def test_history_lines_beyond_the_checkpoint_are_cut(tmp_path):
     assert timeless(left[1:]) == timeless(rows[:1])
 
 
-@pytest.mark.parametrize("change", [{"seed": 4}, {"key": "other"}, {"epochs": 6}, {"recipe": "quick"}])
+@pytest.mark.parametrize("change", [{"seed": 4}, {"phase": "finetune"}, {"epochs": 6}, {"recipe": "quick"}])
 def test_a_checkpoint_of_another_run_is_not_taken_up(tmp_path, change, caplog):
     train(tmp_path)
     options = {"recipe": RECIPE, "seed": 3, **change}

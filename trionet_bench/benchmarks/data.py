@@ -15,7 +15,7 @@ from trionet_bench.benchmarks import data_identity
 from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_most, compared, document, line_of
 from trionet_bench.benchmarks.study import opened
 from trionet_bench.networks.layers import initialise
-from trionet_bench.systems.retraining import Bench
+from trionet_bench.systems.training_context import AnyTrainingContext
 from trionet_bench.timing import finish, threads
 from trionet_bench.training.device import autocast, resolve_device
 from trionet_bench.training.optimizer import build_optimizer
@@ -53,8 +53,8 @@ def measure(
                 "recipe": recipe,
             }
             changes |= {"budgets": ["1T"], "models": MODELS, "seeds": [0]}
-            with opened(changes, "conv", str(device), data_root) as bench:
-                rows.append({**_measure(bench, setting.count(20)), "source": source, "space": space, "recipe": recipe})
+            with opened(changes, "conv", str(device), data_root) as study:
+                rows.append({**_measure(study, setting.count(20)), "source": source, "space": space, "recipe": recipe})
             on_case(len(rows), len(chosen) + len(to_identify), line_of(rows[-1]))
         for files in to_identify:
             rows.append(data_identity.measure_identity(files, setting.count(5)))
@@ -74,12 +74,12 @@ def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
     ]
 
 
-def _measure(bench: Bench, samples: int) -> dict[str, Any]:
-    space, recipe, device = bench.cell.space, bench.cell.recipe, bench.device
+def _measure(study: AnyTrainingContext, samples: int) -> dict[str, Any]:
+    space, recipe, device = study.cell.space, study.cell.recipe, study.device
     genes = space.middle(space.operators_set_to("conv"))
-    network = initialise(bench.build(space.decode(genes)), 0).to(device).train()
+    network = initialise(study.build(space.decode(genes)), 0).to(device).train()
     optimizer = build_optimizer(network, recipe)
-    batches = bench.train_batches("train")
+    batches = study.train_batches("train")
     loading: list[float] = []
     steps: list[float] = []
     epoch = 0
@@ -101,6 +101,6 @@ def _measure(bench: Bench, samples: int) -> dict[str, Any]:
             if len(steps) > samples:
                 break
         epoch += 1
-    facts = {"case": f"{bench.cell.data.index.uri}, {space.name}, recipe {recipe.name}", "batch": batches.batch}
-    facts |= {"resolution": bench.cell.resolution, "device": str(device)}
+    facts = {"case": f"{study.cell.data.index.uri}, {space.name}, recipe {recipe.name}", "batch": batches.batch}
+    facts |= {"resolution": study.cell.resolution, "device": str(device)}
     return compared(facts, loading[1:], "loading and step", steps[1:])  # the first warms up

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from trionet_bench import __version__
-from trionet_bench.execution.jobs import cell_job
-from trionet_bench.execution.plan import Plan, PlannedPhase, make_plan
-from trionet_bench.execution.scheduler import Orders, make_task
-from trionet_bench.execution.worker import failed_record, utc_now
+from trionet_bench.execution.jobs import CellJob, PhaseJob
+from trionet_bench.execution.plan import Plan, make_plan
+from trionet_bench.execution.scheduler import inputs_of
+from trionet_bench.execution.worker import RunRequest, failed_record, utc_now
 from trionet_bench.records.layout import RECORD
 from trionet_bench.records.phase import PhaseRecord, content_of, write_phase
 from trionet_bench.records.record import Code, Environment, Failure, Record
@@ -28,11 +28,12 @@ def write_finished(suite: str, results: Path) -> int:
         raise error
     contents = {key: _finish_phase(phase) for key, phase in plan.phases.items()}
     for cell in plan.cells:
-        write_json(cell.folder / RECORD, _record(plan, cell_job(cell), contents).model_dump(by_alias=True))
+        assert cell.job is not None  # no data set is absent
+        write_json(cell.folder / RECORD, _record(plan, cell.job, contents).model_dump(by_alias=True))
     return len(plan.cells)
 
 
-def _finish_phase(phase: PlannedPhase) -> str:
+def _finish_phase(phase: PhaseJob) -> str:
     facts: dict[str, Any] = {"probes": [], "operator_draws": {"conv": 1}}
     content = content_of(facts, {})
     now = utc_now()
@@ -57,10 +58,11 @@ def _finish_phase(phase: PlannedPhase) -> str:
     return content
 
 
-def _record(plan: Plan, job: Any, contents: dict[str, str]) -> Record:
-    task = make_task(plan, job, contents, Orders(CODE, "trionet-bench run"))
+def _record(plan: Plan, job: CellJob, contents: dict[str, str]) -> Record:
+    ready = job.on(inputs_of(plan, job, contents))
+    request = RunRequest(plan.results, plan.suite.fidelity, CODE, "trionet-bench run")
     nothing = Failure(type="", message="", traceback="")
-    bare = failed_record(task, nothing, ENVIRONMENT, utc_now()).model_dump(by_alias=True)
+    bare = failed_record(ready, ready.key, request, nothing, ENVIRONMENT, utc_now()).model_dump(by_alias=True)
     block = {
         "operator": "conv",
         "macs": 1,

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from trionet_bench.execution.executors.local import worker_context
+from trionet_bench.systems.registry import SYSTEMS
 
 MakeStep = Callable[[], Callable[[], None]]
 
@@ -32,7 +33,7 @@ def peak_bytes(make_warm_up: MakeStep, make_step: MakeStep, device: torch.device
         return torch.cuda.max_memory_allocated(device) - before
     if not Path("/proc/self/clear_refs").exists():
         return None
-    context = worker_context()
+    context = worker_context([SYSTEMS.get("standalone")])
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(  # type: ignore[attr-defined]  # typeshed declares it on the kinds of contexts only
         target=_send_peak, args=(sender, make_warm_up, make_step)

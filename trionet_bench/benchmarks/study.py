@@ -10,8 +10,8 @@ import yaml
 
 from trionet_bench.execution.plan import make_plan
 from trionet_bench.suite.specification import load_suite
-from trionet_bench.systems.cell import Cell, Workplace
-from trionet_bench.systems.retraining import Bench
+from trionet_bench.systems.base import RunContext
+from trionet_bench.systems.training_context import AnyTrainingContext, TrainingContext
 
 
 def write_suite(folder: Path, changes: dict[str, Any]) -> Path:
@@ -22,7 +22,9 @@ def write_suite(folder: Path, changes: dict[str, Any]) -> Path:
 
 
 @contextmanager
-def opened(changes: dict[str, Any], model: str, device: str, data_root: Path | None = None) -> Iterator[Bench]:
+def opened(
+    changes: dict[str, Any], model: str, device: str, data_root: Path | None = None
+) -> Iterator[AnyTrainingContext]:
     """The first cell of ``model`` in a suite of these keys, its images loaded, in a temporary folder.
 
     DataError where the data are missing.
@@ -32,6 +34,6 @@ def opened(changes: dict[str, Any], model: str, device: str, data_root: Path | N
         plan = make_plan(load_suite(str(write_suite(here, changes))), here / "results", data_root)
         for error in plan.absent.values():
             raise error
-        cell = next(planned.cell for planned in plan.cells if planned.name.model == model)
-        assert isinstance(cell, Cell)
-        yield Bench.open(cell, Workplace(here, device=device))
+        job = next(planned.job for planned in plan.cells if planned.name.model == model)
+        assert job is not None  # no data set is absent
+        yield TrainingContext.open(job.cell, RunContext(here, device=device))

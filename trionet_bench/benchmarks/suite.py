@@ -28,16 +28,16 @@ from trionet_bench.benchmarks.measure import (
 )
 from trionet_bench.benchmarks.processes import run_watched
 from trionet_bench.benchmarks.study import write_suite
-from trionet_bench.execution.executors.local import LocalExecutor, available_cores
-from trionet_bench.execution.jobs import cell_job
+from trionet_bench.execution.executors.local import LocalExecutor, available_cores, worker_context
 from trionet_bench.execution.plan import make_plan
-from trionet_bench.execution.scheduler import Orders, Watcher, make_task, run_plan
-from trionet_bench.execution.worker import Desk, Outcome
+from trionet_bench.execution.scheduler import Watcher, run_plan
+from trionet_bench.execution.worker import Outcome, RunRequest
 from trionet_bench.records.store import iter_records
 from trionet_bench.suite.specification import load_suite
-from trionet_bench.systems import load_system
-from trionet_bench.systems.cell import Workplace
+from trionet_bench.systems.base import RunContext
+from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.timing import threads
+from trionet_bench.training.platform import Resources
 from trionet_bench.training.recipe import QUICK
 
 BUSY, OVERHEAD = 0.9, 0.01
@@ -113,20 +113,21 @@ def _harness(samples: int, cell_s: float) -> dict[str, Any]:
     """A tiny cell from its start to its record on disk, beside a direct call of its system; and the difference over the
     time of a cell of quickstart.
     """
-    orders = Orders(CODE, "")
     with TemporaryDirectory() as folder:
         here = Path(folder)
         suite = load_suite(str(write_suite(here, {**TINY, "seeds": [*range(samples + 1)]})))
         plan = make_plan(suite, here / "results", None, lambda name: name.model == "conv")
         watcher = _Stopwatch()
-        run_plan(plan, LocalExecutor([Desk("cpu", 1)]), orders, watcher)
+        request = RunRequest(plan.results, suite.fidelity, CODE, "")
+        context = worker_context([SYSTEMS.get("standalone")])
+        run_plan(plan, LocalExecutor(request, [Resources("cpu", 1)], context), request, watcher)
         direct = []
         for planned in plan.cells:
-            task = make_task(plan, cell_job(planned), {}, orders)
+            assert planned.job is not None  # its data set is generated
             place = here / "direct" / planned.folder.name
             place.mkdir(parents=True)
             start = time.perf_counter()
-            load_system(task.cell.system).run_cell(task.cell, Workplace(place))
+            SYSTEMS.get("standalone").runner.run_cell(planned.job.cell, RunContext(place))
             direct.append(1000 * (time.perf_counter() - start))
     row = compared({"case": "tiny cell through the runner"}, watcher.spans[1:], "a direct call", direct[1:])
     return {**row, "cell_s": cell_s, "overhead": (row["median_ms"] - row["reference_ms"]) / 1000 / cell_s}

@@ -19,7 +19,7 @@ from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.search.calibration import ChildScorer, recalibrate
 from trionet_bench.search.sampling import Child, HierarchicalSampler
 from trionet_bench.search.supernet import SandwichStep
-from trionet_bench.systems.retraining import Bench
+from trionet_bench.systems.training_context import AnyTrainingContext
 from trionet_bench.timing import finish, threads
 from trionet_bench.training.device import autocast, resolve_device
 from trionet_bench.training.distillation import soft_cross_entropy
@@ -48,10 +48,10 @@ def measure(setting: Setting, on_case: OnCase) -> Document:
     rows: list[dict[str, Any]] = []
     with threads(setting.threads) as used:
         for space in studies:
-            with opened(STUDIES[space], "trionet", str(device)) as bench:
-                supernet = Supernet(bench.cell.space, bench.build, MultiHeadSharing(), 0).to(device)
+            with opened(STUDIES[space], "trionet", str(device)) as study:
+                supernet = Supernet(study.cell.space, study.build, MultiHeadSharing(), 0).to(device)
                 samples = setting.count(12 if space == studies[0] else 7)
-                for case in (_step(bench, supernet, samples), _score(bench, supernet, samples)):
+                for case in (_step(study, supernet, samples), _score(study, supernet, samples)):
                     rows.append({**case, "space": space, "device": str(device), "case": f"{case['kind']}, {space}"})
                     on_case(len(rows), 2 * len(studies), line_of(rows[-1]))
     return document("supernet", device, used, rows, targets(rows))
@@ -69,12 +69,12 @@ def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
     ]
 
 
-def _step(bench: Bench, supernet: Supernet, samples: int) -> dict[str, Any]:
-    cell, device = bench.cell, bench.device
+def _step(study: AnyTrainingContext, supernet: Supernet, samples: int) -> dict[str, Any]:
+    cell, device = study.cell, study.device
     recipe = cell.recipe.for_supernet()
     sampler = HierarchicalSampler(cell.space, 0, recipe.supernet.random_children)
-    step = SandwichStep(supernet, sampler, recipe, device)
-    images, labels = next(bench.train_batches("train").epoch(0))
+    step = SandwichStep(supernet, sampler, recipe, study.task)
+    images, labels = next(study.train_batches("train").epoch(0))
     supernet.train()
     ours, theirs = [], []
     for number in range(samples + 1):  # the first warms up and is dropped
@@ -108,19 +108,19 @@ def train_standalone(
             teacher = logits.detach()
 
 
-def _score(bench: Bench, supernet: Supernet, samples: int) -> dict[str, Any]:
-    settings, space = bench.cell.recipe.search, bench.cell.space
-    calibration = bench.calibration_batches(settings.calibration_images, settings.calibration_batch)
-    held_out = bench.eval_batches("search_val", settings.evaluation_batch)
-    scorer = ChildScorer(supernet.eval(), calibration, held_out, bench.device)
+def _score(study: AnyTrainingContext, supernet: Supernet, samples: int) -> dict[str, Any]:
+    settings, space = study.cell.recipe.search, study.cell.space
+    calibration = study.calibration_batches()
+    held_out = study.eval_batches("search_val", settings.evaluation_batch)
+    scorer = ChildScorer(supernet.eval(), study.task, calibration, held_out)
     ready = list(calibration), [(images, labels) for images, labels, _ in held_out]
     sampler = HierarchicalSampler(space, 1)
     ours, theirs = [], []
     for number in range(samples + 1):
         architecture = space.decode(sampler.draw(number)[1].genes)
         network = supernet.extract(architecture)
-        plain = timed(lambda: infer(recalibrate(network, ready[0]), ready[1]), bench.device)  # noqa: B023
-        scored = timed(lambda: scorer.score(architecture), bench.device)  # noqa: B023
+        plain = timed(lambda: infer(recalibrate(network, ready[0]), ready[1]), study.device)  # noqa: B023
+        scored = timed(lambda: scorer.score(architecture), study.device)  # noqa: B023
         if number:
             ours.append(scored)
             theirs.append(plain)

@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class SuiteName(click.ParamType):
+class SuiteName(click.ParamType[str]):
     """A suite file, or the name of a shipped suite."""
 
     name = "suite"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -15,8 +15,8 @@ from trionet_bench.cli._options import data_root_option, json_option, only_optio
 from trionet_bench.units import counted
 
 if TYPE_CHECKING:
-    from trionet_bench.execution.executors.local import Executor
-    from trionet_bench.execution.plan import Plan, PlannedCell
+    from trionet_bench.execution.plan import Plan
+    from trionet_bench.execution.session import Session, Workers
     from trionet_bench.suite.specification import Suite
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -33,12 +33,19 @@ class RunOptions:
     jobs: int | None
     device: str
     devices: int | None
-    executor: str
+    executor: Literal["local", "ray"]
     dry_run: bool
     retry_failed: bool
     force: bool
     no_report: bool
     as_json: bool
+
+    @property
+    def workers(self) -> "Workers":
+        """Where jobs are carried out."""
+        from trionet_bench.execution.session import Workers  # not for --help
+
+        return Workers(self.jobs, self.device, self.devices, self.executor)
 
 
 class _Jobs(click.ParamType):
@@ -109,81 +116,59 @@ def run_options(command: Command) -> Command:
 def run_suite(suite: "Suite", options: RunOptions) -> int:
     """Carry out what is missing of a suite, write its report, print how it stands; returns the exit code."""
     from trionet_bench.cli._showing import failures, headline, outcome_json
-    from trionet_bench.execution.plan import make_plan, parse_only
-    from trionet_bench.execution.scheduler import declare, open_cells
+    from trionet_bench.execution.session import DATA_MISSING, DONE, Session
 
-    select = parse_only(options.only, suite) if options.only else None
-    plan = make_plan(suite, options.results, options.data_root, select)
-    for name, error in plan.absent.items():
-        waiting = sum(cell.name.dataset == name and cell.state != "complete" for cell in plan.cells)
-        click.echo(f"{error}\n{counted(waiting, 'cell')} of data set {name} cannot be run without it.", err=True)
-    cells = open_cells(plan, options.retry_failed, options.force)
+    session = Session.open(suite, options.results, options.data_root, options.only, options.retry_failed, options.force)
+    for name, (error, cells) in session.missing_data().items():
+        click.echo(f"{error}\n{counted(cells, 'cell')} of data set {name} cannot be run without it.", err=True)
     if options.dry_run:
-        _print_dry(plan, cells, options)
-        return 4 if plan.absent else 0
-    if cells:
-        plan = _run(plan, cells, options)
-    elif plan.folder.is_dir():
-        declare(plan)
+        _print_dry_run(session, options)
+        return DATA_MISSING if session.plan.absent else DONE
+    ran = len(session.cells)
+    if ran:
+        session = _run(session, options)
+    else:
+        session.redeclare()
+    plan = session.plan
     report = None if options.no_report else _report(plan, options.reports)
     if options.as_json:
-        click.echo(json.dumps({**outcome_json(plan), "ran": len(cells), "report": str(report) if report else None}))
+        click.echo(json.dumps({**outcome_json(plan), "ran": ran, "report": str(report) if report else None}))
     else:
         click.echo("\n".join([headline(plan), *failures(plan)]))
         if report:
             click.echo(f"Report: {report}")
-    if plan.absent:
-        return 4
-    return 3 if plan.counts()["failed"] else 0
+    return session.exit_code
 
 
-def _run(plan: "Plan", cells: "list[PlannedCell]", options: RunOptions) -> "Plan":
+def _run(session: "Session", options: RunOptions) -> "Session":
     from trionet_bench.cli._watching import ProgressWatcher
-    from trionet_bench.execution.plan import check_cells
-    from trionet_bench.execution.scheduler import Orders, open_phases, run_plan
     from trionet_bench.integrity.provenance import code_state, command_line
     from trionet_bench.progress import Progress
 
-    check_cells(cells)
-    orders = Orders(code_state(), command_line(sys.argv[1:]), options.retry_failed, options.force, cache_folder())
-    executor = _executor(options)
     with Progress() as progress:
-        jobs = len(cells) + len(open_phases(plan, cells))
-        return run_plan(plan, executor, orders, ProgressWatcher(progress, plan.suite.name, jobs))
+        watcher = ProgressWatcher(progress, session.plan.suite.name, len(session.jobs))
+        return session.run(options.workers, watcher, code_state(), command_line(sys.argv[1:]), cache_folder())
 
 
-def _executor(options: RunOptions) -> "Executor":
-    if options.executor == "ray":
-        from trionet_bench.execution.executors.ray import RayExecutor
-
-        return RayExecutor(options.jobs, options.device, options.devices)
-    from trionet_bench.execution.executors.local import LocalExecutor, plan_desks
-
-    return LocalExecutor(plan_desks(options.jobs, options.device, options.devices))
-
-
-def _print_dry(plan: "Plan", cells: "list[PlannedCell]", options: RunOptions) -> None:
-    """What a run would do, and what that comes to."""
+def _print_dry_run(session: "Session", options: RunOptions) -> None:
+    """What a run would do, and what that costs."""
     from trionet_bench.cli._estimate import estimate_lines
     from trionet_bench.cli._showing import headline, outcome_json
-    from trionet_bench.execution.estimate import estimate
-    from trionet_bench.execution.executors.local import plan_desks
-    from trionet_bench.execution.jobs import Estimates, cell_job, phase_job
-    from trionet_bench.execution.scheduler import open_phases
 
-    jobs = [*map(phase_job, open_phases(plan, cells)), *map(cell_job, cells)]
-    desks = plan_desks(options.jobs, options.device, options.devices)
-    work = estimate(plan, cells, desks[0]) if jobs or plan.absent else None
-    seconds = Estimates(plan).left(jobs, slots=1) if jobs else 0.0
+    dry = session.dry_run(options.workers)
     if options.as_json:
-        value: dict[str, Any] = {"would_run": [job.label for job in jobs], "estimated_seconds": seconds}
-        value |= {"estimate": work.to_dict() if work else None, "workers": len(desks)}
-        click.echo(json.dumps({**outcome_json(plan), **value}))
+        value = {
+            "would_run": [job.label for job in dry.jobs],
+            "estimated_seconds": dry.seconds,
+            "estimate": dry.estimate.to_dict() if dry.estimate else None,
+            "workers": dry.workers,
+        }
+        click.echo(json.dumps({**outcome_json(session.plan), **value}))
         return
-    click.echo(headline(plan))
-    for job in jobs:
+    click.echo(headline(session.plan))
+    for job in dry.jobs:
         click.echo(f"would run {job.label}")
-    for line in estimate_lines(work, len(desks), seconds) if work else ():
+    for line in estimate_lines(dry.estimate, dry.workers, dry.seconds) if dry.estimate else ():
         click.echo(line)
 
 

@@ -43,12 +43,12 @@ def export(
     from trionet_bench.records.store import find_cell
     from trionet_bench.systems.exporting import SUFFIXES, sample  # torch loads here, not for --help
     from trionet_bench.systems.exporting import export as write
-    from trionet_bench.systems.trained import load_found
+    from trionet_bench.systems.trained import load_network
 
     folder = find_cell(cell, results)
-    found = load_found(folder)
+    trained = load_network(folder)
     path = out or Path("-".join(folder.resolve().parts[-3:]) + SUFFIXES[form])
-    done = write(found, form, path, sample(found, folder, images, data_root))
+    done = write(trained, form, path, sample(trained, folder, images, data_root))
     if as_json:
         facts = {"file": str(done.path), "format": form, "checked_on": done.checked_on}
         click.echo(json.dumps({"schema": 1, **facts, "largest_difference": done.largest_difference}))

@@ -13,6 +13,7 @@ import click
 
 from trionet_bench import __version__, cli
 from trionet_bench.errors import BenchError
+from trionet_bench.plugins import load_plugins
 
 _FIRST = (
     "run",
@@ -54,6 +55,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Carry the command out; an error becomes a paragraph on stderr."""
         try:
+            load_plugins()
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click knows what to do, also where what reads our output has had enough

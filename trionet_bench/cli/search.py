@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trionet_bench.cli._options import Command, data_root_option, only_option, results_option, suite_argument
+
+if TYPE_CHECKING:
+    from trionet_bench.execution.executors.inline import Step
 
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 
@@ -20,10 +23,10 @@ def search() -> None:
     """
 
 
-def _step(name: str, suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
+def _step(name: "Step", suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
     from trionet_bench.execution.executors.inline import carry_out_step  # torch loads here, not for --help
     from trionet_bench.execution.plan import check_cells, make_plan, parse_only
-    from trionet_bench.execution.scheduler import Orders
+    from trionet_bench.execution.worker import RunRequest
     from trionet_bench.integrity.provenance import code_state, command_line
     from trionet_bench.progress import Progress
     from trionet_bench.suite.specification import load_suite
@@ -32,11 +35,11 @@ def _step(name: str, suite: str, results: Path, data_root: Path, only: str | Non
     plan = make_plan(loaded, results.resolve(), data_root, parse_only(only, loaded) if only else None)
     for error in plan.absent.values():
         raise error
-    check_cells(plan.cells)
-    orders = Orders(code_state(), command_line(sys.argv[1:]))
+    check_cells(cell.job for cell in plan.cells if cell.job is not None)
+    request = RunRequest(plan.results, loaded.fidelity, code_state(), command_line(sys.argv[1:]))
     with Progress(interval=30) as progress:
         task = progress.task(f"{loaded.name} {name}", 1)
-        done = carry_out_step(plan, name, orders, device, task)
+        done = carry_out_step(plan, name, request, device, task)
     for label in done:
         click.echo(f"{name}: {label}")
     if not done:

@@ -6,21 +6,20 @@ starting processes is left out. Data sets that are not here count as published.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from statistics import fmean
-from typing import Any
 
 from trionet_bench.data.sources.catalogue import published_index
-from trionet_bench.execution.executors.local import Desk
-from trionet_bench.execution.plan import Plan, PlannedCell, as_chosen, make_cell
-from trionet_bench.systems import load_system
-from trionet_bench.systems.cell import Cell
-from trionet_bench.systems.work import Work, final_network
+from trionet_bench.execution.jobs import CellJob
+from trionet_bench.execution.pace import Pace, measure_pace
+from trionet_bench.execution.plan import Plan, as_chosen, make_cell
+from trionet_bench.jsontypes import JsonObject
+from trionet_bench.systems.cell import AnyCell
+from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.systems.work import Work
+from trionet_bench.training.platform import Resources
 
 FLOAT = 4  # bytes of a weight
-_SAMPLE_MACS = 1e9  # of the batch that is timed on a CPU, about
-_SAMPLE_IMAGES = 64  # in the batch that is timed on other devices, at most
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,6 @@ class Part:
     trained_images: int
     macs: float
     seconds: float
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Seconds of one MAC forward and in training (there of forward and backward together), and parameters per MAC."""
-
-    forward: float
-    training: float
-    parameters: float
 
 
 @dataclass(frozen=True)
@@ -71,16 +61,16 @@ class Estimate:
         """Of one worker."""
         return sum(part.seconds for part in self.parts)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """For other programs."""
         return {**asdict(self), "seconds": self.seconds}
 
 
-def estimate(plan: Plan, cells: Iterable[PlannedCell], desk: Desk) -> Estimate:
+def estimate(plan: Plan, cells: Iterable[CellJob], resources: Resources) -> Estimate:
     """What carrying out these cells, those whose data are missing, and their open phases comes to."""
     known, published, unknown = _with_stand_ins(plan, cells)
     jobs, silent = _jobs(plan, known)
-    paces: dict[Any, Pace] = {}
+    paces: dict[tuple[object, ...], Pace] = {}
     seconds: dict[str, float] = defaultdict(float)
     macs: dict[str, float] = defaultdict(float)
     images: dict[tuple[str, bool], int] = defaultdict(int)
@@ -89,7 +79,7 @@ def estimate(plan: Plan, cells: Iterable[PlannedCell], desk: Desk) -> Estimate:
     for cell, works in jobs:
         where = (cell.space, cell.resolution, cell.recipe.precision, cell.recipe.batch, cell.data.index.channels)
         if where not in paces:
-            paces[where] = measure_pace(cell, desk)
+            paces[where] = measure_pace(cell, resources)
         pace = paces[where]
         for what in {work.what for work in works}:
             counts[what] += 1
@@ -98,111 +88,52 @@ def estimate(plan: Plan, cells: Iterable[PlannedCell], desk: Desk) -> Estimate:
             images[work.what, work.trains] += work.images
             seconds[work.what] += work.images * work.macs * (pace.training if work.trains else pace.forward)
             if work.trains and work.what != "finetune":
-                own = FLOAT * (work.parameters or pace.parameters * work.macs)
+                kept = FLOAT * (work.parameters or pace.parameters * work.macs)
                 states = 2 if cell.recipe.optimizer.name == "adamw" else 1
-                checkpoint = max(checkpoint, own * (1 + states + (cell.recipe.ema is not None)))
-                weights += 0.0 if work.what in ("alone", "select") else own  # those are not kept
+                checkpoint = max(checkpoint, kept * (1 + states + (cell.recipe.ema is not None)))
+                weights += 0.0 if work.what in ("alone", "select") else kept  # those are not kept
     parts = tuple(
         Part(what, counts[what], images[what, False], images[what, True], macs[what], seconds[what]) for what in counts
     )
     data = {cell.data.name: _image_bytes(cell) for cell in known}
     return Estimate(
-        desk.device, parts, sum(data.values()), round(weights), round(checkpoint), published, unknown, silent
+        resources.device, parts, sum(data.values()), round(weights), round(checkpoint), published, unknown, silent
     )
 
 
-def _with_stand_ins(plan: Plan, cells: Iterable[PlannedCell]) -> tuple[list[Cell], tuple[str, ...], tuple[str, ...]]:
+def _with_stand_ins(plan: Plan, cells: Iterable[CellJob]) -> tuple[list[AnyCell], tuple[str, ...], tuple[str, ...]]:
     """The cells to count, and the absent data sets of which something and nothing is known."""
-    found = [planned.cell for planned in cells if planned.cell is not None]
+    counted = [job.cell for job in cells]
     indices = {name: published_index(plan.suite.datasets[name].source) for name in plan.absent}
     for planned in plan.cells:
         index = indices.get(planned.name.dataset)
-        if planned.cell is None and index is not None and planned.state != "complete":
+        if planned.job is None and index is not None and planned.state != "complete":
             data = as_chosen(plan.suite, planned.name.dataset, index)
-            found.append(make_cell(plan.suite, planned.name, data))
+            counted.append(make_cell(plan.suite, planned.name, data))
     known = tuple(name for name, index in indices.items() if index is not None)
-    return found, known, tuple(name for name in indices if name not in known)
+    return counted, known, tuple(name for name in indices if name not in known)
 
 
-def _jobs(plan: Plan, cells: list[Cell]) -> tuple[list[tuple[Cell, list[Work]]], tuple[str, ...]]:
+def _jobs(plan: Plan, cells: list[AnyCell]) -> tuple[list[tuple[AnyCell, list[Work]]], tuple[str, ...]]:
     """What each open phase and each cell computes; a phase of several cells once."""
-    jobs: list[tuple[Cell, list[Work]]] = []
+    jobs: list[tuple[AnyCell, list[Work]]] = []
     silent: dict[str, None] = {}
     seen = {key for key, phase in plan.phases.items() if phase.content is not None}
     for cell in cells:
-        system = load_system(cell.system)
+        system = SYSTEMS.get(cell.system)
         for phase in system.phases(cell):
             if phase.key in seen:
                 continue
             seen.add(phase.key)
-            if hasattr(system, "phase_work"):
-                jobs.append((cell, system.phase_work(phase, cell)))
-            else:
+            work = system.runner.phase_work(phase, cell)
+            if work is None:
                 silent[cell.system] = None
-        jobs.append((cell, getattr(system, "work", final_network)(cell)))
+            else:
+                jobs.append((cell, work))
+        jobs.append((cell, system.runner.work(cell)))
     return jobs, tuple(silent)
 
 
-def _image_bytes(cell: Cell) -> int:
+def _image_bytes(cell: AnyCell) -> int:
     counts = cell.data.splits(cell.seed).counts
     return sum(counts.values()) * cell.data.index.channels * cell.resolution**2
-
-
-def measure_pace(cell: Cell, desk: Desk) -> Pace:
-    """Times a few steps of networks of the cell's space on its device; a second or a few."""
-    import torch
-
-    from trionet_bench.networks.cost import profile
-    from trionet_bench.networks.layers import initialise
-    from trionet_bench.networks.skeletons import build_network
-    from trionet_bench.timing import in_turns, threads
-    from trionet_bench.training.device import resolve_device
-
-    device, index, found = resolve_device(desk.device), cell.data.index, []
-    for genes in _typical(cell):
-        network = build_network(cell.space.decode(genes), len(index.classes), index.channels, cell.resolution)
-        cost = profile(network, cell.resolution)
-        most = _SAMPLE_IMAGES if device.type != "cpu" else max(2, round(_SAMPLE_MACS / cost.macs))
-        batch = min(cell.recipe.batch, most)
-        steps = _steps(initialise(network, 0).to(device), batch, cell, device)
-        with threads(desk.threads):
-            times = in_turns(steps, 2, device)
-        forward, training = (min(times[name]) / 1000 / (batch * cost.macs) for name in ("forward", "training"))
-        found.append(Pace(forward, training, cost.params / cost.macs))
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-    return Pace(
-        *(fmean(column) for column in zip(*((p.forward, p.training, p.parameters) for p in found), strict=True))
-    )
-
-
-def _typical(cell: Cell) -> Iterator[tuple[int, ...]]:
-    """A middle-sized network of each operator."""
-    space = cell.space
-    for operator in space.operator_options(space.operator_positions[0]):
-        yield space.middle(space.operators_set_to(operator))
-
-
-def _steps(network: Any, batch: int, cell: Cell, device: Any) -> dict[str, Any]:
-    import torch
-    import torch.nn.functional as F
-
-    from trionet_bench.training.device import autocast
-
-    images = torch.randn(batch, cell.data.index.channels, cell.resolution, cell.resolution).to(device)
-    labels = torch.zeros(batch, dtype=torch.long, device=device)
-
-    def logits() -> torch.Tensor:
-        with autocast(device, cell.recipe.precision):
-            return network(images)
-
-    def forward() -> None:
-        network.eval()
-        with torch.no_grad():
-            logits()
-
-    def training() -> None:
-        network.train()
-        F.cross_entropy(logits().float(), labels).backward()
-
-    return {"forward": forward, "training": training}

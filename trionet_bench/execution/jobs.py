@@ -1,86 +1,128 @@
-"""What a run has to do, cells and phases alike, in which order, and how long that may take."""
+"""What a run carries out: a cell, or a phase that several cells share.
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+Jobs travel to workers, so their paths are absolute.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
+from typing import NamedTuple, Self, TypeAlias
 
-from trionet_bench.execution.plan import Plan, PlannedCell, PlannedPhase
-from trionet_bench.records.layout import cell_name
+from trionet_bench.records.layout import cell_name, format_budget
+from trionet_bench.records.record import Input
+from trionet_bench.systems.cell import AnyCell, Phase
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A cell or a phase to be carried out.
+class CellName(NamedTuple):
+    """What tells a cell of a suite from the others."""
+
+    dataset: str
+    model: str
+    budget: int
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.model} {format_budget(self.budget)} s{self.seed}"
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """A cell to be carried out.
 
     Args:
-        claim: the name under which runners agree on who does it.
-        needs: keys of the phases that must be done before.
-        alike: groups of jobs that take about as long, the closest first.
+        folder: for its files.
+        phases: those that it needs, in order.
+        inputs: the finished ones among them, by name; all of them once the job can start.
     """
 
-    item: PlannedCell | PlannedPhase
-    label: str
-    claim: str
-    needs: tuple[str, ...]
-    alike: tuple[Hashable, ...]
+    cell: AnyCell
+    folder: Path
+    phases: tuple[Phase, ...]
+    inputs: Mapping[str, Input] = field(default_factory=dict)
 
     @property
-    def folder(self) -> Path:
-        """Where its files go."""
-        return self.item.folder
+    def name(self) -> CellName:
+        """What tells it from other cells of the suite."""
+        return CellName(self.cell.data.name, self.cell.model, self.cell.budget, self.cell.seed)
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return str(self.name)
+
+    @property
+    def claim(self) -> str:
+        """The name under which runners agree on who does it."""
+        return f"{self.name.dataset},{self.name.model},{cell_name(self.name.budget, self.name.seed)}"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the phases that must be done before."""
+        return tuple(phase.key for phase in self.phases)
+
+    @property
+    def similar(self) -> tuple[Hashable, ...]:
+        """Groups of jobs that take about as long, the closest first."""
+        return (self.name, self.name[:3], self.name[:2])
+
+    @property
+    def key(self) -> str:
+        """The cell's key on the inputs of the job."""
+        return self.cell.key({name: item.content for name, item in self.inputs.items()})
+
+    @property
+    def stand_in_key(self) -> str:
+        """The key of a cell that failed before its phases were done: their keys stand in for their contents."""
+        return self.cell.key({phase.name: phase.key for phase in self.phases})
+
+    def on(self, inputs: Mapping[str, Input]) -> Self:
+        """The same job on finished phases."""
+        return replace(self, inputs=inputs)
 
 
-def cell_job(cell: PlannedCell) -> Job:
-    """The job of a cell."""
-    name = cell.name
-    return Job(
-        item=cell,
-        label=str(name),
-        claim=f"{name.dataset},{name.model},{cell_name(name.budget, name.seed)}",
-        needs=tuple(phase.key for phase in cell.phases),
-        alike=(name, name[:3], name[:2]),
-    )
+@dataclass(frozen=True)
+class PhaseJob:
+    """A phase to be carried out.
+
+    Args:
+        cell: the first that needs it.
+        folder: for its files.
+        phase: what is carried out.
+        needs: keys of the phases that must be done before.
+        content: the content hash of what it left, once it is finished.
+        inputs: the finished phases that it needs, by name; all of them once the job can start.
+    """
+
+    cell: AnyCell
+    folder: Path
+    phase: Phase
+    needs: tuple[str, ...]
+    content: str | None = None
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.cell.data.name} {self.cell.model} {self.phase.name} s{self.cell.seed}"
+
+    @property
+    def claim(self) -> str:
+        """The name under which runners agree on who does it."""
+        return f"phase,{self.folder.name}"
+
+    @property
+    def similar(self) -> tuple[Hashable, ...]:
+        """Groups of jobs that take about as long, the closest first."""
+        return ((self.cell.data.name, self.phase.name),)
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the phase's specification."""
+        return self.phase.key
+
+    def on(self, inputs: Mapping[str, Input]) -> Self:
+        """The same job on finished phases."""
+        return replace(self, inputs=inputs)
 
 
-def phase_job(phase: PlannedPhase) -> Job:
-    """The job of a phase that cells share."""
-    cell, name = phase.cell, phase.phase.name
-    return Job(
-        item=phase,
-        label=f"{cell.data.name} {cell.model} {name} s{cell.seed}",
-        claim=f"phase,{phase.folder.name}",
-        needs=phase.after,
-        alike=((cell.data.name, name),),
-    )
-
-
-class Estimates:
-    """Seconds that jobs took, and from these what others may take."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._seconds: dict[Hashable, list[float]] = defaultdict(list)
-        for cell in plan.cells:
-            if cell.record is not None and cell.record.status == "complete" and cell.seconds is not None:
-                self.learn(cell_job(cell), cell.seconds)
-
-    def learn(self, job: Job, seconds: float) -> None:
-        """``job`` took so long."""
-        for group in job.alike:
-            self._seconds[group].append(seconds)
-
-    def of(self, job: Job) -> float | None:
-        """The mean over the closest group that is known."""
-        for group in job.alike:
-            if group in self._seconds:
-                return fmean(self._seconds[group])
-        return None
-
-    def left(self, jobs: Iterable[Job], slots: int) -> float | None:
-        """How long the rest may take on so many slots; unlike jobs count as the mean of all. None before the first."""
-        if not self._seconds:
-            return None
-        mean = fmean(seconds for group in self._seconds.values() for seconds in group)
-        known = [self.of(job) for job in jobs]
-        return sum(mean if seconds is None else seconds for seconds in known) / slots
+Job: TypeAlias = CellJob | PhaseJob

@@ -1,37 +1,26 @@
-"""From a suite to its cells: which are done, which are open, what they hang from. No torch, so that this is quick."""
+"""From a suite to its cells: which are done, which are open, and the phases that they need. No torch."""
 
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import DataError, UsageError, nearest
+from trionet_bench.execution.jobs import CellJob, CellName, PhaseJob
 from trionet_bench.records.layout import cell_folder, format_budget, phase_folder
 from trionet_bench.records.phase import finished_content
 from trionet_bench.records.record import RecordHead
 from trionet_bench.records.store import read_head
 from trionet_bench.suite.specification import Suite
-from trionet_bench.systems import load_system
-from trionet_bench.systems.cell import Cell, DataChoice, Phase
+from trionet_bench.systems.cell import AnyCell, Cell, DataChoice
+from trionet_bench.systems.registry import SYSTEMS
 
 State = Literal["complete", "failed", "missing", "stale"]
 STATES: tuple[State, ...] = ("complete", "failed", "missing", "stale")
-
-
-class CellName(NamedTuple):
-    """What tells a cell of a suite from the others."""
-
-    dataset: str
-    model: str
-    budget: int
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.dataset} {self.model} {format_budget(self.budget)} s{self.seed}"
 
 
 Selection = Callable[[CellName], bool]
@@ -42,8 +31,7 @@ class PlannedCell:
     """A cell of the suite and how it stands.
 
     Args:
-        cell: None where its data set is missing.
-        phases: what it hangs from, in order.
+        job: None where its data set is missing.
         key: None as long as one of its phases is open.
         record: the head of what lies in its folder, whatever its state.
     """
@@ -51,8 +39,7 @@ class PlannedCell:
     name: CellName
     folder: Path
     state: State
-    cell: Cell | None
-    phases: tuple[Phase, ...]
+    job: CellJob | None
     key: str | None
     record: RecordHead | None
 
@@ -64,17 +51,6 @@ class PlannedCell:
         return (
             datetime.fromisoformat(self.record.finished) - datetime.fromisoformat(self.record.started)
         ).total_seconds()
-
-
-@dataclass(frozen=True)
-class PlannedPhase:
-    """A shared phase. ``cell`` is the first that needs it, ``after`` are the keys of the phases before it."""
-
-    phase: Phase
-    cell: Cell
-    folder: Path
-    after: tuple[str, ...]
-    content: str | None
 
 
 @dataclass(frozen=True)
@@ -90,7 +66,7 @@ class Plan:
     suite: Suite
     results: Path
     cells: tuple[PlannedCell, ...]
-    phases: Mapping[str, PlannedPhase]
+    phases: Mapping[str, PhaseJob]
     absent: Mapping[str, DataError]
 
     @property
@@ -104,20 +80,24 @@ class Plan:
 
 
 def make_plan(suite: Suite, results: Path, data_root: Path | None = None, select: Selection | None = None) -> Plan:
-    """How the cells of ``suite`` that ``select`` takes stand in ``results``; missing data are told in ``absent``."""
+    """How the selected cells of ``suite`` stand in ``results``; ``absent`` of the plan says which data are missing."""
     results = results.resolve()
     names = [name for name in cell_names(suite) if select is None or select(name)]
     data, absent = _open_data(suite, {name.dataset for name in names}, data_root)
-    phases: dict[str, PlannedPhase] = {}
+    phases: dict[str, PhaseJob] = {}
     cells = []
     for name in names:
-        cell = make_cell(suite, name, data[name.dataset]) if name.dataset in data else None
-        hangs_from = tuple(load_system(cell.system).phases(cell)) if cell else ()
-        _enter_phases(phases, hangs_from, cell, results)
         folder = cell_folder(results, suite.name, *name)
         record = read_head(folder)
-        key, state = _standing(cell, hangs_from, phases, record)
-        cells.append(PlannedCell(name, folder, state, cell, hangs_from, key, record))
+        if name.dataset not in data:
+            state: State = record.status if record else "missing"
+            cells.append(PlannedCell(name, folder, state, None, None, record))
+            continue
+        cell = make_cell(suite, name, data[name.dataset])
+        job = CellJob(cell, folder, SYSTEMS.get(cell.system).phases(cell))
+        _enter_phases(phases, job, results)
+        key, state = _standing(job, phases, record)
+        cells.append(PlannedCell(name, folder, state, job, key, record))
     return Plan(suite, results, tuple(cells), phases, absent)
 
 
@@ -149,41 +129,35 @@ def parse_only(text: str, suite: Suite) -> Selection:
             raise UsageError(f'--only {text}: write KEY=GLOB, for example "model=conv"; "{clause}" has no "=".')
         if key not in values:
             raise UsageError(f'--only {text}: unknown key "{key}"; {nearest(key, list(values))}')
-        found = set(fnmatch.filter(values[key], pattern.removeprefix("!")))
-        if not found:
+        matching = set(fnmatch.filter(values[key], pattern.removeprefix("!")))
+        if not matching:
             raise UsageError(f'--only {text}: no {key} is like "{pattern}"; there are {", ".join(values[key])}.')
-        (refused if pattern.startswith("!") else wanted).setdefault(key, set()).update(found)
+        (refused if pattern.startswith("!") else wanted).setdefault(key, set()).update(matching)
 
     def select(name: CellName) -> bool:
-        own = {
+        value = {
             "dataset": name.dataset,
             "model": name.model,
             "budget": format_budget(name.budget),
             "seed": str(name.seed),
         }
-        return all(own[key] in found for key, found in wanted.items()) and not any(
-            own[key] in found for key, found in refused.items()
+        return all(value[key] in matching for key, matching in wanted.items()) and not any(
+            value[key] in matching for key, matching in refused.items()
         )
 
     return select
 
 
-def check_cells(cells: Iterable[PlannedCell]) -> None:
-    """Lets each system look at its cells before anything runs; UsageError where one cannot be carried out.
+def check_cells(cells: Iterable[CellJob]) -> None:
+    """Let each system look at its cells before anything runs; UsageError where one cannot be carried out.
 
-    A system says so in an optional ``check(cell)``. Seeds make no difference to it.
+    Cells that differ in their seed alone are looked at once.
     """
     seen = set()
-    for planned in cells:
-        check = getattr(load_system(planned.cell.system), "check", None) if planned.cell else None
-        if check is not None and (what := planned.name[:3]) not in seen:
+    for job in cells:
+        if (what := job.name[:3]) not in seen:
             seen.add(what)
-            check(planned.cell)
-
-
-def stand_in_key(cell: Cell, phases: tuple[Phase, ...]) -> str:
-    """The key of a cell that failed before its phases were done: their keys stand in for their contents."""
-    return cell.key({phase.name: phase.key for phase in phases})
+            SYSTEMS.get(job.cell.system).check(job.cell)
 
 
 def _open_data(
@@ -207,10 +181,19 @@ def _open_data(
 def as_chosen(suite: Suite, name: str, index: Index) -> DataChoice:
     """An opened data set as the suite wants it used."""
     entry = suite.datasets[name]
-    return DataChoice(name, index, entry.search_val, entry.val, entry.resolution, entry.skip_broken, entry.train_images)
+    return DataChoice(
+        name,
+        index,
+        entry.search_val,
+        entry.val,
+        entry.resolution,
+        entry.skip_broken,
+        entry.train_images,
+        suite.tasks[name],
+    )
 
 
-def make_cell(suite: Suite, name: CellName, data: DataChoice) -> Cell:
+def make_cell(suite: Suite, name: CellName, data: DataChoice) -> AnyCell:
     """The cell of that name on opened data."""
     model = suite.models[name.model]
     resolution = model.resolution(data.resolution)
@@ -228,33 +211,30 @@ def make_cell(suite: Suite, name: CellName, data: DataChoice) -> Cell:
     )
 
 
-def _enter_phases(known: dict[str, PlannedPhase], phases: tuple[Phase, ...], cell: Cell | None, results: Path) -> None:
-    """Adds the phases that are not yet known, with their content where they are finished and so is all before them."""
+def _enter_phases(known: dict[str, PhaseJob], job: CellJob, results: Path) -> None:
+    """Add the phases that are not yet known, with their content where they and all phases before them are finished."""
     before: dict[str, str] = {}  # name of a phase -> its key
-    for phase in phases:
-        if cell is not None and phase.key not in known:
-            folder = phase_folder(results, cell.suite, phase.name, phase.key)
-            after = tuple(key for name, key in before.items() if phase.needs is None or name in phase.needs)
-            inputs = {known[key].phase.name: known[key].content for key in after}
-            whole = {name: content for name, content in inputs.items() if content is not None}
-            content = finished_content(folder, phase.key, whole) if len(whole) == len(inputs) else None
-            known[phase.key] = PlannedPhase(phase, cell, folder, after, content)
+    for phase in job.phases:
+        if phase.key not in known:
+            folder = phase_folder(results, job.cell.suite, phase.name, phase.key)
+            needs = tuple(key for name, key in before.items() if phase.needs is None or name in phase.needs)
+            contents = {known[key].phase.name: known[key].content for key in needs}
+            finished = {name: content for name, content in contents.items() if content is not None}
+            content = finished_content(folder, phase.key, finished) if len(finished) == len(contents) else None
+            known[phase.key] = PhaseJob(job.cell, folder, phase, needs, content)
         before[phase.name] = phase.key
 
 
-def _standing(
-    cell: Cell | None, phases: tuple[Phase, ...], known: Mapping[str, PlannedPhase], record: RecordHead | None
-) -> tuple[str | None, State]:
-    """The cell's key where it can be told, and its state."""
-    if cell is None:
-        return None, record.status if record else "missing"
-    contents = {phase.name: known[phase.key].content for phase in phases}
-    key = cell.key({n: c for n, c in contents.items() if c is not None}) if None not in contents.values() else None
+def _standing(job: CellJob, known: Mapping[str, PhaseJob], record: RecordHead | None) -> tuple[str | None, State]:
+    """The cell's key, None as long as it cannot be computed, and its state."""
+    contents = {phase.name: known[phase.key].content for phase in job.phases}
+    finished = {name: content for name, content in contents.items() if content is not None}
+    key = job.cell.key(finished) if len(finished) == len(contents) else None
     if record is None:
         return key, "missing"
-    if key is None and {name: item.key for name, item in record.inputs.items()} == {p.name: p.key for p in phases}:
+    if key is None and {name: item.key for name, item in record.inputs.items()} == {p.name: p.key for p in job.phases}:
         # The phases' files are gone, but the record says what came out of them.
-        key = cell.key({name: item.content for name, item in record.inputs.items()})
-    if record.key != (key or stand_in_key(cell, phases)):
+        key = job.cell.key({name: item.content for name, item in record.inputs.items()})
+    if record.key != (key or job.stand_in_key):
         return key, "stale"
     return key, record.status

@@ -1,4 +1,4 @@
-"""One cell or one shared phase, carried out in a worker process: from the task to its record on disk."""
+"""One cell or one shared phase, carried out in a worker process: from the job to its record on disk."""
 
 import logging
 import os
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trionet_bench.errors import StoreError
+from trionet_bench.execution.jobs import CellJob, Job, PhaseJob
 from trionet_bench.files import write_atomically
-from trionet_bench.integrity.provenance import anonymous
-from trionet_bench.records.layout import PHASE, is_record
+from trionet_bench.jsontypes import JsonObject
+from trionet_bench.plugins import load_plugins
+from trionet_bench.records.layout import LOG, PHASE, is_record
 from trionet_bench.records.phase import (
     PhaseRecord,
     artifacts,
@@ -24,56 +26,43 @@ from trionet_bench.records.phase import (
     result_files,
     write_phase,
 )
-from trionet_bench.records.record import Code, Environment, Failure, Input, Record
+from trionet_bench.records.record import Code, Environment, Failure, Record
+from trionet_bench.records.redaction import anonymous
 from trionet_bench.records.store import digest, retire_record, write_record
-from trionet_bench.systems import load_system
-from trionet_bench.systems.cell import Cell, Phase, Workplace
-from trionet_bench.tasks.registry import DEFAULT
+from trionet_bench.registry import resolve
+from trionet_bench.systems.base import RunContext
+from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.training.platform import Platform, Resources
 
-LOG = "log.txt"
+Report = Callable[[int, int, str], None]
+
 _ATTEMPT = ".attempt"  # holds the key that the unfinished files of a folder belong to
-_NOT_FACTS = ("timings", "peak_memory_bytes")
-
-Tell = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
-class Task:
-    """All that a worker needs to know. It travels to other processes and machines, so every path in it is absolute.
+class RunRequest:
+    """What a run asks for, whatever its jobs.
 
     Args:
-        phase: carried out instead of the cell when it is given; the cell is then one of those that need it.
-        results: the results folder, of all suites.
-        folder: of the cell or phase.
-        inputs: the finished phases that it hangs from, by name.
-        key: of the cell, once its phases are done, or of the phase.
-        fresh: forget what an interrupted attempt left.
+        results: the results folder, of all suites, absolute.
+        fidelity: of the suite, for the records.
+        code, command: for the records.
+        retry_failed, force: see ``execution.session.Session``.
+        cache: folder for decoded images.
     """
 
-    cell: Cell
-    phase: Phase | None
     results: Path
-    folder: Path
-    inputs: Mapping[str, Input]
-    key: str
     fidelity: Literal["full", "smoke"]
     code: Code
     command: str
+    retry_failed: bool = False
+    force: bool = False
     cache: Path | None = None
-    fresh: bool = False
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What a worker process works with: a torch device and a number of threads, which can change sums of floats."""
-
-    device: str
-    threads: int
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task. A cell has its record on disk by now; a failed phase has nothing."""
+    """What became of a job. A cell has its record on disk by now; a failed phase has nothing."""
 
     failure: Failure | None
     environment: Environment
@@ -82,67 +71,85 @@ class Outcome:
     content: str | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Attempt:
-    """One attempt's common knowledge."""
+    """What all records of one attempt have in common; ``warnings`` grows while it lasts."""
 
-    task: Task
-    device: Any
+    request: RunRequest
+    platform: Platform
     environment: Environment
-    determinism: dict[str, Any]
+    determinism: JsonObject
     started: str
     warnings: list[str]
 
 
-def carry_out(task: Task, desk: Desk, tell: Tell) -> Outcome:
-    """Do the task and leave its record. Only a store error escapes; any other becomes a failed record or outcome."""
-    import torch  # loads in workers only
+def carry_out(job: Job, request: RunRequest, resources: Resources, report: Report) -> Outcome:
+    """Do a job and leave its record. Only a store error escapes; any other becomes a failed record or outcome.
 
-    from trionet_bench.training.device import environment, make_deterministic, reset_peak_memory, resolve_device
-
-    device = resolve_device(desk.device)
-    torch.set_num_threads(desk.threads)
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    determinism = make_deterministic(device)
-    reset_peak_memory(device)
-    prepare(task)
+    Args:
+        report: called with (steps done, steps in total, what is going on).
+    """
+    load_plugins()
+    platform = make_platform(job, resources)
+    determinism = platform.prepare()
+    prepare(job, fresh=request.force and isinstance(job, CellJob))
     began = time.monotonic()
-    with _logged(task.folder / LOG) as heard:
-        heard.extend(task.cell.data.index.warnings)
-        attempt = _Attempt(task, device, environment(device), determinism, utc_now(), heard)
-        workplace = Workplace(
-            folder=task.folder,
-            inputs={name: task.results / task.cell.suite / item.path for name, item in task.inputs.items()},
-            device=desk.device,
-            workers=0 if device.type == "cpu" else desk.threads,  # on a CPU training itself needs every core
-            cache=task.cache,
-            progress=tell,
-        )
+    with logged(job.folder / LOG) as warned:
+        warned.extend(job.cell.data.index.warnings)
+        attempt = _Attempt(request, platform, platform.environment(), determinism, utc_now(), warned)
+        context = run_context(job, request, resources, platform, report)
         metrics: Mapping[str, float] = {}
         content, failure = None, None
         try:
-            if task.phase is not None:
-                content = _phase(task.phase, attempt, workplace).content
+            if isinstance(job, PhaseJob):
+                content = _phase(job, attempt, context).content
             else:
-                metrics = _cell(attempt, workplace).metrics
+                metrics = _cell(job, attempt, context).metrics
         except StoreError:
             raise
         except Exception as error:
             traceback.print_exc()
             failure = failure_of(error)
-            if task.phase is None:
-                write_record(task.folder, failed_record(task, failure, attempt.environment, attempt.started))
+            if isinstance(job, CellJob):
+                record = failed_record(job, job.key, request, failure, attempt.environment, attempt.started)
+                write_record(job.folder, record)
     if failure is None:
-        (task.folder / _ATTEMPT).unlink(missing_ok=True)
+        (job.folder / _ATTEMPT).unlink(missing_ok=True)
     return Outcome(failure, attempt.environment, time.monotonic() - began, metrics, content)
 
 
-def failed_record(task: Task, failure: Failure, environment: Environment, started: str) -> Record:
-    """The record of a cell that came to nothing."""
-    common = _common(task)
+def make_platform(job: Job, resources: Resources) -> Platform:
+    """The platform that a job's system computes on; its module is imported now."""
+    system = SYSTEMS.get(job.cell.system)
+    platform = resolve(system.platform)
+    if not (isinstance(platform, type) and issubclass(platform, Platform)):
+        raise TypeError(f"{system.platform} of the system {system.name} is not a Platform")
+    return platform(resources)
+
+
+def run_context(job: Job, request: RunRequest, resources: Resources, platform: Platform, report: Report) -> RunContext:
+    """What a system gets to carry a job out."""
+    return RunContext(
+        folder=job.folder,
+        inputs={name: request.results / job.cell.suite / item.path for name, item in job.inputs.items()},
+        device=resources.device,
+        workers=platform.decoding_workers,
+        cache=request.cache,
+        progress=report,
+    )
+
+
+def failed_record(
+    job: CellJob, key: str, request: RunRequest, failure: Failure, environment: Environment, started: str
+) -> Record:
+    """The record of a cell that could not be carried out to its end."""
     return Record(
-        **common, status="failed", error=failure, environment=environment, started=started, finished=utc_now()
+        **_asked(job, key, request),
+        status="failed",
+        error=failure,
+        environment=environment,
+        started=started,
+        finished=utc_now(),
     )
 
 
@@ -155,84 +162,71 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(type=type(error).__name__, message=anonymous(message), traceback=anonymous("".join(lines[-20:])))
 
 
-def as_input(suite_folder: Path, folder: Path, key: str, content: str) -> Input:
-    """A finished phase as a record names it."""
-    return Input(key=key, content=content, path=folder.relative_to(suite_folder).as_posix())
-
-
 def utc_now() -> str:
     """The time for a record."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _cell(attempt: _Attempt, workplace: Workplace) -> Record:
-    from trionet_bench.training.device import peak_memory
-
-    task, cell = attempt.task, attempt.task.cell
-    fields = load_system(cell.system).run_cell(cell, workplace)
-    common = _common(task)
-    splits = cell.data.splits(cell.seed)
-    record = Record.model_validate(
-        {
-            **common,
-            "data": {**common["data"], "split": splits.hash},
-            "peak_memory_bytes": peak_memory(attempt.device),
-            **fields,
-            "status": "complete",
-            "artifacts": artifacts(task.folder),
-            "warnings": [*dict.fromkeys([*attempt.warnings, *fields.get("warnings", ())])],
-            "environment": attempt.environment,
-            "determinism": attempt.determinism,
-            "started": attempt.started,
-            "finished": utc_now(),
-        }
-    )
-    write_record(task.folder, record)
-    return record
-
-
-def _phase(phase: Phase, attempt: _Attempt, workplace: Workplace) -> PhaseRecord:
-    from trionet_bench.training.device import peak_memory
-
-    task, began = attempt.task, time.monotonic()
-    told = load_system(task.cell.system).run_phase(phase, task.cell, workplace)
-    facts = {name: value for name, value in told.items() if name not in _NOT_FACTS}
-    files = result_files(task.folder)
-    record = PhaseRecord(
-        name=phase.name,
-        key=phase.key,
-        content=content_of(facts, files),
-        inputs={name: item.content for name, item in task.inputs.items()},
-        spec=dict(phase.spec),
-        facts=facts,
-        files=files,
-        timings={"phase_s": time.monotonic() - began, **told.get("timings", {})},
-        peak_memory_bytes=told.get("peak_memory_bytes", peak_memory(attempt.device)),
-        warnings=list(dict.fromkeys(attempt.warnings)),
+def _cell(job: CellJob, attempt: _Attempt, context: RunContext) -> Record:
+    cell = job.cell
+    result = SYSTEMS.get(cell.system).runner.run_cell(cell, context)
+    asked = _asked(job, job.key, attempt.request)
+    asked["data"]["split"] = cell.data.splits(cell.seed).hash
+    fields = dict(result) | {"warnings": list(dict.fromkeys([*attempt.warnings, *result.warnings]))}
+    record = Record(
+        **asked,
+        **fields,
+        status="complete",
+        peak_memory_bytes=attempt.platform.peak_memory(),
+        artifacts=artifacts(job.folder),
         environment=attempt.environment,
-        code=task.code,
         determinism=attempt.determinism,
-        command=task.command,
         started=attempt.started,
         finished=utc_now(),
     )
-    write_phase(task.folder, record)
+    write_record(job.folder, record)
     return record
 
 
-def _common(task: Task) -> dict[str, Any]:
-    """What a record says of a cell whatever came of it."""
-    cell, index = task.cell, task.cell.data.index
+def _phase(job: PhaseJob, attempt: _Attempt, context: RunContext) -> PhaseRecord:
+    began, phase = time.monotonic(), job.phase
+    result = SYSTEMS.get(job.cell.system).runner.run_phase(phase, job.cell, context)
+    files = result_files(job.folder)
+    record = PhaseRecord(
+        name=phase.name,
+        key=phase.key,
+        content=content_of(result.facts, files),
+        inputs={name: item.content for name, item in job.inputs.items()},
+        spec=dict(phase.spec),
+        facts=result.facts,
+        files=files,
+        timings={"phase_s": time.monotonic() - began, **result.timings},
+        peak_memory_bytes=attempt.platform.peak_memory(),
+        warnings=list(dict.fromkeys(attempt.warnings)),
+        environment=attempt.environment,
+        code=attempt.request.code,
+        determinism=attempt.determinism,
+        command=attempt.request.command,
+        started=attempt.started,
+        finished=utc_now(),
+    )
+    write_phase(job.folder, record)
+    return record
+
+
+def _asked(job: CellJob, key: str, request: RunRequest) -> dict[str, Any]:
+    """The fields of a record that are known before a cell is carried out."""
+    cell, index = job.cell, job.cell.data.index
     return {
-        "key": task.key,
+        "key": key,
         "suite": cell.suite,
         "dataset": cell.data.name,
         "model": cell.model,
         "system": cell.system,
         "budget": cell.budget,
         "seed": cell.seed,
-        "task": DEFAULT.info,
-        "fidelity": task.fidelity,
+        "task": cell.data.task.info,
+        "fidelity": request.fidelity,
         "data": {
             "source": index.uri,
             **cell.data.key_fields(),
@@ -245,37 +239,37 @@ def _common(task: Task) -> dict[str, Any]:
         "options": cell.options.model_dump(mode="json"),
         "space": cell.space.to_dict(),
         "resolution": cell.resolution,
-        "inputs": dict(task.inputs),
-        "code": task.code,
-        "command": task.command,
+        "inputs": dict(job.inputs),
+        "code": request.code,
+        "command": request.command,
     }
 
 
-def prepare(task: Task) -> None:
-    """An empty folder, or one with what an interrupted attempt at the very same task left."""
-    marker = task.folder / _ATTEMPT
-    key = digest([task.key, {name: item.content for name, item in task.inputs.items()}])
+def prepare(job: Job, fresh: bool) -> None:
+    """Make an empty folder, or unless ``fresh`` keep one with what an interrupted attempt at the very same job left."""
+    marker = job.folder / _ATTEMPT
+    key = digest([job.key, {name: item.content for name, item in job.inputs.items()}])
     try:
-        task.folder.mkdir(parents=True, exist_ok=True)
-        retire_record(task.folder)
-        if task.fresh or not marker.is_file() or marker.read_text() != key:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        retire_record(job.folder)
+        if fresh or not marker.is_file() or marker.read_text() != key:
             # What says that a phase is done goes first.
-            for path in sorted(task.folder.iterdir(), key=lambda path: path.name != PHASE):
+            for path in sorted(job.folder.iterdir(), key=lambda path: path.name != PHASE):
                 if path.is_file() and not is_record(path):
                     path.unlink()
             write_atomically(marker, key)
     except OSError as error:
-        raise StoreError(f"{task.folder} could not be made ready: {error.strerror}.") from error
+        raise StoreError(f"{job.folder} could not be made ready: {error.strerror}.") from error
 
 
 @contextmanager
-def _logged(path: Path) -> Iterator[list[str]]:
+def logged(path: Path) -> Iterator[list[str]]:
     """Everything that is printed, logged or warned of goes to the log; warnings are also collected in the list."""
-    heard: list[str] = []
+    warned: list[str] = []
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        heard.append(anonymous(f"{category.__name__}: {message}"))
-        print(heard[-1], file=sys.stderr, flush=True)
+        warned.append(anonymous(f"{category.__name__}: {message}"))
+        print(warned[-1], file=sys.stderr, flush=True)
 
     with path.open("a", buffering=1, encoding="utf-8") as log, warnings.catch_warnings():
         sys.stdout.flush()
@@ -291,7 +285,7 @@ def _logged(path: Path) -> Iterator[list[str]]:
         warnings.showwarning = show
         try:
             with redirect_stdout(log), redirect_stderr(log):
-                yield heard
+                yield warned
         finally:
             root.removeHandler(handler)
             root.setLevel(level)

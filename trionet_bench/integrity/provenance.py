@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trionet_bench import __version__
 from trionet_bench.records.record import Code
+from trionet_bench.records.redaction import anonymous
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -23,15 +24,6 @@ def code_state() -> Code:
 def command_line(arguments: Sequence[str]) -> str:
     """The command as it could be typed again, with paths that do not tell whose machine it was."""
     return shlex.join(["trionet-bench", *map(anonymous, arguments)])
-
-
-def anonymous(text: str) -> str:
-    """``text`` without the working folder, the installation's folder and the home folder."""
-    places = ((Path.cwd(), ""), (_PACKAGE.parent, ""), (Path.home(), "~/"))
-    for folder, instead in places:
-        if folder != Path(folder.anchor):
-            text = text.replace(f"{folder}/", instead)
-    return text
 
 
 def _git(*arguments: str) -> str | None:

@@ -3,21 +3,20 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
 
 from trionet_bench.errors import BenchError
-from trionet_bench.records.layout import PHASE, PHASES, RECORD, cell_folder
+from trionet_bench.records.layout import PHASE, PHASES, PREDICTIONS, RECORD, cell_folder
 from trionet_bench.records.phase import content_of, read_phase
 from trionet_bench.records.record import Record
-from trionet_bench.records.store import file_digest, read_record, record_folders
-from trionet_bench.systems import load_system
-from trionet_bench.systems.cell import Cell, Phase
+from trionet_bench.records.store import canonical, file_digest, read_record, record_folders
+from trionet_bench.systems.cell import Phase, cell_key, data_key_fields
+from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.tasks.base import Task
+from trionet_bench.tasks.registry import resolve_task
 from trionet_bench.training.recipe import Recipe
 
-PREDICTIONS = "predictions.npz"
 _ROUNDING = 1e-9  # accuracies are quotients of integers, stored in full
 
 
@@ -86,32 +85,31 @@ def _record_faults(folder: Path, record: Record) -> Iterator[str]:
             yield f"its phase {name} has been made anew since"
 
 
-@dataclass(frozen=True, eq=False)
-class _StoredSpace:
-    """The space of a record, as far as keys ask for it."""
-
-    dimensions: Any
-
-    def to_dict(self) -> Any:
-        return self.dimensions
-
-
 def recomputed_key(record: Record) -> str:
     """The key that a cell with the values of ``record`` has, by the rule that made it."""
-    recipe = Recipe.model_validate(record.recipe)
-    data = {name: record.data.get(name) for name in ("fingerprint", "search_val", "val", "skip_broken")}
-    data |= {name: record.data[name] for name in ("train_images",) if name in record.data}
-    stand_in = SimpleNamespace(
+    data = record.data
+    return cell_key(
         system=record.system,
-        options=load_system(record.system).Options.model_validate(record.options),
-        space=_StoredSpace(record.space),
-        recipe=recipe,
-        data=SimpleNamespace(key_fields=lambda: data),
+        options=SYSTEMS.get(record.system).options_type.model_validate(record.options),
+        data=data_key_fields(
+            data["fingerprint"],
+            data["search_val"],
+            data["val"],
+            data["skip_broken"],
+            data.get("train_images"),
+            _task(record),
+        ),
+        canonical_space=canonical({name: value for name, value in record.space.items() if name != "name"}),
+        recipe=Recipe.model_validate(record.recipe),
         resolution=record.resolution,
         budget=record.budget,
         seed=record.seed,
+        inputs={name: item.content for name, item in record.inputs.items()},
     )
-    return Cell.key(cast(Cell, stand_in), {name: item.content for name, item in record.inputs.items()})
+
+
+def _task(record: Record) -> Task:
+    return resolve_task({"name": record.task.name, **record.task.options})
 
 
 def _number_faults(record: Record) -> Iterator[str]:
@@ -121,35 +119,37 @@ def _number_faults(record: Record) -> Iterator[str]:
     elif counts.evaluated != (0 if record.ranked else counts.test):
         yield f"{counts.evaluated} of {counts.test} test images were evaluated"
     if record.ranked:
-        dearest = max(entry.macs for entry in record.ranked)
-        if dearest > record.budget:
-            yield f"one of its architectures has {dearest} MACs, above the budget of {record.budget}"
+        most = max(entry.macs for entry in record.ranked)
+        if most > record.budget:
+            yield f"one of its architectures has {most} MACs, above the budget of {record.budget}"
     elif record.macs is None:
         yield "it has no MACs"
     elif record.macs > record.budget:
         yield f"{record.macs} MACs exceed the budget of {record.budget}"
-    for name in ("macs_by_operator", "macs_by_stage"):
-        parts: Mapping[str, int] = getattr(record, name)
+    for name, parts in (("macs_by_operator", record.macs_by_operator), ("macs_by_stage", record.macs_by_stage)):
         if parts and sum(parts.values()) != record.macs:
             yield f"{name} adds up to {sum(parts.values())}, not to {record.macs} MACs"
     for name, value in record.metrics.items():
-        if name.endswith(("top1", "top5")) and not 0 <= value <= 1:
+        metric = record.task.metric_of(name)
+        if metric is not None and metric.unit == "fraction" and not 0 <= value <= 1:
             yield f"{name} is {value}, not between 0 and 1"
 
 
 def _prediction_faults(path: Path, record: Record) -> Iterator[str]:
     try:
         with np.load(path) as stored:
-            labels, predictions, in_top5 = stored["labels"], stored["predictions"], stored["top5_correct"]
+            columns = {name: stored[name] for name in stored.files}
+            measured = _task(record).measure(columns)
     except (OSError, ValueError, KeyError) as error:
         yield f"{PREDICTIONS} cannot be read: {error}"
         return
-    if record.counts is not None and len(labels) != record.counts.evaluated:
-        yield f"{PREDICTIONS} has {len(labels)} images, not {record.counts.evaluated}"
-    measured = {"test_top1": float(np.mean(labels == predictions)), "test_top5": float(np.mean(in_top5))}
-    for name, value in measured.items():
-        if abs(record.metrics.get(name, np.nan) - value) > _ROUNDING or name not in record.metrics:
-            yield f"{name} is {record.metrics.get(name)}, but by {PREDICTIONS} {value}"
+    lengths = {len(column) for column in columns.values()}
+    if record.counts is not None and lengths != {record.counts.evaluated}:
+        yield f"{PREDICTIONS} has {max(lengths, default=0)} images, not {record.counts.evaluated}"
+    for name, value in _task(record).on_part("test", measured).items():
+        stated = record.metrics.get(name)
+        if stated is None or not abs(stated - value) <= _ROUNDING:
+            yield f"{name} is {stated}, but by {PREDICTIONS} {value}"
 
 
 def _phase_faults(folder: Path) -> Iterator[str]:
@@ -162,7 +162,7 @@ def _phase_faults(folder: Path) -> Iterator[str]:
     yield from _file_faults(folder, phase.files)
 
 
-def _file_faults(folder: Path, files: Mapping[str, Any]) -> Iterator[str]:
+def _file_faults(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
     for name, expected in files.items():
         if not (folder / name).is_file():
             yield f"{name} is missing"

@@ -16,9 +16,10 @@ from torch.func import functional_call
 
 from trionet_bench.networks.layers import ParamSpec, collect_specs, is_statistic, specified_tensor, without_decay
 from trionet_bench.networks.sharing import Axis, Sharing
+from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.spaces.choice import Architecture, Space
 
-Build = Callable[[Architecture], nn.Module]
+Build = Callable[[Architecture], Skeleton]
 Naming = Callable[[nn.Module], Mapping[str, str]]
 
 
@@ -74,7 +75,7 @@ class Supernet(nn.Module):
                     self.statistics.register_buffer(_key(name), tensor)
                 else:
                     self.weights[_key(name)] = nn.Parameter(tensor)
-        self._children: OrderedDict[Architecture, tuple[nn.Module, tuple[Cut, ...]]] = OrderedDict()
+        self._children: OrderedDict[Architecture, tuple[Skeleton, tuple[Cut, ...]]] = OrderedDict()
         self._indices: dict[tuple[Axis, Axis, torch.device], Tensor | int | None] = {}
 
     def _covering_specs(self) -> dict[str, ParamSpec]:
@@ -116,7 +117,7 @@ class Supernet(nn.Module):
                 entries[cut.name] = key, cut.of(torch.arange(len(stored), device=stored.device))
         return entries
 
-    def extract(self, architecture: Architecture) -> nn.Module:
+    def extract(self, architecture: Architecture) -> Skeleton:
         """The stand-alone network with a copy of the child's weights and statistics, on the store's device."""
         weight = next(iter(self.weights.values()))
         network = self.build(architecture).to(weight.device, weight.dtype)
@@ -140,7 +141,7 @@ class Supernet(nn.Module):
                 tensors[cut.name] = cut.of(self.weights[_key(cut.stored)])
         return tensors
 
-    def _child(self, architecture: Architecture) -> tuple[nn.Module, tuple[Cut, ...]]:
+    def _child(self, architecture: Architecture) -> tuple[Skeleton, tuple[Cut, ...]]:
         """A network without weights and its cuts; the last 32 are cached, since a step uses the same children again."""
         if architecture not in self._children:
             with torch.device("meta"):

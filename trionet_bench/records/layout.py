@@ -13,6 +13,7 @@ from trionet_bench.errors import UsageError
 
 # In the folder of a suite.
 DECLARED = "suite.json"  # what it expects and compares
+SUITE = "suite.yaml"  # its text
 PHASES = "phases"
 CLAIMS = ".claims"
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from trionet_bench.networks.elastic import Supernet
+from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.tasks.base import Task
 from trionet_bench.tasks.runner import TaskRunner
@@ -91,9 +92,11 @@ class ChildScorer:
     ) -> None:
         self.supernet, self.task, self.calibration, self.batches = supernet, task, calibration, batches
 
-    def child(self, architecture: Architecture) -> nn.Module:
+    def child(self, architecture: Architecture) -> Skeleton:
         """The recalibrated stand-alone network with the supernet's weights, in evaluation mode."""
-        return recalibrate(self.supernet.extract(architecture), self.calibration, self.task.recipe.precision)
+        child = self.supernet.extract(architecture)
+        recalibrate(child, self.calibration, self.task.recipe.precision)
+        return child
 
     def score(self, architecture: Architecture) -> float:
         """What a search maximises; for classification top-1 as a fraction."""

@@ -109,7 +109,8 @@ class UniformSampler(Sampler):
     def operator_shares(self, position: int) -> np.ndarray:
         """Candidates of each operator over all candidates of the block."""
         candidates = np.array(self.space.candidates(position), dtype=float)
-        return candidates / candidates.sum()
+        shares: np.ndarray = candidates / candidates.sum()
+        return shares
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from trionet_bench.tasks.base import Task
 from trionet_bench.tasks.runner import TaskRunner
 from trionet_bench.training.device import autocast
 from trionet_bench.training.history import HistoryRow
-from trionet_bench.training.loop import Batches, FitOptions, fit
+from trionet_bench.training.loop import Batches, FitFiles, fit
 from trionet_bench.training.recipe import Recipe
 
 
@@ -114,13 +114,13 @@ def train_supernet(
     batches: Batches,
     recipe: Recipe,
     scorer: ChildScorer,
-    **options: Unpack[FitOptions],
+    **files: Unpack[FitFiles],
 ) -> list[HistoryRow]:
     """Train in place by the recipe's supernet part; returns the history's rows, some of them with ``probes``.
 
     Args:
         scorer: scores the probes; its task is what the children are trained for.
-        options: of ``training.loop.fit``.
+        files: of ``training.loop.fit``.
     """
     recipe, task = recipe.for_supernet(), scorer.task
     return fit(
@@ -132,5 +132,5 @@ def train_supernet(
         step=SandwichStep(supernet, sampler, recipe, task),
         on_epoch_end=ProbeCurves(scorer, probes(supernet.space, task.seed), recipe.epochs),
         phase="supernet",
-        **options,
+        **files,
     )

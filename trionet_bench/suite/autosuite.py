@@ -23,7 +23,7 @@ from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.operators import operators_for
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space, space_for
 from trionet_bench.spaces.resnet import TRIO
-from trionet_bench.systems import load_system
+from trionet_bench.systems.registry import SYSTEMS
 
 QUICK_STEPS = 800
 QUICK_BATCH = 32
@@ -127,9 +127,7 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
     }
     if len(wishes.models) > 1:
         candidates = list(wishes.models[1:])
-        content["comparisons"] = [
-            {"metric": "test_top1", "baseline": baseline, "candidates": candidates, "margin": 1.0}
-        ]
+        content["comparisons"] = [{"baseline": baseline, "candidates": candidates, "margin": 1.0}]
     return Proposal(name, content, tuple(reasons))
 
 
@@ -180,8 +178,8 @@ def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons
         macs(every, every.extreme(every.operators_set_to(operator), biggest=False)) for operator in every.operators
     )
     why = "the smallest network of the most expensive operator"
-    systems = [load_system(_models()[name]["system"]) for name in wishes.models]
-    kinds: set[str] = {getattr(system, "SPACE_KIND", space.kind) for system in systems}
+    systems = [SYSTEMS.get(_models()[name]["system"]) for name in wishes.models]
+    kinds = {system.space_kind or space.kind for system in systems}
     for other in (space_for(kind, resolution) for kind in sorted(kinds - {space.kind})):
         least = macs(other, cheapest(other, partial(macs, other)))
         if least > smallest:

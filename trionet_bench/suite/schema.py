@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from trionet_bench.spaces.presets import SPACES
 from trionet_bench.suite.specification import SuiteFile
-from trionet_bench.systems import load_system, system_names
+from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.recipe import Recipe, list_recipes
 
 Schema = dict[str, Any]  # a JSON Schema, or a part of one
@@ -29,7 +29,7 @@ def suite_schema() -> Schema:
         "space": _named_or("space", list(SPACES), {"type": "object"}),
     }
     schema["properties"] |= _SHARED_KEYS
-    models = [_model_schema(schema, name) for name in system_names()]
+    models = [_model_schema(schema, name) for name in SYSTEMS.names()]
     one_model = {"oneOf": [*models, _REMOVED]}
     datasets = schema["properties"]["datasets"]["patternProperties"]
     datasets |= {names: {"anyOf": [entry, _REMOVED]} for names, entry in datasets.items()}
@@ -45,7 +45,7 @@ def _named_or(what: str, names: Sequence[str], written_out: Schema) -> Schema:
 
 def _model_schema(schema: Schema, system: str) -> Schema:
     """The options of one system, and what every model may say besides."""
-    options = _embedded(schema, system, load_system(system).Options)
+    options = _embedded(schema, system, SYSTEMS.get(system).options_type)
     options["title"] = system
     options["properties"] = {"system": {"const": system}, **_SHARED_KEYS, **options["properties"]}
     options["required"] = ["system", *options.get("required", ())]

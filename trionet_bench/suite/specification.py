@@ -1,6 +1,6 @@
 """A suite file as typed values: every key checked, every name resolved, every fault reported with file and line."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +14,10 @@ from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.presets import resolve_space, space_for
 from trionet_bench.suite.validation import Owner, explained
 from trionet_bench.suite.yaml12 import Document, Place, read_yaml
-from trionet_bench.systems import load_system, system_names
+from trionet_bench.systems.base import AnySystem
+from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.tasks.base import Task
+from trionet_bench.tasks.registry import DEFAULT, resolve_task
 from trionet_bench.training.recipe import Recipe, RecipeError, resolve_recipe
 
 SUFFIXES = (".yaml", ".yml")
@@ -51,12 +54,15 @@ class DatasetEntry(Strict):
     train_images: int | None = Field(default=None, gt=1, description="Use only so many of train, by class, by seed.")
     resolution: int | None = Field(default=None, gt=0, description="Side in pixels; else the recipe's or the space's.")
     skip_broken: bool = Field(default=False, description="Leave out images that cannot be decoded.")
+    task: str | dict[str, Any] = Field(
+        default=DEFAULT.name, description="What networks are trained for: a named task, or {name: NAME, ...options}."
+    )
 
 
 class Comparison(Strict):
     """One declared comparison: each candidate against the baseline, paired by data set, budget and seed."""
 
-    metric: str = "test_top1"
+    metric: str | None = Field(default=None, description="As in records; else the primary metric on the test part.")
     baseline: str
     candidates: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)]
     margin: float | None = Field(default=None, ge=0, description="Non-inferiority margin in percentage points.")
@@ -105,7 +111,7 @@ class Model:
         """The space for images of this size: where the suite's is of a kind that the system does not work on, the named
         one of its own kind for them.
         """
-        kind = getattr(load_system(self.system), "SPACE_KIND", None)
+        kind = SYSTEMS.get(self.system).space_kind
         return self.space if kind in (None, self.space.kind) else space_for(kind, resolution)
 
 
@@ -117,6 +123,7 @@ class Suite:
     title: str
     fidelity: Literal["full", "smoke"]
     datasets: Mapping[str, DatasetEntry]
+    tasks: Mapping[str, Task]
     bases: Mapping[str, Path]
     models: Mapping[str, Model]
     budgets: tuple[int, ...]
@@ -195,6 +202,7 @@ def _suite(document: Document) -> Suite:
         raise explained(error, document, (), _owner) from None
     if PHASES in file.datasets:
         raise document.error(("datasets", PHASES), f'a data set cannot be called "{PHASES}"; choose another name.')
+    tasks = {name: _task(document, name, entry) for name, entry in file.datasets.items()}
     models = {name: _model(document, file, name) for name in file.models}
     for i, comparison in enumerate(file.comparisons):
         _check_models(document, i, comparison, list(models))
@@ -203,11 +211,12 @@ def _suite(document: Document) -> Suite:
         title=file.title,
         fidelity=file.fidelity,
         datasets=file.datasets,
+        tasks=tasks,
         bases={name: document.where(("datasets", name, "source"))[0].parent for name in file.datasets},
         models=models,
         budgets=file.budgets,
         seeds=file.seeds,
-        comparisons=file.comparisons,
+        comparisons=tuple(_with_metric(comparison, tasks.values()) for comparison in file.comparisons),
         document=document,
     )
 
@@ -216,20 +225,20 @@ def _model(document: Document, file: SuiteFile, name: str) -> Model:
     place: Place = ("models", name)
     entry = dict(file.models[name])
     if "system" not in entry:
-        raise document.error(place, f'model "{name}" has no "system"; give one of {", ".join(system_names())}.')
+        raise document.error(place, f'model "{name}" has no "system"; give one of {", ".join(SYSTEMS.names())}.')
     system = entry.pop("system")
     try:
-        module = load_system(str(system))
+        declared: AnySystem = SYSTEMS.get(str(system))
     except UsageError as error:
         raise document.error((*place, "system"), f'model "{name}": {error}') from None
     recipe = _recipe(document, file.recipe, ("recipe",))
     if "recipe" in entry:
         recipe = _recipe(document, _change(entry.pop("recipe"), recipe), (*place, "recipe"))
-    options_type: type[BaseModel] = module.Options
+    options_type: type[BaseModel] = declared.options_type
     space = _space(document, file.space, ("space",))
     if "space" in entry:
         space = _space(document, _change(entry.pop("space"), file.space), (*place, "space"))
-        kind = getattr(module, "SPACE_KIND", None)
+        kind = declared.space_kind
         if kind not in (None, space.kind):
             message = f'model "{name}": system {system} needs a {kind} space, not {space.name}.'
             raise document.error((*place, "space"), message)
@@ -262,6 +271,21 @@ def _space(document: Document, value: Any, place: Place) -> Space:
         return resolve_space(value)
     except UsageError as error:
         raise document.error(place, str(error)) from None
+
+
+def _task(document: Document, name: str, entry: DatasetEntry) -> Task:
+    try:
+        return resolve_task(entry.task)
+    except UsageError as error:
+        raise document.error(("datasets", name, "task"), f'data set "{name}": {error}') from None
+
+
+def _with_metric(comparison: Comparison, tasks: Collection[Task]) -> Comparison:
+    """A comparison that names its metric, unless data sets of several tasks have different primary ones."""
+    primary = {task.primary.name for task in tasks}
+    if comparison.metric is not None or len(primary) > 1:
+        return comparison
+    return comparison.model_copy(update={"metric": f"test_{primary.pop()}"})
 
 
 def _check_models(document: Document, number: int, comparison: Comparison, models: list[str]) -> None:

@@ -1,36 +1,40 @@
-"""What a suite asks of a system: cells, the phases that several cells share, and where both are carried out.
+"""What a suite asks of a system: cells, and the phases that several cells share. No torch."""
 
-A system is one module of this package. It defines
-
-- ``Options``: a frozen pydantic model of what ``models:`` may say of it;
-- ``phases(cell) -> tuple[Phase, ...]``: the shared phases that the cell hangs from, in order;
-- ``run_phase(phase, cell, workplace) -> dict``: carries one out, leaves its files in ``workplace.folder``, returns
-plain facts;
-- ``run_cell(cell, workplace) -> dict``: carries the cell out, returns the fields of its record that only it can know.
-
-None of these modules loads torch when imported, so that a finished suite is recognised at once.
-"""
-
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
 from trionet_bench.data.index import Index
-from trionet_bench.data.pipeline.splits import Splits, make_splits
-from trionet_bench.errors import StoreError
-from trionet_bench.records.phase import PhaseRecord, read_phase
+from trionet_bench.data.pipeline.splits import Splits
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.store import canonical, digest, digest_of_parts
+from trionet_bench.records.values import Strict
 from trionet_bench.spaces.choice import Space
+from trionet_bench.tasks.base import Task
+from trionet_bench.tasks.registry import DEFAULT
 from trionet_bench.training.recipe import Recipe
+
+O_co = TypeVar("O_co", bound=BaseModel, covariant=True)
+S_co = TypeVar("S_co", bound=Space, covariant=True)
+
+
+class SystemOptions(Strict):
+    """Base of what a suite may say of a system.
+
+    Attributes:
+        added_later: options that keys name only where they differ from their default. An option that is added at a
+            default that means what was done before then leaves all keys as they are.
+    """
+
+    added_later: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True)
 class DataChoice:
-    """A data set as a suite names it: its opened index, and how validation images are cut from train."""
+    """A data set as a suite names it: its opened index, its task, and how validation images are cut from train."""
 
     name: str
     index: Index
@@ -39,29 +43,40 @@ class DataChoice:
     resolution: int | None = None
     skip_broken: bool = False
     train_images: int | None = None
+    task: Task = field(default=DEFAULT)
 
     def splits(self, seed: int) -> Splits:
         """Which image trains, guides the search, validates and tests in the cells of a seed."""
         return _splits(self, seed)
 
-    def key_fields(self) -> dict[str, Any]:
-        """What of the data enters a key: content and split, not name or place."""
-        return {
-            "fingerprint": self.index.fingerprint,
-            "search_val": self.search_val,
-            "val": self.val,
-            "skip_broken": self.skip_broken,
-            **({"train_images": self.train_images} if self.train_images is not None else {}),
-        }
+    def key_fields(self) -> JsonObject:
+        """What of the data enters a key: content, split and task (unless it is the default one), not name or place."""
+        return data_key_fields(
+            self.index.fingerprint, self.search_val, self.val, self.skip_broken, self.train_images, self.task
+        )
+
+
+def data_key_fields(
+    fingerprint: str, search_val: float, val: float, skip_broken: bool, train_images: int | None, task: Task
+) -> JsonObject:
+    """What of a data set enters a key."""
+    return {
+        "fingerprint": fingerprint,
+        "search_val": search_val,
+        "val": val,
+        "skip_broken": skip_broken,
+        **({"train_images": train_images} if train_images is not None else {}),
+        **({"task": task.key_fields()} if task != DEFAULT else {}),
+    }
 
 
 @lru_cache(maxsize=4)  # of a million images they take a second, and an estimate asks for them again and again
 def _splits(data: DataChoice, seed: int) -> Splits:
-    return make_splits(data.index, seed, data.search_val, data.val, data.train_images)
+    return data.task.splits(data.index, seed, data.search_val, data.val, data.train_images)
 
 
 @cache
-def space_fields(space: Space) -> dict[str, Any]:
+def space_fields(space: Space) -> JsonObject:
     """What of a space enters a key: its dimensions, not its name."""
     return {name: value for name, value in space.to_dict().items() if name != "name"}
 
@@ -71,45 +86,78 @@ def _canonical_space(space: Space) -> str:
     return canonical(space_fields(space))
 
 
-def option_fields(options: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
-    """What of a system's options enters a key: all, but those in its ``LATER`` only where they are set.
+def option_fields(options: BaseModel, without: Collection[str] = ()) -> JsonObject:
+    """What of a system's options enters a key: all, but those ``added_later`` only where they are set."""
+    later = options.added_later if isinstance(options, SystemOptions) else ()
+    values = options.model_dump(mode="json", exclude=set(without))
+    unset = {name for name in later if values.get(name) == type(options).model_fields[name].default}
+    return {name: value for name, value in values.items() if name not in unset}
 
-    So an option that is added later, at a default that means what was done before, leaves the keys as they are.
+
+def cell_key(
+    *,
+    system: str,
+    options: BaseModel,
+    data: JsonObject,
+    canonical_space: str,
+    recipe: Recipe,
+    resolution: int | None,
+    budget: int,
+    seed: int,
+    inputs: Mapping[str, str],
+) -> str:
+    """SHA-256 over all that a cell's result depends on.
+
+    Args:
+        data: ``data_key_fields``.
+        canonical_space: canonical JSON of ``space_fields``.
+        inputs: content hash of each shared phase that the cell needs, by the phase's name.
     """
-    later = getattr(options, "LATER", ())
-    unset = {name for name in later if getattr(options, name) == type(options).model_fields[name].default}
-    return options.model_dump(mode="json", exclude={*without, *unset})
+    values = {
+        "schema": 1,
+        "system": system,
+        "options": option_fields(options),
+        "data": data,
+        "resolution": resolution,
+        "budget": budget,
+        "seed": seed,
+        "inputs": dict(inputs),
+    }
+    parts = {name: canonical(value) for name, value in values.items()}
+    return digest_of_parts({**parts, "space": canonical_space, "recipe": recipe.canonical})
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Generic[O_co, S_co]):
     """One (data set, model, budget, seed): run once, leaving one record. ``budget`` is in MACs."""
 
     suite: str
     data: DataChoice
     model: str
     system: str
-    options: BaseModel
-    space: Space
+    options: O_co
+    space: S_co
     recipe: Recipe
     resolution: int
     budget: int
     seed: int
 
     def key(self, inputs: Mapping[str, str]) -> str:
-        """SHA-256 over all that the result depends on; ``inputs`` maps each shared phase to its content hash."""
-        own = {
-            "schema": 1,
-            "system": self.system,
-            "options": option_fields(self.options),
-            "data": self.data.key_fields(),
-            "resolution": self.resolution,
-            "budget": self.budget,
-            "seed": self.seed,
-            "inputs": dict(inputs),
-        }
-        parts = {name: canonical(value) for name, value in own.items()}
-        return digest_of_parts({**parts, "space": _canonical_space(self.space), "recipe": self.recipe.canonical})
+        """``cell_key`` of its values; ``inputs`` maps each shared phase to its content hash."""
+        return cell_key(
+            system=self.system,
+            options=self.options,
+            data=self.data.key_fields(),
+            canonical_space=_canonical_space(self.space),
+            recipe=self.recipe,
+            resolution=self.resolution,
+            budget=self.budget,
+            seed=self.seed,
+            inputs=inputs,
+        )
+
+
+AnyCell: TypeAlias = Cell[BaseModel, Space]
 
 
 @dataclass(frozen=True)
@@ -129,31 +177,3 @@ class Phase:
     def key(self) -> str:
         """SHA-256 of the specification."""
         return digest({"phase": self.name, **self.spec})
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """Where and with what a cell or phase is carried out.
-
-    Args:
-        folder: its own files; what is there from an interrupted run may be taken up again.
-        inputs: folder of each finished phase that it hangs from, by phase name.
-        device: a torch device name.
-        workers: processes that decode images which do not fit into memory; 0 decodes in between steps.
-        cache: folder for decoded images.
-        progress: called with (done steps, all steps, what is going on).
-    """
-
-    folder: Path
-    inputs: Mapping[str, Path] = field(default_factory=dict)
-    device: str = "cpu"
-    workers: int = 0
-    cache: Path | None = None
-    progress: Callable[[int, int, str], None] = lambda done, total, message: None
-
-    def finished(self, phase: str) -> PhaseRecord:
-        """What a phase that this hangs from left. StoreError where it is gone."""
-        record = read_phase(self.inputs[phase])
-        if record is None:
-            raise StoreError(f"{self.inputs[phase]} holds no finished phase any more; run the suite again to make it.")
-        return record

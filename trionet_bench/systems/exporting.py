@@ -1,4 +1,4 @@
-"""A found network as a file that runs without this project: ONNX or torch.export, checked after it was written."""
+"""A trained network as a file that runs without this project: ONNX or torch.export, checked after it was written."""
 
 import contextlib
 import importlib.util
@@ -16,7 +16,7 @@ from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import BenchError, StoreError, UsageError
 from trionet_bench.records.layout import ARCHITECTURE
 from trionet_bench.records.store import read_record
-from trionet_bench.systems.trained import FoundNetwork
+from trionet_bench.systems.trained import TrainedNetwork
 
 Format = Literal["onnx", "torch"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2"}
@@ -42,24 +42,24 @@ class Exported:
     largest_difference: float
 
 
-def sample(found: FoundNetwork, folder: Path, files: Sequence[Path], data_root: Path | None) -> Sample:
+def sample(trained: TrainedNetwork, folder: Path, files: Sequence[Path], data_root: Path | None) -> Sample:
     """The images of ``files``; without any, test images of the cell's data set where it is here, or else noise."""
     if files:
-        return Sample(torch.stack([found.prepare(file) for file in files]), f"{len(files)} given images")
+        return Sample(torch.stack([trained.prepare(file) for file in files]), f"{len(files)} given images")
     record = read_record(folder)
     with contextlib.suppress(BenchError):  # without the data the network can still be exported
         index = open_source(str(record.data["source"]), data_root) if record else None
         if record and index and index.fingerprint == record.data["fingerprint"]:
             part = "test" if "test" in index.labels else "val"
             count = min(IMAGES, index.counts[part])
-            images = [found.transforms(index.read(part, position)) for position in range(count)]
+            images = [trained.transforms(index.read(part, position)) for position in range(count)]
             return Sample(torch.stack(images), f"{count} test images of {record.dataset}")
-    size = found.card["resolution"]
-    noise = torch.randn(IMAGES, found.card["channels"], size, size, generator=torch.Generator().manual_seed(0))
+    size = trained.card["resolution"]
+    noise = torch.randn(IMAGES, trained.card["channels"], size, size, generator=torch.Generator().manual_seed(0))
     return Sample(noise, f"{IMAGES} images of noise")
 
 
-def export(found: FoundNetwork, form: Format, path: Path, checked_on: Sample) -> Exported:
+def export(trained: TrainedNetwork, form: Format, path: Path, checked_on: Sample) -> Exported:
     """Write the network, for batches of any size; the file appears only once its logits agree with the network's.
 
     It takes normalised images, as ``transforms`` makes them, and carries ``architecture.json`` with it. UsageError
@@ -67,15 +67,15 @@ def export(found: FoundNetwork, form: Format, path: Path, checked_on: Sample) ->
     """
     if missing := [name for name in NEEDED[form] if importlib.util.find_spec(name) is None]:
         raise UsageError(f"{form} needs {', '.join(missing)}; install with: pip install 'trionet_bench[export]'")
-    network = found.network.cpu().eval()
-    size = found.card["resolution"]
-    example = torch.zeros(2, found.card["channels"], size, size)
+    network = trained.network.cpu().eval()
+    size = trained.card["resolution"]
+    example = torch.zeros(2, trained.card["channels"], size, size)
     with torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
         program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     temporary = path.with_name(f".{path.stem}.unchecked{path.suffix}")
     try:
         temporary.parent.mkdir(parents=True, exist_ok=True)
-        run = _WRITERS[form](program, temporary, json.dumps(found.card))
+        run = _WRITERS[form](program, temporary, json.dumps(trained.card))
         difference = _largest_difference(network, run, checked_on.images)
         temporary.replace(path)
     except OSError as error:
@@ -113,8 +113,8 @@ _WRITERS: dict[Format, Callable[[torch.export.ExportedProgram, Path, str], Calla
 def _largest_difference(network: torch.nn.Module, run: Callable[[Tensor], Tensor], images: Tensor) -> float:
     """Over all logits, of the images together and of the first alone; StoreError where it is too large."""
     expected = network(images)
-    found = torch.cat([run(images), run(images[:1])])
-    difference = float((found - torch.cat([expected, expected[:1]])).abs().max())
+    exported = torch.cat([run(images), run(images[:1])])
+    difference = float((exported - torch.cat([expected, expected[:1]])).abs().max())
     limit = TOLERANCE * max(1.0, float(expected.abs().max()))
     if not difference <= limit:
         raise StoreError(f"the exported network differs from the original by {difference:.2g} in a logit; not kept.")

@@ -1,29 +1,36 @@
-"""What systems that search have in common: training a supernet, searching it under the budget, and what the found
-network is worth with the supernet's weights.
+"""What systems that search have in common: training a supernet, searching it under the budget, and what its best child
+is worth with the supernet's weights.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
+from pydantic import BaseModel
+
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.elastic import Supernet
+from trionet_bench.records.layout import EVALUATIONS, HISTORY, SUPERNET_WEIGHTS
+from trionet_bench.records.record import CellResult, Search
 from trionet_bench.search.calibration import ChildScorer
 from trionet_bench.search.evolution import ENGINES, Ledger, SearchResult, legal_prior
 from trionet_bench.search.sampling import Sampler
 from trionet_bench.search.supernet import operator_draws, probe_points, train_supernet
-from trionet_bench.spaces.choice import Architecture, Genes, Space
-from trionet_bench.systems.retraining import Bench, Unlabelled, drop_checkpoints
+from trionet_bench.spaces.choice import Architecture, Cost, Genes, Space
+from trionet_bench.systems.base import PhaseResult
+from trionet_bench.systems.training_context import TrainingContext
 from trionet_bench.training import distributed
 from trionet_bench.training.checkpoint import load_weights, save_weights
 from trionet_bench.training.recipe import Recipe, SearchRecipe
 
-WEIGHTS = "weights.safetensors"
+O = TypeVar("O", bound=BaseModel)  # noqa: E741
+S = TypeVar("S", bound=Space)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What one search found, and how; ``scorer`` has the supernet that it searched."""
+class ChildSearch:
+    """A search that was carried out; ``scorer`` has the supernet that was searched."""
 
     space: Space
     result: SearchResult
@@ -36,90 +43,86 @@ class Found:
 
     @property
     def ranked(self) -> list[tuple[Genes, int, float]]:
-        """All that were scored, with MACs and fitness, in the order of the search: the best first."""
+        """All that were scored, with MACs and fitness, the best first."""
         return sorted(self.result.evaluated, key=lambda child: (-child[2], -child[1], child[0]))
 
 
-def train_phase(bench: Bench, supernet: Supernet, sampler: Sampler, recipe: Recipe) -> dict[str, Any]:
-    """Train a supernet as a shared phase; leaves its weights and ``history.jsonl``, returns the phase's facts."""
+def train_phase(context: TrainingContext[O, S], supernet: Supernet, sampler: Sampler, recipe: Recipe) -> PhaseResult:
+    """Train a supernet as a shared phase; its weights and ``history.jsonl`` are left in the folder."""
     began = time.monotonic()
-    workplace = bench.workplace
-    batches = bench.train_batches("train")
+    run = context.run
+    batches = context.train_batches("train")
     rows = train_supernet(
         supernet,
         sampler,
         batches,
         recipe,
-        child_scorer(bench, supernet),
-        seed=bench.cell.seed,
-        device=bench.device,
-        checkpoint=workplace.folder / "supernet.checkpoint",
-        history=workplace.folder / "history.jsonl",
-        progress=lambda done, total, text: workplace.progress(done, total, f"supernet: {text}"),
+        child_scorer(context, supernet),
+        checkpoint=run.folder / "supernet.checkpoint",
+        checkpoint_seconds=run.checkpoint_seconds,
+        history=run.folder / HISTORY,
+        progress=lambda done, total, text: run.progress(done, total, f"supernet: {text}"),
     )
     if distributed.rank() == 0:
-        save_weights(workplace.folder / WEIGHTS, supernet)
-    drop_checkpoints(workplace.folder)
+        save_weights(run.folder / SUPERNET_WEIGHTS, supernet)
+    context.drop_checkpoints()
     steps = len(batches) * recipe.supernet.epochs
-    return {
-        "probes": probe_points(rows),
+    facts = {
+        "probes": probe_points(rows, context.metric),
         "operator_draws": operator_draws(sampler, steps),
         "steps": steps,
-        "timings": {"supernet_s": time.monotonic() - began},
     }
+    return PhaseResult(facts, {"supernet_s": time.monotonic() - began})
 
 
-def trained(bench: Bench, supernet: Supernet, phase: str) -> ChildScorer:
+def load_supernet(context: TrainingContext[O, S], supernet: Supernet, phase: str) -> ChildScorer:
     """The scorer of the children of a supernet, with the weights that a phase left."""
-    supernet.load_state_dict(load_weights(bench.workplace.inputs[phase] / WEIGHTS))
-    return child_scorer(bench, supernet.to(bench.device).eval())
+    supernet.load_state_dict(load_weights(context.run.inputs[phase] / SUPERNET_WEIGHTS))
+    return child_scorer(context, supernet.to(context.device).eval())
 
 
-def child_scorer(bench: Bench, supernet: Supernet) -> ChildScorer:
+def child_scorer(context: TrainingContext[O, S], supernet: Supernet) -> ChildScorer:
     """Scores children on the search-validation images, after calibration on some of the train part."""
-    recipe = bench.cell.recipe
-    held_out = bench.eval_batches("search_val", recipe.search.evaluation_batch)
-    return ChildScorer(supernet, _calibration(bench), held_out, bench.device, recipe.precision)
-
-
-def _calibration(bench: Bench) -> Unlabelled:
-    settings = bench.cell.recipe.search
-    return bench.calibration_batches(settings.calibration_images, settings.calibration_batch)
+    held_out = context.eval_batches("search_val", context.cell.recipe.search.evaluation_batch)
+    return ChildScorer(supernet, context.task, context.calibration_batches(), held_out)
 
 
 def search(
-    bench: Bench,
+    context: TrainingContext[O, S],
     scorer: ChildScorer,
     sampler: Sampler,
-    cost: Callable[[Genes], int],
+    cost: Cost,
     algorithm: str,
     settings: SearchRecipe,
-) -> Found:
+) -> ChildSearch:
     """Search the children of a trained supernet under the cell's budget; scores are kept in ``evaluations.jsonl``."""
-    workplace, space = bench.workplace, sampler.space
+    run, space = context.run, sampler.space
     result = ENGINES[algorithm](
         space,
         cost,
         lambda genes: scorer.score(space.decode(genes)),
-        bench.cell.budget,
+        context.cell.budget,
         settings,
         sampler.random,
-        bench.cell.seed,
-        Ledger(workplace.folder / "evaluations.jsonl", writes=distributed.rank() == 0),
-        lambda done, total, text: workplace.progress(done, total, f"search: {text}"),
+        context.cell.seed,
+        Ledger(run.folder / EVALUATIONS, writes=distributed.rank() == 0),
+        lambda done, total, text: run.progress(done, total, f"search: {text}"),
     )
-    return Found(space, result, scorer)
+    return ChildSearch(space, result, scorer)
 
 
-def search_fields(
-    bench: Bench, found: Found, sampler: Sampler, cost: Callable[[Genes], int], supernet: str
-) -> dict[str, Any]:
-    """What a record says of one search, and of the training of its supernet in the phase of that name."""
-    space, result, facts = found.space, found.result, bench.workplace.finished(supernet).facts
+def search_facts(
+    context: TrainingContext[O, S], done: ChildSearch, sampler: Sampler, cost: Cost, supernet: str
+) -> JsonObject:
+    """What a search and the training of its supernet, in the phase of that name, leave in facts of a phase.
+
+    In facts the fitness of a probe has the name of the task's metric; ``search_record`` has it as records do.
+    """
+    space, result, facts = done.space, done.result, context.run.finished(supernet).facts
     return {
         "evaluations": len(result.evaluated),
         "acceptance_rate": result.acceptance_rate,
-        "calibration_images": len(_calibration(bench)),
+        "calibration_images": len(context.calibration_batches()),
         "best_by_generation": [vars(state) for state in result.generations],
         "evaluated": [
             {"macs": macs, "fitness": fitness, "operators": space.codes(genes)}
@@ -128,31 +131,50 @@ def search_fields(
         "operator_prior": [
             {"stage": stage, "block": block, "operator": operator, "share": share}
             for stage, block, operator, share in legal_prior(
-                space, cost, bench.cell.budget, sampler.random, bench.cell.seed
+                space, cost, context.cell.budget, sampler.random, context.cell.seed
             )
         ],
         "operator_draws": facts["operator_draws"],
-        "probes": [neutral(point, top1="fitness") for point in facts["probes"]],
+        "probes": facts["probes"],
     }
 
 
-def neutral(value: dict[str, Any], **names: str) -> dict[str, Any]:
-    """Facts of a phase under the names that a record has for them."""
-    return {names.get(name, name): item for name, item in value.items()}
+def search_record(
+    context: TrainingContext[O, S], facts: JsonObject, algorithm: str, sampler: str, sharing: str
+) -> Search:
+    """The ``search`` of a record, from ``search_facts`` and how the search was done."""
+    metric = context.metric
+    return Search.model_validate(
+        {
+            "algorithm": algorithm,
+            "sampler": sampler,
+            "sharing": sharing,
+            **facts,
+            "probes": _renamed(facts["probes"], metric, "fitness"),
+            "retrained": _renamed(facts.get("retrained", ()), f"search_val_{metric}", "fitness_alone"),
+        }
+    )
 
 
-def add_inherited(bench: Bench, found: Found, fields: dict[str, Any]) -> None:
-    """Add to a record's fields what the found network achieves with its supernet's weights, as they are and after
-    fine-tuning where the recipe has it.
+def with_inherited(context: TrainingContext[O, S], done: ChildSearch, result: CellResult) -> CellResult:
+    """A cell's result with what the best child achieves with its supernet's weights, as they are and, where the recipe
+    has it, after fine-tuning.
     """
-    child = found.scorer.child(found.architecture)
-    fields["metrics"] |= {
-        "inherited_val_top1": bench.evaluate(child, "val").top1,
-        "inherited_test_top1": bench.evaluate(child, "test").top1,
-        "search_val_top1": max(fitness for _, _, fitness in found.result.evaluated),
+    recipe, metric = context.cell.recipe, context.metric
+    child = done.scorer.child(done.architecture)
+    metrics = {
+        f"inherited_val_{metric}": context.measured(child, "val"),
+        f"inherited_test_{metric}": context.measured(child, "test"),
+        f"search_val_{metric}": context.task.task.sign * max(fitness for _, _, fitness in done.result.evaluated),
     }
-    if bench.cell.recipe.finetune_epochs:
+    timings = {}
+    if recipe.finetune_epochs:
         began = time.monotonic()
-        bench.train(child, bench.cell.recipe.for_finetuning(), "finetune")
-        fields["metrics"]["finetuned_test_top1"] = bench.evaluate(child, "test").top1
-        fields["timings"]["finetune_s"] = time.monotonic() - began
+        context.train(child, recipe.for_finetuning(), "finetune")
+        metrics[f"finetuned_test_{metric}"] = context.measured(child, "test")
+        timings["finetune_s"] = time.monotonic() - began
+    return result.with_measured(metrics, timings)
+
+
+def _renamed(rows: Sequence[JsonObject], name: str, record_name: str) -> list[JsonObject]:
+    return [{record_name if key == name else key: value for key, value in row.items()} for row in rows]

@@ -1,4 +1,4 @@
-"""The network that a cell found and trained, ready for use: with its weights, its images and its classes."""
+"""The network that a cell trained, ready for use: with its weights, its images and its classes."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,14 +16,14 @@ from trionet_bench.records.layout import ARCHITECTURE, WEIGHTS
 from trionet_bench.training.checkpoint import load_weights
 
 
-class Guess(NamedTuple):
+class Prediction(NamedTuple):
     """A class and its probability."""
 
     name: str
     probability: float
 
 
-class FoundNetwork(nn.Module):
+class TrainedNetwork(nn.Module):
     """A trained network in evaluation mode.
 
     Attributes:
@@ -59,18 +59,18 @@ class FoundNetwork(nn.Module):
             raise UsageError(f"{image} cannot be read as an image: {error.strerror or error}.") from error
 
     @torch.no_grad()
-    def classify(self, image: Image.Image | str | Path, most: int = 5) -> list[Guess]:
+    def classify(self, image: Image.Image | str | Path, most: int = 5) -> list[Prediction]:
         """The ``most`` probable classes of an image or image file, the best first."""
         device = next(self.parameters()).device
         shares = self(self.prepare(image)[None].to(device))[0].softmax(0)
         best = shares.topk(min(most, len(self.classes)))
         return [
-            Guess(self.classes[number], share)
+            Prediction(self.classes[number], share)
             for number, share in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
 
 
-def load_found(path: str | Path, device: str | torch.device = "cpu") -> FoundNetwork:
+def load_network(path: str | Path, device: str | torch.device = "cpu") -> TrainedNetwork:
     """The network of a cell, from its folder or any file in it.
 
     UsageError where there is no such folder, where the cell left no network, or where its files do not fit together;
@@ -95,4 +95,4 @@ def load_found(path: str | Path, device: str | torch.device = "cpu") -> FoundNet
         network.load_state_dict(load_weights(folder / WEIGHTS))
     except RuntimeError as error:
         raise UsageError(f"{folder / WEIGHTS} does not fit {ARCHITECTURE} beside it: {error}") from error
-    return FoundNetwork(network, card).to(device)
+    return TrainedNetwork(network, card).to(device)

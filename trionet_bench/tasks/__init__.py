@@ -1,1 +1,1 @@
-"""What networks are trained for. A task is a declaration without torch and a runner with it (``docs/adding-task.md``)."""
+"""What networks are trained for: each task a declaration without torch and a runner (``docs/adding-task.md``)."""

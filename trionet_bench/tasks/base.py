@@ -60,10 +60,19 @@ class Task(Strict):
         It needs no network, so that a record's metrics can be recomputed from its predictions.
         """
 
+    @property
+    def primary(self) -> Metric:
+        """The metric that decides."""
+        return self.metrics[0]
+
     def fitness(self, metrics: Mapping[str, float]) -> float:
-        """What a search maximises; the default is the primary metric, negated where lower is better."""
-        primary = self.metrics[0]
-        return metrics[primary.name] if primary.higher_is_better else -metrics[primary.name]
+        """What a search maximises: the primary metric, negated where lower is better."""
+        return self.sign * metrics[self.primary.name]
+
+    @property
+    def sign(self) -> int:
+        """Fitness over primary metric, and the other way round: 1 or -1."""
+        return 1 if self.primary.higher_is_better else -1
 
     def on_part(self, part: str, metrics: Mapping[str, float]) -> dict[str, float]:
         """Metrics under the names that a record has for them: ``{"test_top1": ...}`` for ``part="test"``."""

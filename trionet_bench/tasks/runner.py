@@ -15,7 +15,8 @@ from trionet_bench.tasks.base import Task
 from trionet_bench.training.device import autocast
 from trionet_bench.training.distillation import soft_cross_entropy
 from trionet_bench.training.evaluation import EvaluationBatches, collect
-from trionet_bench.training.loop import Batches, FitOptions, HistoryRow, fit
+from trionet_bench.training.history import HistoryRow
+from trionet_bench.training.loop import Batches, FitOptions, fit
 from trionet_bench.training.recipe import Recipe
 
 T = TypeVar("T", bound=Task, covariant=True)

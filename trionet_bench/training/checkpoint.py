@@ -24,10 +24,11 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """What ``save_checkpoint`` wrote; StoreError when the file is not readable as that."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises several unrelated types for a damaged file
         what = _first_line(error)
         raise StoreError(f"{path} is not a readable checkpoint ({what}). Delete it to start over.") from error
+    return state
 
 
 def save_weights(path: Path, weights: nn.Module | Mapping[str, Tensor]) -> str:

@@ -7,13 +7,15 @@ are averaged where they exist, and all ranks must agree on where that is.
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from trionet_bench.errors import TrainingError
+
+Value = TypeVar("Value")
 
 _BUCKET_ELEMENTS = 8 * 2**20
 
@@ -59,7 +61,7 @@ def average_gradients(module: nn.Module, share: float | None = None) -> None:
     for bucket in _buckets(gradients):
         flat = torch.cat([gradient.reshape(-1) for gradient in bucket]).mul_(weight)
         dist.all_reduce(flat)
-        for gradient, mean in zip(bucket, flat.split([gradient.numel() for gradient in bucket]), strict=True):
+        for gradient, mean in zip(bucket, torch.split(flat, [gradient.numel() for gradient in bucket]), strict=True):
             gradient.copy_(mean.view(gradient.shape))
 
 
@@ -92,11 +94,11 @@ def total(count: int, device: torch.device) -> int:
     return int(summed(torch.tensor(count, device=device))) if world() > 1 else count
 
 
-def gathered(value: Any) -> list[Any]:
+def gathered(value: Value) -> list[Value]:
     """``value`` of every rank, in the order of ranks."""
     if world() == 1:
         return [value]
-    values: list[Any] = [None] * world()
+    values = [value] * world()
     dist.all_gather_object(values, value)
     return values
 

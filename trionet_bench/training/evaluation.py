@@ -46,18 +46,18 @@ def collect(network: Network, batches: EvaluationBatches, device: torch.device, 
     # not inference_mode: what a network caches during it could not be used in training afterwards
     with torch.no_grad(), _evaluation_mode(network):
         for images, labels, positions in batches:
-            columns = judge(images.to(device), labels.to(device), positions)
-            seen.append({_POSITIONS: positions, **{name: column.cpu() for name, column in columns.items()}})
+            batch = judge(images.to(device), labels.to(device), positions)
+            seen.append({_POSITIONS: positions, **{name: column.cpu() for name, column in batch.items()}})
     of_this_rank = {name: torch.cat([columns[name] for columns in seen]).numpy() for name in (seen[0] if seen else ())}
     shares = [share for share in distributed.gathered(of_this_rank) if share]
     joined = {name: np.concatenate([share[name] for share in shares]) for name in shares[0]}
-    positions = joined.pop(_POSITIONS)
-    if not np.array_equal(np.sort(positions), np.arange(expected)):
+    places = joined.pop(_POSITIONS)
+    if not np.array_equal(np.sort(places), np.arange(expected)):
         raise TrainingError(
-            f"evaluation saw {len(positions)} images ({len(np.unique(positions))} different ones), but the set has "
+            f"evaluation saw {len(places)} images ({len(np.unique(places))} different ones), but the set has "
             f"{expected}: the shares of the processes do not add up to the set."
         )
-    order = np.argsort(positions)
+    order = np.argsort(places)
     return {name: column[order] for name, column in joined.items()}
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from trionet_bench.errors import StoreError
 from trionet_bench.files import write_atomically
 
-HistoryRow: TypeAlias = "dict[str, Any]"  # a JSON object: phase, epoch, step, lr, train_..., seconds, images_per_s
+HistoryRow: TypeAlias = dict[str, Any]  # a JSON object: phase, epoch, step, lr, train_..., seconds, images_per_s
 
 
 def append_row(path: Path, row: HistoryRow) -> None:

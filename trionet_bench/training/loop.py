@@ -34,16 +34,21 @@ class Batches(Protocol):
         """Images (B, C, H, W) with targets: class numbers (B,) or probabilities (B, classes); this rank's share."""
 
 
-class FitOptions(TypedDict, total=False):
-    """What may be said to ``fit`` beyond the necessary; explained there."""
+class FitFiles(TypedDict, total=False):
+    """Where ``fit`` keeps what it does, and where it reports its progress; explained there."""
 
-    epochs: int | None
     checkpoint: Path | None
+    checkpoint_seconds: float
     history: Path | None
     progress: ProgressCall | None
+
+
+class FitOptions(FitFiles, total=False):
+    """All optional arguments of ``fit``; explained there."""
+
+    epochs: int | None
     on_epoch_end: EpochEnd | None
     phase: str
-    checkpoint_seconds: float
 
 
 def fit(
@@ -67,7 +72,7 @@ def fit(
     With an EMA in the recipe the module ends with the averaged weights.
 
     Args:
-        epochs: instead of the recipe's.
+        epochs: replaces that of the recipe.
         step: called with (images, targets, step number); does forward and backward, the forward inside
             ``device.autocast(device, recipe.precision)``; returns what to report, under constant names, one "loss".
         checkpoint: taken up if it is of this very run, written about every ``checkpoint_seconds`` and at the end.
@@ -78,7 +83,7 @@ def fit(
     epochs = recipe.epochs if epochs is None else epochs
     module.to(device)
     layout = memory_format(module, recipe, device)
-    module.to(memory_format=layout)  # type: ignore[call-overload]
+    module.to(memory_format=layout)
     distributed.share_weights(module)
     run = {"phase": phase, "seed": seed, "epochs": epochs, "steps": len(batches)}
     state = State(module, recipe, run, checkpoint)
@@ -88,7 +93,7 @@ def fit(
         restart_phase(history, phase, state.rows)
     saved = time.monotonic()
     for epoch in range(first, epochs):
-        row = {"phase": phase} | _train_epoch(state, batches, epoch, step, device, layout, progress)
+        row: HistoryRow = {"phase": phase} | _train_epoch(state, batches, epoch, step, device, layout, progress)
         row |= (on_epoch_end(epoch + 1, dict(row)) if on_epoch_end else None) or {}
         state.rows.append(row)
         if history and chief:

@@ -43,7 +43,7 @@ class State:
         self.rows: list[dict[str, Any]] = []
         self.average: AveragedModel | None = None
         if recipe.ema is not None:
-            self.average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+            self.average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)  # type: ignore[no-untyped-call]
 
     def update(self, lr: float) -> None:
         """One optimizer step from the gradients that stand."""

@@ -3,90 +3,85 @@
 What is done here lies in the same store as what ``run`` does, under the same keys, so that the two can be mixed.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
+
+import torch
 
 from trionet_bench.errors import BenchError, UsageError
-from trionet_bench.execution.jobs import Job, cell_job, phase_job
-from trionet_bench.execution.plan import Plan, PlannedPhase
-from trionet_bench.execution.scheduler import Orders, declare, make_task, open_cells, open_phases
-from trionet_bench.execution.worker import Desk, Task, carry_out, prepare
-from trionet_bench.systems import load_system
-from trionet_bench.systems.cell import Cell, Workplace
+from trionet_bench.execution.declaration import declare
+from trionet_bench.execution.jobs import CellJob, Job, PhaseJob
+from trionet_bench.execution.plan import Plan
+from trionet_bench.execution.scheduler import inputs_of, open_cells, open_phases
+from trionet_bench.execution.worker import Report, RunRequest, carry_out, make_platform, prepare, run_context
+from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.training import distributed
+from trionet_bench.training.device import resolve_device
+from trionet_bench.training.distributed import process_group
+from trionet_bench.training.platform import Resources
 
-Tell = Callable[[int, int, str], None]
-STEPS = ("supernet", "evolve", "retrain")
+Step = Literal["supernet", "evolve", "retrain"]
 
 
-def carry_out_step(plan: Plan, step: str, orders: Orders, device: str, tell: Tell) -> list[str]:
+def carry_out_step(plan: Plan, step: Step, request: RunRequest, device: str, report: Report) -> list[str]:
     """Do one step for every open cell of ``plan`` and return the labels of what was done.
 
     Args:
         step: ``supernet`` trains the shared phases; ``evolve`` searches and leaves the scores in the cell's folder;
             ``retrain`` does the rest of the cell, searching first where that was not done.
+        report: called with (steps done, steps in total, what is going on).
 
     UsageError where a step before is missing; the error of the step itself where it fails.
     """
-    import torch  # not for the plan
-
-    from trionet_bench.training.device import resolve_device
-    from trionet_bench.training.distributed import process_group
-
     cells = open_cells(plan, retry_failed=True)
     phases = open_phases(plan, cells)
     if step != "supernet" and phases:
-        raise UsageError(f"{phase_job(phases[0]).label} is not trained yet: do `trionet-bench search supernet` first.")
-    jobs = [*map(phase_job, phases)] if step == "supernet" else [*map(cell_job, cells)]
+        raise UsageError(f"{phases[0].label} is not trained yet: do `trionet-bench search supernet` first.")
+    jobs: list[Job] = [*phases] if step == "supernet" else [*cells]
     if step == "evolve":
-        jobs = [job for job in jobs if hasattr(load_system(_cell_of(job).system), "run_search")]
+        jobs = [job for job in jobs if SYSTEMS.get(job.cell.system).runner.searches]
     contents = {key: phase.content for key, phase in plan.phases.items() if phase.content is not None}
     declare(plan)
-    with process_group(resolve_device(device)) as own:
-        desk = Desk(str(own), torch.get_num_threads())
+    with process_group(resolve_device(device)) as own_device:
+        resources = Resources(str(own_device), torch.get_num_threads())
         for job in jobs:
-            content = _together(make_task(plan, job, contents, orders), desk, tell, search_only=step == "evolve")
-            if isinstance(job.item, PlannedPhase) and content is not None:
-                contents[job.item.phase.key] = content
+            ready = job.on(inputs_of(plan, job, contents))
+            if step == "evolve":
+                _search(ready, request, resources, report)
+            elif (content := _on_all_ranks(ready, request, resources, report)) is not None:
+                contents[job.key] = content
     return [job.label for job in jobs]
 
 
-def _together(task: Task, desk: Desk, tell: Tell, search_only: bool) -> str | None:
-    """One task by all ranks; the first prepares the folder and leaves the record, the others only compute. All return
-    the content of a phase.
-    """
-    from trionet_bench.training import distributed
+def _search(job: Job, request: RunRequest, resources: Resources, report: Report) -> None:
+    """The search of a cell, on all ranks."""
+    _prepare_on_first_rank(job)
+    context = run_context(job, request, resources, make_platform(job, resources), report)
+    SYSTEMS.get(job.cell.system).runner.run_search(job.cell, replace(context, workers=0))
+    distributed.gathered(None)
 
-    chief = distributed.rank() == 0
-    if chief:
-        prepare(task)
-        task = replace(task, fresh=False)
-    distributed.gathered(None)  # nobody goes on before the folder is ready
-    if chief and not search_only:
-        outcome = carry_out(task, desk, tell)
+
+def _on_all_ranks(job: Job, request: RunRequest, resources: Resources, report: Report) -> str | None:
+    """One job by all ranks: the first leaves the record, the others only compute. All return the content of a phase."""
+    _prepare_on_first_rank(job)
+    content: str | None = None
+    if distributed.rank() == 0:
+        outcome = carry_out(job, replace(request, force=False), resources, report)
         if outcome.failure is not None:
-            raise BenchError(f"{task.folder.name}: {outcome.failure.message} (see {task.folder / 'log.txt'})")
-        return _told(outcome.content)
-    system = load_system(task.cell.system)
-    inputs = {name: task.results / task.cell.suite / item.path for name, item in task.inputs.items()}
-    workplace = Workplace(task.folder, inputs, desk.device, cache=task.cache, progress=tell)
-    if search_only:
-        system.run_search(task.cell, workplace)
-    elif task.phase is not None:
-        system.run_phase(task.phase, task.cell, workplace)
+            raise BenchError(f"{job.folder.name}: {outcome.failure.message} (see {job.folder / 'log.txt'})")
+        content = outcome.content
     else:
-        system.run_cell(task.cell, workplace)
-    return _told(None)
+        context = run_context(job, request, resources, make_platform(job, resources), report)
+        runner = SYSTEMS.get(job.cell.system).runner
+        if isinstance(job, PhaseJob):
+            runner.run_phase(job.phase, job.cell, context)
+        elif isinstance(job, CellJob):
+            runner.run_cell(job.cell, context)
+    return distributed.gathered(content)[0]
 
 
-def _told(content: str | None) -> str | None:
-    """What the first rank says; the others wait for it."""
-    from trionet_bench.training import distributed
-
-    told: str | None = distributed.gathered(content)[0]
-    return told
-
-
-def _cell_of(job: Job) -> Cell:
-    cell = job.item.cell
-    assert cell is not None
-    return cell
+def _prepare_on_first_rank(job: Job) -> None:
+    """The job's folder is made ready before any rank goes on."""
+    if distributed.rank() == 0:
+        prepare(job, fresh=False)
+    distributed.gathered(None)

@@ -1,4 +1,4 @@
-"""Tasks on this machine: a process for each, so that a crash costs one cell and memory is measured for one cell.
+"""Jobs on this machine: a process for each, so that a crash costs one cell and memory is measured for one cell.
 
 On Linux the processes are forked from a server that has imported torch but used nothing of it; elsewhere each starts
 from nothing. A worker ends when the program that started it does, however that ended.
@@ -12,92 +12,60 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from trionet_bench.errors import StoreError, UsageError
-from trionet_bench.execution.worker import Desk, Outcome, Task, carry_out
-from trionet_bench.systems import system_names
+from trionet_bench.execution.executors.base import Advanced, Ended, Event
+from trionet_bench.execution.jobs import Job
+from trionet_bench.execution.worker import Outcome, RunRequest, carry_out
+from trionet_bench.plugins import plugin_modules
+from trionet_bench.systems.base import AnySystem
+from trionet_bench.training.platform import Resources
 
-PRELOAD = [
-    *("torch", "torchvision", "torch.utils.serialization", "numpy.ma", "numpy.ctypeslib", "click"),
-    *("trionet_bench.execution.worker", "trionet_bench.systems.retraining"),
-    *("trionet_bench.data.sources.catalogue", "trionet_bench.data.sources.arrays", "trionet_bench.data.sources.files"),
-]
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _READABLE = 0.25  # seconds between two reports of progress
 _PATIENCE = 5.0  # seconds between asking a worker to stop and making it
 
 
 @dataclass(frozen=True)
-class Advanced:
-    """A task has come so far."""
-
-    task: Task
-    done: int
-    total: int
-    message: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A task is over. ``outcome`` is a text where its process died before it could say anything."""
-
-    task: Task
-    outcome: Outcome | str
-
-
-Event = Advanced | Ended
-
-
-class Executor(Protocol):
-    """Where tasks are carried out."""
-
-    slots: int
-
-    def start(self, task: Task) -> None:
-        """Begin a task; only while fewer than ``slots`` are under way."""
-
-    def events(self, timeout: float) -> list[Event]:
-        """What happened, after waiting at most so many seconds for something to happen."""
-
-    def stop(self) -> None:
-        """End everything under way at once."""
-
-
-@dataclass(frozen=True)
 class _Running:
-    task: Task
-    desk: Desk
+    job: Job
+    resources: Resources
     process: multiprocessing.process.BaseProcess
     connection: Connection
 
 
 class LocalExecutor:
-    """One process for each task, at most as many at a time as there are desks.
+    """One process for each job.
 
     Args:
-        context: how processes start, if not in the usual way.
+        request: of the run.
+        resources: of each worker; as many jobs run at a time.
+        context: how processes start.
     """
 
-    def __init__(self, desks: Sequence[Desk], context: multiprocessing.context.BaseContext | None = None) -> None:
-        self.slots = len(desks)
-        self._free = list(desks)
+    def __init__(
+        self, request: RunRequest, resources: Sequence[Resources], context: multiprocessing.context.BaseContext
+    ) -> None:
+        self.slots = len(resources)
+        self._request = request
+        self._free = list(resources)
         self._running: list[_Running] = []
-        self._context: Any = context or worker_context()
+        self._context: Any = context  # which of its classes makes processes depends on the platform
 
-    def start(self, task: Task) -> None:
-        """Start a process at a free desk."""
-        desk = self._free.pop(0)
+    def start(self, job: Job) -> None:
+        """Start a process on free resources."""
+        resources = self._free.pop(0)
         here, there = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_work, args=(there, task, desk))
-        with _undisturbed():  # a worker that is half started would be nobody's
+        process = self._context.Process(target=_work, args=(there, job, self._request, resources))
+        with _signals_deferred():  # a worker that is half started would be nobody's
             process.start()
-            self._running.append(_Running(task, desk, process, here))
+            self._running.append(_Running(job, resources, process, here))
         there.close()
 
     def events(self, timeout: float) -> list[Event]:
@@ -109,7 +77,7 @@ class LocalExecutor:
         events: list[Event] = []
         for running in list(self._running):
             if running.connection in ready or running.process.sentinel in ready:
-                events += self._heard(running)
+                events += self._received(running)
         return events
 
     def stop(self) -> None:
@@ -124,14 +92,14 @@ class LocalExecutor:
                 running.process.join()
         self._running.clear()
 
-    def _heard(self, running: _Running) -> list[Event]:
+    def _received(self, running: _Running) -> list[Event]:
         events: list[Event] = []
         outcome: Outcome | str | StoreError | None = None
         with contextlib.suppress(EOFError, OSError):
             while outcome is None and running.connection.poll():
                 message = running.connection.recv()
                 if isinstance(message, tuple):
-                    events.append(Advanced(running.task, *message))
+                    events.append(Advanced(running.job, *message))
                 else:
                     outcome = message
         if outcome is None and running.process.is_alive():
@@ -139,19 +107,19 @@ class LocalExecutor:
         running.process.join()
         running.connection.close()
         self._running.remove(running)
-        self._free.insert(0, running.desk)
+        self._free.insert(0, running.resources)
         if isinstance(outcome, StoreError):
             raise outcome
-        return [*events, Ended(running.task, outcome or _last_words(running))]
+        return [*events, Ended(running.job, outcome or _cause_of_death(running))]
 
 
-def plan_desks(jobs: int | None, device: str, devices: int | None) -> list[Desk]:
-    """The desks for ``jobs`` cells at a time; None is one thread for each core, or one cell for each GPU.
+def plan_resources(jobs: int | None, device: str, devices: int | None) -> list[Resources]:
+    """Resources for ``jobs`` cells at a time; None is one thread for each core, or one cell for each GPU.
 
     The number of threads follows from the request and the machine alone, never from how much there is to do: a run that
     is continued must add its floats in the same order.
     """
-    places = _places(device)
+    places = places_of(device)
     if devices is not None and devices > len(places):
         raise UsageError(f"--devices {devices}: there is only {len(places)} of device {device}.")
     places = places[:devices]
@@ -159,7 +127,7 @@ def plan_desks(jobs: int | None, device: str, devices: int | None) -> list[Desk]
     if jobs is None:
         jobs = cores if places == ["cpu"] else len(places)
     threads = max(1, cores // jobs)
-    return [Desk(places[i % len(places)], threads) for i in range(jobs)]
+    return [Resources(places[i % len(places)], threads) for i in range(jobs)]
 
 
 def available_cores() -> int:
@@ -171,7 +139,7 @@ def available_cores() -> int:
     return cores
 
 
-def _places(device: str) -> list[str]:
+def places_of(device: str) -> list[str]:
     """Every torch device that ``device`` means."""
     if device == "cpu":
         return ["cpu"]
@@ -185,19 +153,23 @@ def _places(device: str) -> list[str]:
     return [str(resolved)]
 
 
-def worker_context() -> multiprocessing.context.BaseContext:
-    """How a process starts that has torch imported and nothing of it used."""
+def worker_context(systems: Iterable[AnySystem]) -> multiprocessing.context.BaseContext:
+    """How a process starts that has imported what these systems need, and used nothing of it."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOAD, *(f"trionet_bench.systems.{name}" for name in system_names())])
+    modules = {"click": None, "trionet_bench.execution.worker": None, **dict.fromkeys(plugin_modules())}
+    for system in systems:
+        implementation, platform = (name.partition(":")[0] for name in (system.implementation, system.platform))
+        modules |= dict.fromkeys((*system.preload, platform, implementation))
+    context.set_forkserver_preload(list(modules))
     forkserver.ensure_running()
     return context
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Signals that would interrupt wait until the end."""
+def _signals_deferred() -> Iterator[None]:
+    """Signals that would interrupt are delivered at the end."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     try:
         yield
@@ -205,7 +177,7 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
 
 
-def _last_words(running: _Running) -> str:
+def _cause_of_death(running: _Running) -> str:
     code = running.process.exitcode
     if code is None or code >= 0:
         return f"its process ended with exit code {code}; the end of its log may say why"
@@ -214,35 +186,35 @@ def _last_words(running: _Running) -> str:
     return f"its process was ended by {name}{hint}"
 
 
-def _work(connection: Connection, task: Task, desk: Desk) -> None:
-    """A worker process: one task, then the end."""
+def _work(connection: Connection, job: Job, request: RunRequest, resources: Resources) -> None:
+    """A worker process: one job, then the end."""
     gc.freeze()  # what was imported before stays: a collection that looked at it would copy its pages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the runner decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        message: Outcome | StoreError = carry_out(task, desk, _Teller(connection))
+        message: Outcome | StoreError = carry_out(job, request, resources, ProgressSender(connection))
     except StoreError as error:
         message = error
     connection.send(message)
     connection.close()
 
 
-class _Teller:
+class ProgressSender:
     """Sends progress to the runner, but not more often than anyone could read it."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.told = 0.0
+        self.sent = 0.0
 
     def __call__(self, done: int, total: int, message: str) -> None:
         now = time.monotonic()
-        if now - self.told >= _READABLE:
+        if now - self.sent >= _READABLE:
             try:
                 self.connection.send((done, total, message))
             except OSError:
                 os._exit(1)  # the runner is gone; a failed record would be untrue
-            self.told = now
+            self.sent = now
 
 
 def _end_with_parent() -> None:

@@ -1,6 +1,6 @@
-"""Tasks on a Ray cluster, or on a Ray that is started here for the occasion.
+"""Jobs on a Ray cluster, or on a Ray that is started here for the run.
 
-Ray places and isolates tasks, no more: dependencies, claims and records are the runner's, so results are the same
+Ray places and isolates jobs, no more: dependencies, claims and records are the runner's, so results are the same
 as on one machine. The results folder must be at the same path on every machine of the cluster, and so must the data.
 """
 
@@ -9,31 +9,39 @@ import time
 from typing import Any
 
 from trionet_bench.errors import StoreError, UsageError
-from trionet_bench.execution.executors.local import Ended, Event
-from trionet_bench.execution.worker import Desk, Outcome, Task, carry_out
+from trionet_bench.execution.executors.base import Ended, Event
+from trionet_bench.execution.jobs import Job
+from trionet_bench.execution.worker import Outcome, RunRequest, carry_out
+from trionet_bench.plugins import ENVIRONMENT_VARIABLE, plugin_modules
+from trionet_bench.training.platform import Resources
 
 
 class RayExecutor:
-    """One Ray task for each task, never retried by Ray.
+    """One Ray task for each job, never retried by Ray.
 
     Args:
-        jobs: tasks at a time; by default as many as the cluster has GPUs, or cores.
+        request: of the run.
+        jobs: how many at a time; by default as many as the cluster has GPUs, or cores.
         device: ``auto`` takes GPUs where the cluster has any.
         devices: at most so many GPUs.
     """
 
-    def __init__(self, jobs: int | None, device: str, devices: int | None = None) -> None:
+    def __init__(self, request: RunRequest, jobs: int | None, device: str, devices: int | None = None) -> None:
         self._ray = _connected()
-        desk, places = _desk(self._ray.nodes(), device)
+        self._request = request
+        self._resources, places = cluster_resources(self._ray.nodes(), device)
         self.slots = jobs or min(places, devices or places)
-        self._desk = desk
-        on_gpu = desk.device != "cpu"
-        self._remote = self._ray.remote(max_retries=0, num_cpus=desk.threads, num_gpus=int(on_gpu))(_carry_out)
-        self._running: dict[Any, Task] = {}
+        self._remote = self._ray.remote(
+            max_retries=0,
+            num_cpus=self._resources.threads,
+            num_gpus=int(self._resources.device != "cpu"),
+            runtime_env={"env_vars": {ENVIRONMENT_VARIABLE: ",".join(plugin_modules())}},
+        )(_carry_out)
+        self._running: dict[Any, Job] = {}
 
-    def start(self, task: Task) -> None:
-        """Hand the task to Ray."""
-        self._running[self._remote.remote(task, self._desk)] = task
+    def start(self, job: Job) -> None:
+        """Hand the job to Ray."""
+        self._running[self._remote.remote(job, self._request, self._resources)] = job
 
     def events(self, timeout: float) -> list[Event]:
         """Ends since the last call; Ray tells nothing in between."""
@@ -77,20 +85,20 @@ def _connected() -> Any:
     return ray
 
 
-def _desk(nodes: list[dict[str, Any]], device: str) -> tuple[Desk, int]:
-    """What each task gets, and how many such places the cluster has. A GPU brings its share of its machine's cores."""
-    resources = [node["Resources"] for node in nodes if node["Alive"]]
-    gpus = sum(int(found.get("GPU", 0)) for found in resources)
+def cluster_resources(nodes: list[dict[str, Any]], device: str) -> tuple[Resources, int]:
+    """What each job gets, and how many such places the cluster has. A GPU brings its share of its machine's cores."""
+    machines = [node["Resources"] for node in nodes if node["Alive"]]
+    gpus = sum(int(machine.get("GPU", 0)) for machine in machines)
     if device.startswith("cuda") and not gpus:
         raise UsageError(f'device "{device}" is not here: the Ray cluster has no GPU; use "cpu".')
     if gpus and device != "cpu":
-        shares = [int(found.get("CPU", 1)) // int(found["GPU"]) for found in resources if found.get("GPU", 0) >= 1]
-        return Desk("cuda:0", max(1, min(shares))), gpus  # Ray shows a task its own GPU only
-    return Desk("cpu", 1), max(1, sum(int(found.get("CPU", 0)) for found in resources))
+        shares = [int(m.get("CPU", 1)) // int(m["GPU"]) for m in machines if m.get("GPU", 0) >= 1]
+        return Resources("cuda:0", max(1, min(shares))), gpus  # Ray shows a task its own GPU only
+    return Resources("cpu", 1), max(1, sum(int(machine.get("CPU", 0)) for machine in machines))
 
 
-def _carry_out(task: Task, desk: Desk) -> Outcome | StoreError:
+def _carry_out(job: Job, request: RunRequest, resources: Resources) -> Outcome | StoreError:
     try:
-        return carry_out(task, desk, lambda *_: None)
+        return carry_out(job, request, resources, lambda *_: None)
     except StoreError as error:
         return error

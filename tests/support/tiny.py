@@ -9,8 +9,8 @@ from PIL import Image
 from trionet_bench.data.index import Index
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
-from trionet_bench.systems import load_system
 from trionet_bench.systems.cell import Cell, DataChoice
+from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.recipe import resolve_recipe
 
 # Stage 0 has one or two blocks, stage 1 has one. A block is a convolution (2 expansions), local attention (2
@@ -122,7 +122,7 @@ def cell(system: str, budget: int = 120_000, seed: int = 0, **options: Any) -> C
         data=DataChoice("thirds", index(), search_val=0.2, val=0.1),
         model=system,
         system=system,
-        options=load_system(system).Options(**options),
+        options=SYSTEMS.get(system).options_type(**options),
         space=TINY,
         recipe=RECIPE,
         resolution=8,

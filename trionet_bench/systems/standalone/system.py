@@ -1,26 +1,21 @@
 """Stand-alone networks: one operator everywhere, in the skeleton of the space, scaled to the budget."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import InitErrorDetails
 
-from trionet_bench.errors import UsageError, nearest
-from trionet_bench.records.values import Strict
-from trionet_bench.spaces.choice import Genes, Space
+from trionet_bench.errors import nearest
 from trionet_bench.spaces.operators import OPERATORS, operators_for, options_of
 from trionet_bench.spaces.resnet import ResNetSpace
-from trionet_bench.systems.cell import Cell, Phase, Workplace
-from trionet_bench.systems.scaling import scale_to_budget
-
-SPACE_KIND = ResNetSpace.kind
+from trionet_bench.systems.base import System
+from trionet_bench.systems.cell import SystemOptions
 
 
 def _with_registered(schema: JsonDict) -> None:
     """Name the operators in a JSON Schema of ``Options``, and the options that only some of them have."""
-    specs = operators_for(SPACE_KIND)
+    specs = operators_for(ResNetSpace.kind)
     properties = schema["properties"]
     assert isinstance(properties, dict)
     properties["operator"] = {"title": "Operator", "enum": [spec.name for spec in specs]}
@@ -31,13 +26,13 @@ def _with_registered(schema: JsonDict) -> None:
 
 
 def _registered(operator: str) -> str:
-    names = [spec.name for spec in operators_for(SPACE_KIND)]
+    names = [spec.name for spec in operators_for(ResNetSpace.kind)]
     if operator not in names:
         raise ValueError(f'unknown operator "{operator}"; {nearest(operator, names)}')
     return operator
 
 
-class Options(Strict):
+class Options(SystemOptions):
     """What a suite may say of a stand-alone model: the operator and values of its options. None leaves the value that
     the operator's spec gives as usual, where the space has it.
 
@@ -58,7 +53,7 @@ class Options(Strict):
     @model_validator(mode="after")
     def _of_the_operator(self) -> Self:
         for name in self.asked:
-            if name not in options_of(operators_for(SPACE_KIND)):
+            if name not in options_of(operators_for(ResNetSpace.kind)):
                 unknown = InitErrorDetails(type="extra_forbidden", loc=(name,), input=self.asked[name])
                 raise ValidationError.from_exception_data(type(self).__name__, [unknown])
             if name not in options_of([OPERATORS.get(self.operator)]):
@@ -71,43 +66,10 @@ class Options(Strict):
         return self.model_dump(exclude={"operator"}, exclude_none=True)
 
 
-def phases(cell: Cell) -> tuple[Phase, ...]:
-    """A stand-alone network shares nothing."""
-    return ()
+class Standalone(System[Options, ResNetSpace]):
+    """One operator in every block."""
 
-
-def run_cell(cell: Cell, workplace: Workplace) -> dict[str, Any]:
-    """Scale, train from scratch, test."""
-    from trionet_bench.systems.retraining import Bench, drop_checkpoints, retrain_and_describe
-
-    bench = Bench.open(cell, workplace)
-    fields = retrain_and_describe(bench, resnet_space(cell).decode(_scaled(cell)))
-    drop_checkpoints(workplace.folder)
-    return fields
-
-
-def check(cell: Cell) -> None:
-    """UsageError where the budget or an option does not fit the space."""
-    _scaled(cell)
-
-
-def _scaled(cell: Cell) -> Genes:
-    assert isinstance(cell.options, Options)
-    options = cell.options
-    return scale_to_budget(resnet_space(cell), options.operator, options.asked, cost_in(cell), cell.budget)
-
-
-def cost_in(cell: Cell, space: Space | None = None) -> Callable[[Genes], int]:
-    """MACs of a child of the cell's space, or of another one, on the cell's images."""
-    from trionet_bench.networks.skeletons import architecture_macs  # torch loads with the first cell, not with the plan
-
-    own, index = space or cell.space, cell.data.index
-    classes, channels = len(index.classes), index.channels
-    return lambda genes: architecture_macs(own.decode(genes), classes, channels, cell.resolution)
-
-
-def resnet_space(cell: Cell) -> ResNetSpace:
-    """The cell's space; UsageError where it is of another kind."""
-    if not isinstance(cell.space, ResNetSpace):
-        raise UsageError(f'model "{cell.model}": system {cell.system} needs a resnet space, not {cell.space.name}.')
-    return cell.space
+    name = "standalone"
+    options_type = Options
+    space_type = ResNetSpace
+    implementation = "trionet_bench.systems.standalone.running:StandaloneRunner"

@@ -1,0 +1,28 @@
+"""What a suite declares, left beside its results for the report."""
+
+import json
+
+from trionet_bench.execution.plan import Plan, cell_names
+from trionet_bench.files import write_atomically
+from trionet_bench.jsontypes import JsonObject
+from trionet_bench.records.layout import DECLARED, SUITE
+from trionet_bench.records.store import read_json, write_json
+
+
+def declare(plan: Plan) -> None:
+    """Leave the suite's text, and its title, comparisons and expected cells. A declaration that stands there already is
+    not touched, so that a report can tell whether it is out of date.
+    """
+    suite = plan.suite
+    keys = {cell.name: {"key": cell.key} for cell in plan.cells if cell.key is not None}
+    value: JsonObject = {
+        "schema": 1,
+        "name": suite.name,
+        "title": suite.title,
+        "fidelity": suite.fidelity,
+        "comparisons": [comparison.model_dump(mode="json") for comparison in suite.comparisons],
+        "expected": [{**name._asdict(), **keys.get(name, {})} for name in cell_names(suite)],
+    }
+    write_atomically(plan.folder / SUITE, suite.document.text)
+    if read_json(plan.folder / DECLARED) != json.loads(json.dumps(value)):
+        write_json(plan.folder / DECLARED, value)

@@ -1,0 +1,157 @@
+"""One run from beginning to end: what is open, what that costs, who carries it out, and how it went."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from trionet_bench.errors import DataError
+from trionet_bench.execution.declaration import declare
+from trionet_bench.execution.durations import Durations
+from trionet_bench.execution.executors.base import Executor
+from trionet_bench.execution.executors.local import LocalExecutor, plan_resources, worker_context
+from trionet_bench.execution.jobs import CellJob, Job
+from trionet_bench.execution.plan import Plan, check_cells, make_plan, parse_only
+from trionet_bench.execution.scheduler import Watcher, open_cells, open_phases, run_plan
+from trionet_bench.execution.worker import RunRequest
+from trionet_bench.records.record import Code
+from trionet_bench.suite.specification import Suite
+from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.training.platform import Resources
+
+if TYPE_CHECKING:
+    from trionet_bench.execution.estimate import Estimate
+
+DONE, SOME_FAILED, DATA_MISSING = 0, 3, 4  # exit codes
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where jobs are carried out.
+
+    Args:
+        jobs: cells at a time; None: one for each GPU, else one for each core.
+        device: a torch device name, or ``auto``.
+        devices: at most so many GPUs; None: all.
+        executor: processes on this machine, or a Ray cluster.
+    """
+
+    jobs: int | None = None
+    device: str = "auto"
+    devices: int | None = None
+    executor: Literal["local", "ray"] = "local"
+
+    def resources(self) -> list[Resources]:
+        """Of each worker on this machine."""
+        return plan_resources(self.jobs, self.device, self.devices)
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a run would do, and what that costs.
+
+    Args:
+        jobs: in the order of the plan.
+        estimate: None where there is nothing to do.
+        workers: how many jobs would run at a time.
+        seconds: of one worker, from the durations of earlier cells; None where there are none.
+    """
+
+    jobs: tuple[Job, ...]
+    estimate: "Estimate | None"
+    workers: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A suite, or a selection of its cells, that is run once.
+
+    Args:
+        plan: how the cells stand.
+        retry_failed: cells that failed before are carried out too.
+        force: every cell of the plan is carried out, from the start; phases that are done stay.
+    """
+
+    plan: Plan
+    retry_failed: bool = False
+    force: bool = False
+
+    @classmethod
+    def open(
+        cls,
+        suite: Suite,
+        results: Path,
+        data_root: Path | None,
+        only: str | None = None,
+        retry_failed: bool = False,
+        force: bool = False,
+    ) -> "Session":
+        """Plan the cells of a suite that ``only`` means. UsageError for a wrong ``only``."""
+        select = parse_only(only, suite) if only else None
+        return cls(make_plan(suite, results, data_root, select), retry_failed, force)
+
+    @property
+    def cells(self) -> list[CellJob]:
+        """What would be carried out."""
+        return open_cells(self.plan, self.retry_failed, self.force)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The cells to be carried out, and before them the phases that they need."""
+        return [*open_phases(self.plan, self.cells), *self.cells]
+
+    def missing_data(self) -> Mapping[str, tuple[DataError, int]]:
+        """For each data set that could not be opened why, and how many of its cells cannot be run."""
+        waiting = [cell.name.dataset for cell in self.plan.cells if cell.state != "complete"]
+        return {name: (error, waiting.count(name)) for name, error in self.plan.absent.items()}
+
+    def dry_run(self, workers: Workers) -> DryRun:
+        """What ``run`` would do. Nothing is written."""
+        from trionet_bench.execution.estimate import estimate  # torch loads here, not to find a suite finished
+
+        jobs, resources = self.jobs, workers.resources()
+        needed = bool(jobs or self.plan.absent)
+        return DryRun(
+            jobs=tuple(jobs),
+            estimate=estimate(self.plan, self.cells, resources[0]) if needed else None,
+            workers=len(resources),
+            seconds=Durations(self.plan).left(jobs, slots=1) if jobs else 0.0,
+        )
+
+    def run(self, workers: Workers, watcher: Watcher, code: Code, command: str, cache: Path | None) -> "Session":
+        """Carry out what is open; the session as it stands then.
+
+        Args:
+            watcher: hears what happens.
+            code, command: for the records.
+            cache: folder for decoded images.
+
+        UsageError where a cell cannot be carried out, StoreError where results cannot be written, KeyboardInterrupt on
+        SIGINT and SIGTERM.
+        """
+        check_cells(self.cells)
+        suite = self.plan.suite
+        request = RunRequest(self.plan.results, suite.fidelity, code, command, self.retry_failed, self.force, cache)
+        executor = self._executor(request, workers)
+        return replace(self, plan=run_plan(self.plan, executor, request, watcher))
+
+    def redeclare(self) -> None:
+        """Leave what the suite declares beside the results that are there, where nothing is to be run."""
+        if self.plan.folder.is_dir():
+            declare(self.plan)
+
+    @property
+    def exit_code(self) -> int:
+        """How it went, for a shell."""
+        if self.plan.absent:
+            return DATA_MISSING
+        return SOME_FAILED if self.plan.counts()["failed"] else DONE
+
+    def _executor(self, request: RunRequest, workers: Workers) -> Executor:
+        if workers.executor == "ray":
+            from trionet_bench.execution.executors.ray import RayExecutor  # only where Ray is installed and wanted
+
+            return RayExecutor(request, workers.jobs, workers.device, workers.devices)
+        systems = [SYSTEMS.get(name) for name in dict.fromkeys(job.cell.system for job in self.jobs)]
+        return LocalExecutor(request, workers.resources(), worker_context(systems))

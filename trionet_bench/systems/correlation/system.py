@@ -1,0 +1,65 @@
+"""Does a supernet rank architectures as training them does?
+
+Architectures spread over the MACs and operators of the space (``search.spreading``) are each trained alone with the
+recipe, and scored with the weights of a supernet; ``analysis.ranking`` correlates the two. All metrics are measured on
+the validation images, which neither guided a search nor trained anything, and the test images are not touched (our
+choice; the paper reports no correlation). Inherited ones are taken after recalibration, as a search takes them, and
+without: then all share running statistics averaged over sampled children.
+
+Each training is a shared phase of its own: arms that differ in their supernet, and a study of more architectures, reuse
+those that are there. The supernet is that of a ``trionet`` model with the same options.
+"""
+
+from typing import TypeAlias
+
+from pydantic import Field
+
+from trionet_bench.spaces.resnet import ResNetSpace
+from trionet_bench.systems.base import System
+from trionet_bench.systems.cell import Cell, Phase, space_fields
+from trionet_bench.systems.trionet.system import SupernetOptions, supernet_phase
+
+ALONE = "alone-"
+_NOT_FOR_ONE = ("supernet", "search", "finetune_epochs", "finetune_lr_scale")
+
+
+class Options(SupernetOptions):
+    """What a suite may say of a correlation: its supernet, and how many architectures are ranked."""
+
+    architectures: int = Field(default=30, ge=3, lt=1000)
+
+
+CorrelationCell: TypeAlias = Cell[Options, ResNetSpace]
+
+
+class Correlation(System[Options, ResNetSpace]):
+    """Ranks architectures by a supernet and by training each of them."""
+
+    name = "correlation"
+    options_type = Options
+    space_type = ResNetSpace
+    implementation = "trionet_bench.systems.correlation.running:CorrelationRunner"
+
+    def phases(self, cell: CorrelationCell) -> tuple[Phase, ...]:
+        """The supernet, and the training of each architecture; none waits for another."""
+        spec = {
+            "space": space_fields(cell.space),
+            "budget": cell.budget,
+            "recipe": cell.recipe.key_fields(without=_NOT_FOR_ONE),
+            "data": cell.data.key_fields(),
+            "resolution": cell.resolution,
+            "seed": cell.seed,
+        }
+        count = cell.options.architectures
+        alone = (Phase(phase_name(number), {"number": number, **spec}, needs=()) for number in range(count))
+        return (supernet_phase(cell), *alone)
+
+
+def phase_name(number: int) -> str:
+    """Of the phase that trains this architecture."""
+    return f"{ALONE}{number:03}"
+
+
+def phase_number(phase: Phase) -> int:
+    """Which architecture a phase trains."""
+    return int(phase.name.removeprefix(ALONE))

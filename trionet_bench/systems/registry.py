@@ -1,0 +1,10 @@
+"""The systems by name. Adding one: its folder, and a line here (``docs/adding-system.md``)."""
+
+from trionet_bench.registry import Registry
+from trionet_bench.systems.base import AnySystem
+from trionet_bench.systems.correlation.system import Correlation
+from trionet_bench.systems.glit.system import GLiT
+from trionet_bench.systems.standalone.system import Standalone
+from trionet_bench.systems.trionet.system import TrioNet
+
+SYSTEMS: Registry[AnySystem] = Registry("system", [Correlation(), GLiT(), Standalone(), TrioNet()])
