@@ -214,7 +214,7 @@ def _phase(job: PhaseJob, attempt: _Attempt, context: RunContext) -> PhaseRecord
     return record
 
 
-def _asked(job: CellJob, key: str, request: RunRequest) -> dict[str, Any]:
+def _asked(job: CellJob, key: str, request: RunRequest) -> JsonObject:
     """The fields of a record that are known before a cell is carried out."""
     cell, index = job.cell, job.cell.data.index
     return {

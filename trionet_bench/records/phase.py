@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import CHECKPOINT_SUFFIX, LOG, PHASE, is_record
 from trionet_bench.records.record import Code, Environment
 from trionet_bench.records.store import digest, file_digest, read_stored, write_json
@@ -39,15 +40,15 @@ class PhaseRecord(PhaseHead):
     model_config = ConfigDict(extra="forbid")
 
     name: str
-    spec: dict[str, Any]
-    facts: dict[str, Any]
+    spec: JsonObject
+    facts: JsonObject
     files: dict[str, str]
     timings: dict[str, float]
     peak_memory_bytes: int | None = None
     warnings: list[str]
     environment: Environment
     code: Code
-    determinism: dict[str, Any]
+    determinism: JsonObject
     command: str
     started: str
     finished: str

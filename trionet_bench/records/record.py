@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.task_info import TaskInfo
 from trionet_bench.records.upgrade import upgraded
 from trionet_bench.records.values import Strict, Versioned
@@ -116,7 +117,7 @@ class Ranked(Strict):
     share.
     """
 
-    architecture: dict[str, Any]
+    architecture: JsonObject
     macs: int
     params: int
     operators: str = Field(description="One code per block, in order.")
@@ -184,7 +185,7 @@ class CellResult(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    architecture: dict[str, Any] | None = None
+    architecture: JsonObject | None = None
     macs: int | None = None
     params: int | None = None
     macs_by_operator: dict[str, int] = Field(default_factory=dict)
@@ -233,12 +234,10 @@ class Record(RecordHead, CellResult):
     fidelity: Literal["full", "smoke"] = "full"
 
     task: TaskInfo
-    data: dict[str, Any] = Field(
-        default_factory=dict, description="source, fingerprint, split hash, classes, channels."
-    )
-    recipe: dict[str, Any] = Field(default_factory=dict)
-    options: dict[str, Any] = Field(default_factory=dict, description="The model's options, resolved.")
-    space: dict[str, Any] = Field(default_factory=dict)
+    data: JsonObject = Field(default_factory=dict, description="source, fingerprint, split hash, classes, channels.")
+    recipe: JsonObject = Field(default_factory=dict)
+    options: JsonObject = Field(default_factory=dict, description="The model's options, resolved.")
+    space: JsonObject = Field(default_factory=dict)
     resolution: int | None = None
 
     artifacts: dict[str, str] = Field(default_factory=dict, description="File name beside the record -> SHA-256.")
@@ -246,7 +245,7 @@ class Record(RecordHead, CellResult):
 
     environment: Environment
     code: Code
-    determinism: dict[str, Any] = Field(default_factory=dict)
+    determinism: JsonObject = Field(default_factory=dict)
     command: str
 
     @model_validator(mode="before")

@@ -1,9 +1,10 @@
 """What a record says of the task that its network was trained for: the metrics, the primary one first."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.values import Strict
 
 PARTS = ("train", "search_val", "val", "test")  # what a metric may be measured on
@@ -26,7 +27,7 @@ class TaskInfo(Strict):
     """A task by name, with its options and its metrics."""
 
     name: str
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: JsonObject = Field(default_factory=dict)
     metrics: tuple[Metric, ...] = Field(min_length=1, description="The primary one, which decides, first.")
 
     @field_validator("metrics")

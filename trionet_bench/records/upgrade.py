@@ -6,6 +6,8 @@ metric.
 
 from typing import Any
 
+from trionet_bench.jsontypes import JsonObject
+
 _CLASSIFICATION = {
     "name": "classification",
     "options": {},
@@ -22,7 +24,7 @@ _RANKED = {
 }
 
 
-def upgraded(record: dict[str, Any]) -> dict[str, Any]:
+def upgraded(record: JsonObject) -> JsonObject:
     """A record of any schema in the present one; what is not of schema 1 is given back as it is."""
     if record.get("schema") != 1:
         return record

@@ -48,7 +48,7 @@ class SandwichStep:
                 loss = self.task.distillation_loss(outputs, teacher, self.recipe.supernet.temperature)
             else:
                 loss = self.task.loss(outputs, targets)
-            (loss / len(children)).backward()  # type: ignore[no-untyped-call]
+            (loss / len(children)).backward()
             if child.role == "biggest" and self.recipe.supernet.distillation:
                 teacher = outputs.detach()
             losses[child.role] = loss.detach()

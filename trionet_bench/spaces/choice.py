@@ -9,12 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trionet_bench.errors import UsageError
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces.operators import OPERATORS
 
 Genes = tuple[int, ...]
@@ -25,7 +26,7 @@ Cost = Callable[[Genes], int]  # MACs of the network that genes stand for
 class Architecture(Protocol):
     """A network as a frozen, hashable value."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain JSON types; the space's ``from_dict`` reads it back."""
         ...
 
@@ -92,7 +93,7 @@ class Space(ABC):
         """The architecture that ``Architecture.to_dict`` wrote; UsageError where it is not in this space."""
 
     @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """All dimensions of the space in plain JSON types; they enter the keys of results."""
 
     @abstractmethod

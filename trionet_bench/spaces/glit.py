@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from itertools import product
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces.choice import Architecture, Choice, Genes, Space
 from trionet_bench.spaces.glit_architecture import GLiTArchitecture, GLiTBlock
 from trionet_bench.spaces.operators import GLOBAL, LOCALITY, OperatorSpec
@@ -93,7 +94,7 @@ class GLiTSpace(Space):
         return (GLOBAL.name, LOCALITY.name)
 
     @property
-    def usual(self) -> dict[str, Any]:
+    def usual(self) -> JsonObject:
         """The values of details that are not searched: the middle kernel and mlp, the smallest expansion, ratio 1.
 
         Of the lists of the paper these are the values of the released code.
@@ -254,7 +255,7 @@ class GLiTSpace(Space):
                 index, genes[at] = divmod(index, len(self.choices[at].values))
         return self.decode(tuple(genes))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The dimensions, with lists for tuples."""
         return {"kind": self.kind, **{name: as_lists(value) for name, value in asdict(self).items()}}
 

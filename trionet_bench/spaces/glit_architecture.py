@@ -1,8 +1,8 @@
 """GLiT architectures as values: transformer blocks whose channels are divided between attention and convolution."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces.plain import read_entries, read_fields
 
 
@@ -34,7 +34,7 @@ class GLiTArchitecture:
     groups: int
     blocks: tuple[GLiTBlock, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain JSON types, details that do not apply left out."""
         value = asdict(self)
         value["blocks"] = [{k: v for k, v in block.items() if v is not None} for block in value["blocks"]]

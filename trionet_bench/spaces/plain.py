@@ -5,9 +5,10 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.jsontypes import JsonObject
 
 
-def read_mapping(value: object, place: str, allowed: list[str], required: Collection[str]) -> dict[str, Any]:
+def read_mapping(value: object, place: str, allowed: list[str], required: Collection[str]) -> JsonObject:
     """A copy of a mapping.
 
     UsageError naming ``place`` where ``value`` is no mapping, has a key that is not allowed, or lacks a required one.
@@ -23,7 +24,7 @@ def read_mapping(value: object, place: str, allowed: list[str], required: Collec
     return dict(value)
 
 
-def read_fields(kind: type, value: object, place: str) -> dict[str, Any]:
+def read_fields(kind: type, value: object, place: str) -> JsonObject:
     """The fields of a dataclass from a mapping; UsageError naming ``place`` for keys that are unknown or missing."""
     allowed = [field.name for field in fields(kind)]
     return read_mapping(value, place, allowed, [field.name for field in fields(kind) if field.default is MISSING])

@@ -14,6 +14,7 @@ from itertools import pairwise, product
 from typing import Any, ClassVar
 
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces import plain
 from trionet_bench.spaces.choice import Architecture, Choice, Genes, Space, Value
 from trionet_bench.spaces.operators import OPERATORS, OperatorSpec, Option, operators_for, options_of
@@ -261,7 +262,7 @@ class ResNetSpace(Space):
         """Read an architecture back, in the canonical form of this space; UsageError where it is not in the space."""
         return self.decode(self.encode(ResNetArchitecture.from_dict(value)))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """All dimensions, with lists for tuples."""
         stages = [{"depths": s.depths, "widths": s.widths, "stride": s.stride} for s in self.stages]
         fixed = {"name": self.name, "resolution": self.resolution, "stem": self.stem, "stem_widths": self.stem_widths}

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces import plain
 from trionet_bench.spaces.operators import operators_for, options_of
 
@@ -33,7 +33,7 @@ class Block:
     def __hash__(self) -> int:
         return self._hash  # computed once: a search looks up millions
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """One flat mapping of plain JSON types."""
         return {"operator": self.operator, "expansion": self.expansion, **self.options}
 
@@ -70,7 +70,7 @@ class ResNetArchitecture:
     local_terms: str
     stages: tuple[Stage, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Plain JSON types, options that do not apply left out."""
         stages = [
             {"width": stage.width, "stride": stage.stride, "blocks": [block.to_dict() for block in stage.blocks]}

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,6 +17,7 @@ from trionet_bench.data.index import Index
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.data.sources.uri import as_uri, relative_uri
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import format_budget
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.operators import operators_for
@@ -33,7 +33,7 @@ QUICK_TRANSFORMER_LR = 0.004  # of AdamW for transformers; the quick recipe has 
 QUICK_IMAGES = 6_000  # train images used of a large set: about 4 epochs in QUICK_STEPS
 QUICK_RESOLUTION = 32  # 48 or 64 pixels take longer and are learnt no better in QUICK_STEPS
 QUICK_STEMS = {16: "conv3", 32: "conv3-pool", 48: "conv7-pool"}  # the first stage then sees 12x12 or 16x16 positions
-_SEARCHED: dict[str, dict[str, Any]] = {
+_SEARCHED: dict[str, JsonObject] = {
     "trionet": {"system": "trionet"},
     "random": {"system": "trionet", "search": "random"},
     "glit": {"system": "glit", "retrain": 2},
@@ -63,7 +63,7 @@ class Proposal:
     """The content of a suite file, with one line of reason for each choice in it."""
 
     name: str
-    content: dict[str, Any]
+    content: JsonObject
     reasons: tuple[str, ...]
 
     @property
@@ -73,9 +73,9 @@ class Proposal:
         return head + yaml.safe_dump(self.content, sort_keys=False, default_flow_style=None, width=120)
 
 
-def _models() -> dict[str, dict[str, Any]]:
+def _models() -> dict[str, JsonObject]:
     """The entries of all models that may be requested: every operator alone, and the searched mixes."""
-    alone: dict[str, dict[str, Any]] = {}
+    alone: dict[str, JsonObject] = {}
     for spec in operators_for(RESNET_NANO.kind):
         alone[spec.name] = {"system": "standalone", "operator": spec.name}
         if spec.name not in TRIO:
@@ -108,7 +108,7 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
     name = "compare-" + (re.sub(r"[^A-Za-z0-9]+", "-", index.name).strip("-").lower() or "data")
     dataset = re.sub(r"[^A-Za-z0-9_]+", "_", index.name).strip("_").lower() or "data"
     baseline = wishes.models[0]
-    content: dict[str, Any] = {
+    content: JsonObject = {
         "schema": 1,
         "name": name,
         "title": f"Which operator belongs where? {index.name}, networks under {format_budget(budget)} MACs",
@@ -151,7 +151,7 @@ def _resolution(index: Index, wishes: Wishes, reasons: list[str]) -> int:
     return fitting
 
 
-def _space(resolution: int, wishes: Wishes, reasons: list[str]) -> str | dict[str, Any]:
+def _space(resolution: int, wishes: Wishes, reasons: list[str]) -> str | JsonObject:
     """The ``space`` of the suite file."""
     if wishes.quick and resolution in QUICK_STEMS:
         stem = QUICK_STEMS[resolution]
@@ -191,7 +191,7 @@ def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons
     return budget
 
 
-def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict[str, Any]:
+def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | JsonObject:
     name = wishes.recipe or ("quick" if wishes.quick else "small")
     if wishes.epochs is None and not wishes.quick_recipe:
         reasons.append(f"recipe {name}, with its own number of epochs")
@@ -222,7 +222,7 @@ def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | dict
     return content | {"batch": QUICK_BATCH, "supernet": supernet}
 
 
-def _entry(model: str, recipe: str | dict[str, Any], wishes: Wishes, reasons: list[str]) -> dict[str, Any]:
+def _entry(model: str, recipe: str | JsonObject, wishes: Wishes, reasons: list[str]) -> JsonObject:
     """The entry of a model in the suite file."""
     entry = _models()[model]
     if entry["system"] != "glit" or not isinstance(recipe, dict) or not wishes.quick_recipe:

@@ -1,16 +1,16 @@
 """The JSON Schema of suite files, for editors and for people who generate suites."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel
 
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces.presets import SPACES
 from trionet_bench.suite.specification import SuiteFile
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.recipe import Recipe, list_recipes
 
-Schema = dict[str, Any]  # a JSON Schema, or a part of one
+Schema = JsonObject  # a JSON Schema, or a part of one
 
 # What a suite says for all models, and a model for itself.
 _SHARED_KEYS = {"recipe": {"$ref": "#/$defs/recipe"}, "space": {"$ref": "#/$defs/space"}}

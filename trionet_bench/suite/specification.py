@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import PHASES, parse_budget
 from trionet_bench.records.values import Strict
 from trionet_bench.spaces.choice import Space
@@ -54,7 +55,7 @@ class DatasetEntry(Strict):
     train_images: int | None = Field(default=None, gt=1, description="Use only so many of train, by class, by seed.")
     resolution: int | None = Field(default=None, gt=0, description="Side in pixels; else the recipe's or the space's.")
     skip_broken: bool = Field(default=False, description="Leave out images that cannot be decoded.")
-    task: str | dict[str, Any] = Field(
+    task: str | JsonObject = Field(
         default=DEFAULT.name, description="What networks are trained for: a named task, or {name: NAME, ...options}."
     )
 
@@ -81,15 +82,15 @@ class SuiteFile(Strict):
         "the other, where null removes one; any other key replaces the other's.",
     )
     datasets: dict[Name, DatasetEntry] = Field(min_length=1)
-    space: str | dict[str, Any] = Field(
+    space: str | JsonObject = Field(
         description="A named space, or {base: NAME, dimension: [...]}. A model whose system needs another kind of "
         "space takes the named one of that kind for the size of the images, or names its own."
     )
-    recipe: str | dict[str, Any] = Field(description="A named recipe, {base: NAME, ...changes}, or written out.")
+    recipe: str | JsonObject = Field(description="A named recipe, {base: NAME, ...changes}, or written out.")
     budgets: Annotated[tuple[Budget, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
         description="MACs, as 4M, 1.8G or a number; each model is built or searched to fit under each."
     )
-    models: dict[Name, dict[str, Any]] = Field(min_length=1)
+    models: dict[Name, JsonObject] = Field(min_length=1)
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
     comparisons: tuple[Comparison, ...] = ()
 

@@ -18,6 +18,7 @@ except ImportError:  # a PyYAML without libyaml, ten times as slow
     from yaml import SafeLoader  # type: ignore[assignment]
 
 from trionet_bench.errors import UsageError
+from trionet_bench.jsontypes import JsonObject
 
 Place = tuple[str | int, ...]
 
@@ -55,7 +56,7 @@ class Document:
         lines: file and line of each key and list item, by its path from the top.
     """
 
-    value: dict[str, Any]
+    value: JsonObject
     path: Path
     text: str
     lines: Mapping[Place, tuple[Path, int]] = field(repr=False)
@@ -142,8 +143,8 @@ class _Walk:
         except ValueError as error:
             raise self._error(node, str(error)) from error
 
-    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
-        value: dict[str, Any] = {}
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> JsonObject:
+        value: JsonObject = {}
         for key_node, item in node.value:
             key = self.plain(key_node, place)
             if not isinstance(key, str):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -99,7 +99,7 @@ def _write_onnx(program: torch.export.ExportedProgram, path: Path, card: str) ->
 
 def _write_torch(program: torch.export.ExportedProgram, path: Path, card: str) -> Callable[[Tensor], Tensor]:
     torch.export.save(program, path, extra_files={ARCHITECTURE: card})
-    run: Any = torch.export.load(path).module()
+    run: Callable[[Tensor], Tensor] = torch.export.load(path).module()
     return run
 
 

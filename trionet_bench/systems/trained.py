@@ -1,7 +1,7 @@
 """The network that a cell trained, ready for use: with its weights, its images and its classes."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 
 from trionet_bench.data.pipeline.evaluation_view import evaluation_transforms
 from trionet_bench.errors import UsageError
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.named import read_card
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.records.layout import ARCHITECTURE, WEIGHTS
@@ -33,7 +34,7 @@ class TrainedNetwork(nn.Module):
         card: all of ``architecture.json``.
     """
 
-    def __init__(self, network: nn.Module, card: dict[str, Any]) -> None:
+    def __init__(self, network: nn.Module, card: JsonObject) -> None:
         super().__init__()
         self.network = network
         self.card = card

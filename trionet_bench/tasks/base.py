@@ -6,12 +6,13 @@ record's ``task`` come from one definition. Nothing here loads torch; what runs 
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.pipeline.splits import Splits, make_splits
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.task_info import Metric, TaskInfo
 from trionet_bench.records.values import Strict
 
@@ -37,11 +38,11 @@ class Task(Strict):
         return TaskInfo(name=self.name, options=self.options, metrics=self.metrics)
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> JsonObject:
         """All options as plain values."""
         return self.model_dump(mode="json")
 
-    def key_fields(self) -> dict[str, Any]:
+    def key_fields(self) -> JsonObject:
         """What of the task enters a key."""
         return {"name": self.name, **self.options}
 

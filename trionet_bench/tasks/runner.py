@@ -135,7 +135,7 @@ class TrainingStep(Generic[T]):
             outputs: Tensor = self.network(inputs)
         outputs = outputs.float()
         loss = runner.loss(outputs, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return {"loss": loss.detach(), **runner.training_metrics(outputs.detach(), targets)}
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trionet_bench.errors import StoreError
 from trionet_bench.files import write_atomically
+from trionet_bench.jsontypes import JsonObject
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -21,10 +22,10 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path) -> JsonObject:
     """What ``save_checkpoint`` wrote; StoreError when the file is not readable as that."""
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: JsonObject = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises several unrelated types for a damaged file
         what = _first_line(error)
         raise StoreError(f"{path} is not a readable checkpoint ({what}). Delete it to start over.") from error

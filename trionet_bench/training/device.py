@@ -12,6 +12,7 @@ import torch
 import torch.utils.deterministic as deterministic
 
 from trionet_bench.errors import UsageError
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.record import Environment
 from trionet_bench.training.recipe import Precision
 
@@ -54,7 +55,7 @@ def peak_memory(device: torch.device) -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kibibytes
 
 
-def make_deterministic(device: torch.device) -> dict[str, Any]:
+def make_deterministic(device: torch.device) -> JsonObject:
     """Asks torch for repeatable results and returns the settings in force, for the record.
 
     Operations without a deterministic CUDA kernel warn instead of failing.

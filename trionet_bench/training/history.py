@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from trionet_bench.errors import StoreError
 from trionet_bench.files import write_atomically
+from trionet_bench.jsontypes import JsonObject
 
-HistoryRow: TypeAlias = dict[str, Any]  # a JSON object: phase, epoch, step, lr, train_..., seconds, images_per_s
+HistoryRow: TypeAlias = JsonObject  # a JSON object: phase, epoch, step, lr, train_..., seconds, images_per_s
 
 
 def append_row(path: Path, row: HistoryRow) -> None:

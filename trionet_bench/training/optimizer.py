@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import nn
 
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.training.recipe import Recipe
 
 
@@ -47,7 +47,7 @@ def build_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=recipe.peak_lr, momentum=options.momentum, nesterov=options.nesterov)
 
 
-def parameter_groups(module: nn.Module, weight_decay: float, decay_all: bool) -> list[dict[str, Any]]:
+def parameter_groups(module: nn.Module, weight_decay: float, decay_all: bool) -> list[JsonObject]:
     """One group with weight decay and, unless ``decay_all``, one without; empty groups are left out."""
     spared = set(_spared_names(module))
     decayed: list[nn.Parameter] = []

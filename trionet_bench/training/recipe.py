@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.store import canonical
 from trionet_bench.records.values import Strict
 
@@ -168,7 +169,7 @@ class Recipe(Strict):
         scale = self.batch / self.optimizer.lr_per if self.optimizer.lr_per else 1.0
         return self.optimizer.lr * scale
 
-    def key_fields(self, without: Collection[str] = ()) -> dict[str, Any]:
+    def key_fields(self, without: Collection[str] = ()) -> JsonObject:
         """All that changes a result, for a key. ``without`` drops parts a phase does not use, e.g. ("search",)."""
         fields = self.model_dump(mode="json", exclude=_NOT_IN_KEY)
         return {name: value for name, value in fields.items() if name not in without}
@@ -321,7 +322,7 @@ def resolve_recipe(value: "str | Mapping[str, Any] | Recipe") -> Recipe:
             raise RecipeError(f'unknown recipe "{value}"; {nearest(value, list_recipes())}')
         return RECIPES[value]
     changes = {key: item for key, item in value.items() if key != "base"}
-    start: dict[str, Any] = {}
+    start: JsonObject = {}
     if "base" in value:
         base = resolve_recipe(value["base"])
         start = base.model_dump()
@@ -337,7 +338,7 @@ def _variant(name: str) -> str:
     return name if name.endswith("-variant") else f"{name}-variant"
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> JsonObject:
     """``base`` with ``changes`` laid over it; mappings are merged key by key, anything else is replaced."""
     merged = dict(base)
     for key, change in changes.items():

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from trionet_bench.errors import TrainingError
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.store import digest
 from trionet_bench.training import distributed
 from trionet_bench.training.checkpoint import load_checkpoint, save_checkpoint
@@ -40,10 +41,10 @@ class State:
             "module": digest(shapes),
         }
         self.optimizer = build_optimizer(module, recipe)
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[JsonObject] = []
         self.average: AveragedModel | None = None
         if recipe.ema is not None:
-            self.average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
 
     def update(self, lr: float) -> None:
         """One optimizer step from the gradients that stand."""

@@ -12,6 +12,7 @@ from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.execution.executors.base import Ended, Event
 from trionet_bench.execution.jobs import Job
 from trionet_bench.execution.worker import Outcome, RunRequest, carry_out
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.plugins import ENVIRONMENT_VARIABLE, plugin_modules
 from trionet_bench.training.platform import Resources
 
@@ -85,7 +86,7 @@ def _connected() -> Any:
     return ray
 
 
-def cluster_resources(nodes: list[dict[str, Any]], device: str) -> tuple[Resources, int]:
+def cluster_resources(nodes: list[JsonObject], device: str) -> tuple[Resources, int]:
     """What each job gets, and how many such places the cluster has. A GPU brings its share of its machine's cores."""
     machines = [node["Resources"] for node in nodes if node["Alive"]]
     gpus = sum(int(machine.get("GPU", 0)) for machine in machines)
