@@ -106,7 +106,7 @@ def test_a_torn_record_is_named(suite_file: Write, tmp_path: Path):
     folder = cell_folder(tmp_path, "fakes", "digits", "a", 4_000_000, 1)
     folder.mkdir(parents=True)
     (folder / "record.json").write_text('{"schema": 1, "key": ')
-    with pytest.raises(StoreError, match=r"a/4M-s1/record\.json is not a whole record"):
+    with pytest.raises(StoreError, match=r"a/4M-s1/record\.json is not a readable record"):
         make_plan(suite, tmp_path)
 
 
