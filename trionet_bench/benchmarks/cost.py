@@ -5,12 +5,21 @@ Every sample is of architectures that were not seen before, drawn as a search dr
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
-from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_least, compared, document, line_of
+from trionet_bench.benchmarks.measure import (
+    Document,
+    OnCase,
+    Row,
+    Setting,
+    Target,
+    at_least,
+    compared,
+    document,
+    line_of,
+)
 from trionet_bench.networks.cost import counted_macs
 from trionet_bench.networks.skeletons import architecture_macs, build_network
 from trionet_bench.spaces.choice import Space
@@ -25,7 +34,7 @@ CLASSES, CHANNELS = 10, 3
 
 def measure(setting: Setting, on_case: OnCase) -> Document:
     """A case for each shipped space; ArithmeticError where the two counts differ."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with threads(setting.threads) as used:
         for space in SPACES.values():
             rows.append(_measure(space, setting.count(7)))
@@ -33,12 +42,12 @@ def measure(setting: Setting, on_case: OnCase) -> Document:
     return document("cost", torch.device("cpu"), used, rows, targets(rows))
 
 
-def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
+def targets(rows: Sequence[Row]) -> list[Target]:
     """The bound over all spaces."""
     return at_least("architectures a second, closed form, worst space", LIMIT, [row["per_second"] for row in rows])
 
 
-def _measure(space: Space, samples: int) -> dict[str, Any]:
+def _measure(space: Space, samples: int) -> Row:
     generator = np.random.default_rng(0)
 
     def cost(genes: tuple[int, ...]) -> int:

@@ -7,13 +7,22 @@ space's middle one of convolutions only, the fastest one, so that the share is t
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch.nn.functional as F
 
 from trionet_bench.benchmarks import data_identity
-from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_most, compared, document, line_of
-from trionet_bench.benchmarks.study import opened
+from trionet_bench.benchmarks.measure import (
+    Document,
+    OnCase,
+    Row,
+    Setting,
+    Target,
+    at_most,
+    compared,
+    document,
+    line_of,
+)
+from trionet_bench.benchmarks.study import Keys, opened
 from trionet_bench.networks.layers import initialise
 from trionet_bench.systems.training_context import AnyTrainingContext
 from trionet_bench.timing import finish, threads
@@ -43,10 +52,10 @@ def measure(
     device = resolve_device(setting.device)
     chosen = (custom,) if custom else SHIPPED[: 2 if setting.quick else None]
     to_identify = () if custom else data_identity.QUICK if setting.quick else data_identity.SHIPPED
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with threads(setting.threads) as used:
         for source, space, recipe in chosen:
-            changes: dict[str, Any] = {
+            changes: Keys = {
                 "name": "data",
                 "datasets": {"data": {"source": source}},
                 "space": space,
@@ -62,7 +71,7 @@ def measure(
     return document("data", device, used, rows, targets(rows))
 
 
-def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
+def targets(rows: Sequence[Row]) -> list[Target]:
     """A bound over the cases of loading, and one over those of identity."""
     return [
         *at_most("input pipeline over a training step", LIMIT, [row["ratio"] for row in rows if "space" in row]),
@@ -74,7 +83,7 @@ def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
     ]
 
 
-def _measure(study: AnyTrainingContext, samples: int) -> dict[str, Any]:
+def _measure(study: AnyTrainingContext, samples: int) -> Row:
     space, recipe, device = study.cell.space, study.cell.recipe, study.device
     genes = space.middle(space.operators_set_to("conv"))
     network = initialise(study.build(space.decode(genes)), 0).to(device).train()

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from trionet_bench.benchmarks.measure import compared
+from trionet_bench.benchmarks.measure import Row, compared
 from trionet_bench.caching import cache_folder
 from trionet_bench.data.digest_cache import DigestCache
 from trionet_bench.data.file_digests import BLOCK, GROUP_FILES, THREADS, digest_files, stamps_of
@@ -36,7 +36,7 @@ SHIPPED = (FileSet("photographs", 2000, 100_000), FileSet("thumbnails", 10_000, 
 QUICK = (FileSet("photographs", 200, 100_000),)
 
 
-def measure_identity(files: FileSet, samples: int) -> dict[str, Any]:
+def measure_identity(files: FileSet, samples: int) -> Row:
     """A case: the first look at a set of files beside reading them once, and a second look."""
     folder = cache_folder()
     with tempfile.TemporaryDirectory(dir=folder) as scratch:

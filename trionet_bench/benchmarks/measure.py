@@ -5,7 +5,7 @@ A benchmark is a function ``measure(setting, on_case)`` that returns one JSON do
 """
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from trionet_bench.training.device import environment
 
 OnCase = Callable[[int, int, str], None]  # cases done, all cases, the last one in one line
+Row = dict[str, Any]  # a case, or a target, of a JSON document
 Document = dict[str, Any]
 
 
@@ -48,7 +49,7 @@ class Target:
     measured: float
     met: bool
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Row:
         """The target in a JSON document, where the measured value is ``found``."""
         return {
             "name": self.name,
@@ -71,9 +72,7 @@ def at_most(name: str, limit: float, values: Iterable[float]) -> list[Target]:
     return [] if worst is None else [Target(name, limit, False, worst, worst <= limit)]
 
 
-def compared(
-    facts: Mapping[str, Any], ours: Sequence[float], reference: str, theirs: Sequence[float], paired: bool = False
-) -> dict[str, Any]:
+def compared(facts: Row, ours: Sequence[float], reference: str, theirs: Sequence[float], paired: bool = False) -> Row:
     """A case: ``facts``, milliseconds of ours and of the reference, and ``ratio``, ours over the reference's.
 
     The ratio is that of the medians. Where samples are ``paired``, because each pair measures other work, it is the
@@ -92,9 +91,7 @@ def compared(
     }
 
 
-def document(
-    bench: str, device: torch.device, threads: int, cases: list[dict[str, Any]], targets: list[Target]
-) -> Document:
+def document(bench: str, device: torch.device, threads: int, cases: list[Row], targets: list[Target]) -> Document:
     """The JSON document that ``bench NAME --json`` prints."""
     return {
         "schema": 1,
@@ -105,13 +102,13 @@ def document(
     }
 
 
-def line_of(row: Mapping[str, Any]) -> str:
+def line_of(row: Row) -> str:
     """A case in one line."""
     ours, theirs = f"{row['median_ms']:.4g} ms", f"{row['reference_ms']:.4g} ms"
     return f"{row['case']}: {ours}, {row['ratio']:.3g} of {row['reference']} ({theirs})"
 
 
-def target_line(target: Mapping[str, Any]) -> str:
+def target_line(target: Row) -> str:
     """A target in one line."""
     bound = "at least" if target["at_least"] else "at most"
     verdict = "met" if target["met"] else "MISSED"

@@ -11,7 +11,6 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from trionet_bench.benchmarks.measure import (
     Document,
     OnCase,
+    Row,
     Setting,
     Target,
     at_least,
@@ -114,7 +114,7 @@ def measure(
     """
     device, number_format = resolve_device(setting.device), getattr(torch, dtype)
     chosen = cases or (TARGETED if setting.quick else CASES)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with threads(setting.threads) as used:
         for done, case in enumerate(chosen, start=1):
             rows.extend(_measure(case, device, number_format, setting.count(5)))
@@ -122,7 +122,7 @@ def measure(
     return document("operators", device, used, rows, targets(rows))
 
 
-def _measure(case: Case, device: torch.device, dtype: torch.dtype, samples: int) -> Iterator[dict[str, Any]]:
+def _measure(case: Case, device: torch.device, dtype: torch.dtype, samples: int) -> Iterator[Row]:
     convolution = Case("conv", case.size, case.channels, case.batch)
     steps = {"ours": _step(case, None, device, dtype), "conv3": _step(convolution, None, device, dtype)}
     steps |= {name: _step(case, name, device, dtype) for name in case.references}
@@ -194,13 +194,13 @@ def case_peak_bytes(case: Case, reference: str | None, device: torch.device, dty
     )
 
 
-def targets(rows: list[dict[str, Any]]) -> list[Target]:
+def targets(rows: list[Row]) -> list[Target]:
     """The bounds that the rows can decide."""
 
-    def memory(chosen: list[dict[str, Any]]) -> list[float]:
+    def memory(chosen: list[Row]) -> list[float]:
         return [r["peak_memory_bytes"] / r["reference_peak_memory_bytes"] for r in chosen if r["peak_memory_bytes"]]
 
-    def speed(chosen: list[dict[str, Any]]) -> list[float]:
+    def speed(chosen: list[Row]) -> list[float]:
         return [r["ratio_to_reference"] for r in chosen]
 
     bounds: list[Target] = []

@@ -1,13 +1,12 @@
 """The page of ``bench all``: targets first, then a table for each benchmark, styled as the reports are."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import matplotlib.ticker as ticker
 import pandas as pd
 from matplotlib.figure import Figure
 
-from trionet_bench.benchmarks.measure import Document
+from trionet_bench.benchmarks.measure import Document, Row
 from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
 from trionet_bench.reporting.pages import page_environment
 from trionet_bench.reporting.style import MET_COLOUR, MISSED_COLOUR, MUTED, Style, drawn_in, new_figure, style_named
@@ -54,7 +53,7 @@ def page(results: Document, titles: Mapping[str, str]) -> str:
     )
 
 
-def table(document: Document) -> tuple[str, list[str], list[list[Any]]]:
+def table(document: Document) -> tuple[str, list[str], list[list[object]]]:
     """The facts that all cases have in common, headings and rows: facts that differ, times, other single values."""
     cases = document["cases"]
     keys = dict.fromkeys(key for row in cases for key in row if key not in _LEFT_OUT)
@@ -71,8 +70,8 @@ def _heading(column: str) -> str:
     return _HEADINGS.get(column, column.removesuffix("_bytes").replace("_", " ").capitalize())
 
 
-def _in_unit(column: str, value: Any) -> Any:
-    return value / 1e6 if column.endswith("_bytes") and value is not None else value
+def _in_unit(column: str, value: object) -> object:
+    return value / 1e6 if column.endswith("_bytes") and isinstance(value, int | float) else value
 
 
 def shown(value: object) -> str:
@@ -84,7 +83,7 @@ def shown(value: object) -> str:
     return f"{value:,}" if type(value) is int else str(value)
 
 
-def picture(targets: list[dict[str, Any]]) -> str:
+def picture(targets: list[Row]) -> str:
     """How far each target is met, as inline SVG: the measured value over its limit, so that left of 1 is better."""
     if not targets:
         return ""
@@ -95,7 +94,7 @@ def picture(targets: list[dict[str, Any]]) -> str:
         return inline_svg(saved(Drawing(drawing, pd.DataFrame(), ""), "svg"), "targets")
 
 
-def _margins(targets: list[dict[str, Any]], style: Style) -> Figure:
+def _margins(targets: list[Row], style: Style) -> Figure:
     values = [t["limit"] / t["found"] if t["at_least"] else t["found"] / t["limit"] for t in targets]
     figure = new_figure(style.page, 0.5 + 0.19 * len(targets))
     axes = figure.subplots()

@@ -9,12 +9,21 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 
 from trionet_bench.benchmarks.finished import write_finished
-from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_most, compared, document, line_of
+from trionet_bench.benchmarks.measure import (
+    Document,
+    OnCase,
+    Row,
+    Setting,
+    Target,
+    at_most,
+    compared,
+    document,
+    line_of,
+)
 from trionet_bench.benchmarks.study import write_suite
 from trionet_bench.timing import in_turns
 
@@ -37,7 +46,7 @@ def measure(setting: Setting, on_case: OnCase) -> Document:
             "run, all done": (["run", suite, "--results", results, "--no-report"], "an empty Python program", PYTHON),
             "profile resnet50": (["profile", "resnet50"], "importing torch and torchvision", TORCH),
         }
-        rows: list[dict[str, Any]] = []
+        rows: list[Row] = []
         for name, (arguments, reference, least) in commands.items():
             ours = program([sys.executable, "-m", "trionet_bench", *arguments])
             times = in_turns({"ours": ours, "least": program(least)}, setting.count(5), torch.device("cpu"))
@@ -47,7 +56,7 @@ def measure(setting: Setting, on_case: OnCase) -> Document:
     return document("start", torch.device("cpu"), torch.get_num_threads(), rows, targets(rows))
 
 
-def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
+def targets(rows: Sequence[Row]) -> list[Target]:
     """A bound in seconds for each command."""
     bounds = []
     for row in rows:

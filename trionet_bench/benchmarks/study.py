@@ -13,8 +13,10 @@ from trionet_bench.suite.specification import load_suite
 from trionet_bench.systems.base import RunContext
 from trionet_bench.systems.training_context import AnyTrainingContext, TrainingContext
 
+Keys = dict[str, Any]  # of a suite file
 
-def write_suite(folder: Path, changes: dict[str, Any]) -> Path:
+
+def write_suite(folder: Path, changes: Keys) -> Path:
     """A suite file of these keys in ``folder``."""
     path = folder / f"{changes['name']}.yaml"
     path.write_text(yaml.safe_dump({"schema": 1, **changes}, sort_keys=False))

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 
@@ -18,6 +17,7 @@ from trionet_bench.benchmarks.finished import CODE
 from trionet_bench.benchmarks.measure import (
     Document,
     OnCase,
+    Row,
     Setting,
     Target,
     at_least,
@@ -27,7 +27,7 @@ from trionet_bench.benchmarks.measure import (
     line_of,
 )
 from trionet_bench.benchmarks.processes import run_watched
-from trionet_bench.benchmarks.study import write_suite
+from trionet_bench.benchmarks.study import Keys, write_suite
 from trionet_bench.execution.executors.local import LocalExecutor, available_cores, worker_context
 from trionet_bench.execution.plan import make_plan
 from trionet_bench.execution.scheduler import Watcher, run_plan
@@ -42,14 +42,14 @@ from trionet_bench.training.recipe import QUICK
 
 BUSY, OVERHEAD = 0.9, 0.01
 EPOCHS = 2  # of the fifteen that quickstart trains
-STUDY: dict[str, Any] = {
+STUDY: Keys = {
     "name": "busy",
     "extends": "quickstart",
     "recipe": {"base": "quick", "epochs": EPOCHS, "warmup_epochs": 0, "finetune_epochs": 0},
     "seeds": [0, 1],
 }
 SINGLE = ("conv", "axial")
-TINY: dict[str, Any] = {
+TINY: Keys = {
     "name": "tiny",
     "extends": "quickstart",
     "datasets": {"digits": {"source": "synthetic:texture?n=100"}},
@@ -69,7 +69,7 @@ def measure(setting: Setting, on_case: OnCase) -> Document:
     return document("suite", torch.device("cpu"), available_cores(), rows, targets(rows))
 
 
-def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
+def targets(rows: Sequence[Row]) -> list[Target]:
     """A bound for each case, and one for the use of the cores."""
     busy = [row["busy"] for row in rows if row.get("busy") is not None]
     return [
@@ -79,7 +79,7 @@ def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
     ]
 
 
-def _jobs(samples: int) -> dict[str, Any]:
+def _jobs(samples: int) -> Row:
     cores = available_cores()
     auto: list[float] = []
     single: list[float] = []
@@ -109,7 +109,7 @@ def _command(suite: str, results: Path, jobs: str) -> list[str]:
     return [*command, "--jobs", jobs, "--only", "model=[ca]*", "--device", "cpu"]  # conv, axial
 
 
-def _harness(samples: int, cell_s: float) -> dict[str, Any]:
+def _harness(samples: int, cell_s: float) -> Row:
     """A tiny cell from its start to its record on disk, beside a direct call of its system; and the difference over the
     time of a cell of quickstart.
     """

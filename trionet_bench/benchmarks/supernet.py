@@ -6,14 +6,23 @@ Every sample draws new children, as training and search do, so that what is buil
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_most, compared, document, line_of
-from trionet_bench.benchmarks.study import opened
+from trionet_bench.benchmarks.measure import (
+    Document,
+    OnCase,
+    Row,
+    Setting,
+    Target,
+    at_most,
+    compared,
+    document,
+    line_of,
+)
+from trionet_bench.benchmarks.study import Keys, opened
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.search.calibration import ChildScorer, recalibrate
@@ -28,7 +37,7 @@ from trionet_bench.training.recipe import Recipe
 STEP_LIMIT, SCORE_LIMIT = 1.10, 1.15
 STEP, SCORE = "sandwich step", "candidate evaluation"
 # The shipped quickstart, and a larger space on larger images.
-STUDIES: dict[str, dict[str, Any]] = {
+STUDIES: dict[str, Keys] = {
     "resnet-nano": {"name": "nano", "extends": "quickstart"},
     "resnet-tiny": {
         "name": "tiny",
@@ -45,7 +54,7 @@ def measure(setting: Setting, on_case: OnCase) -> Document:
     """Two cases for each study: a sandwich step, a candidate's evaluation."""
     device = resolve_device(setting.device)
     studies = list(STUDIES)[: 1 if setting.quick else None]
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with threads(setting.threads) as used:
         for space in studies:
             with opened(STUDIES[space], "trionet", str(device)) as study:
@@ -57,7 +66,7 @@ def measure(setting: Setting, on_case: OnCase) -> Document:
     return document("supernet", device, used, rows, targets(rows))
 
 
-def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
+def targets(rows: Sequence[Row]) -> list[Target]:
     """Both bounds, over all studies."""
 
     def ratios(kind: str) -> list[float]:
@@ -69,7 +78,7 @@ def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
     ]
 
 
-def _step(study: AnyTrainingContext, supernet: Supernet, samples: int) -> dict[str, Any]:
+def _step(study: AnyTrainingContext, supernet: Supernet, samples: int) -> Row:
     cell, device = study.cell, study.device
     recipe = cell.recipe.for_supernet()
     sampler = HierarchicalSampler(cell.space, 0, recipe.supernet.random_children)
@@ -108,7 +117,7 @@ def train_standalone(
             teacher = logits.detach()
 
 
-def _score(study: AnyTrainingContext, supernet: Supernet, samples: int) -> dict[str, Any]:
+def _score(study: AnyTrainingContext, supernet: Supernet, samples: int) -> Row:
     settings, space = study.cell.recipe.search, study.cell.space
     calibration = study.calibration_batches()
     held_out = study.eval_batches("search_val", settings.evaluation_batch)

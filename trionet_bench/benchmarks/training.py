@@ -6,14 +6,23 @@ the same weights they give the same logits, which is checked first.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
-from trionet_bench.benchmarks.measure import Document, OnCase, Setting, Target, at_most, compared, document, line_of
+from trionet_bench.benchmarks.measure import (
+    Document,
+    OnCase,
+    Row,
+    Setting,
+    Target,
+    at_most,
+    compared,
+    document,
+    line_of,
+)
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.spaces.presets import SPACES
@@ -52,7 +61,7 @@ def measure(setting: Setting, on_case: OnCase) -> Document:
     fast = device.type == "cuda"
     batch = 128 if fast else 4
     formats = FORMATS if fast else FORMATS[:2]  # a CPU emulates bfloat16 unless it is recent; see the small networks
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     chosen = SMALL[:1] if setting.quick else SMALL
     total = len(formats) + len(chosen)
     with threads(setting.threads) as used:
@@ -67,7 +76,7 @@ def measure(setting: Setting, on_case: OnCase) -> Document:
     return document("training", device, used, rows, targets(rows))
 
 
-def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
+def targets(rows: Sequence[Row]) -> list[Target]:
     """At most the time of torchvision; and the other memory format is not much faster than the chosen one."""
     resnet50_target = at_most(
         "ResNet-50, training step over torchvision's",
@@ -78,7 +87,7 @@ def targets(rows: Sequence[dict[str, Any]]) -> list[Target]:
     return resnet50_target + at_most("chosen memory format over the other", HELPS, small)
 
 
-def _resnet50(form: Format, device: torch.device, batch: int, samples: int) -> dict[str, Any]:
+def _resnet50(form: Format, device: torch.device, batch: int, samples: int) -> Row:
     ours = initialise(build_network(published("resnet50"), CLASSES, 3, 224), 0)
     theirs = twin(ours)
     options = IMAGENET_130.optimizer
@@ -109,7 +118,7 @@ def twin(ours: nn.Module, classes: int = CLASSES) -> nn.Module:
     return theirs
 
 
-def _formats(space_name: str, operator: str, device: torch.device, batch: int, samples: int) -> list[dict[str, Any]]:
+def _formats(space_name: str, operator: str, device: torch.device, batch: int, samples: int) -> list[Row]:
     space = SPACES[space_name]
     architecture = space.decode(space.middle(space.operators_set_to(operator)))
     images = torch.randn(batch, 3, space.resolution, space.resolution, generator=torch.Generator().manual_seed(0))
@@ -125,7 +134,7 @@ def _formats(space_name: str, operator: str, device: torch.device, batch: int, s
     rows = []
     for form in FORMATS:
         if str(form) != chosen:
-            facts: dict[str, Any] = {"case": f"{space_name} {operator}, {form}", "network": f"{space_name} {operator}"}
+            facts: Row = {"case": f"{space_name} {operator}, {form}", "network": f"{space_name} {operator}"}
             facts |= {"batch": batch, "device": str(device), "channels_last": form.channels_last}
             facts |= {"dtype": str(form.dtype).removeprefix("torch.")}
             rows.append(compared(facts, times[str(form)], f"the chosen {chosen}", times[chosen]))

@@ -45,6 +45,8 @@ FREE_OPERATIONS = frozenset(
     for names in (_ELEMENTWISE, _OVER_A_DIMENSION, _COPIES_AND_VIEWS, _CREATION)
     for name in names.split()
 )
+# The fields of ``records.record.Placement`` except its MACs.
+PlacementEntry = Mapping[str, Any]
 _NORMS = (torch.ops.aten.native_batch_norm, torch.ops.aten.native_layer_norm)
 
 
@@ -78,7 +80,7 @@ class Profile:
     macs_by_operator: dict[str, int]
     macs_in_block: dict[tuple[int, int], dict[str, int]]
 
-    def of_placement(self, entries: Sequence[Mapping[str, Any]]) -> list[int]:
+    def of_placement(self, entries: Sequence[PlacementEntry]) -> list[int]:
         """MACs of each entry of a placement: those of its operator, and its ``share`` of what else its block computes.
 
         The MACs of a block's entries add up to the block's.

@@ -9,13 +9,13 @@ name. The last normalisation of a block starts at zero, as in the released axial
 from collections.abc import Iterator
 from functools import cache
 from itertools import chain
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.networks.cost import Cost
+from trionet_bench.networks.cost import Cost, PlacementEntry
 from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, collect_specs, drop_path, strided
 from trionet_bench.networks.operators.base import SpatialOperator, build_operator
 from trionet_bench.networks.sharing import channels
@@ -136,10 +136,10 @@ class ResNet(Skeleton):
                 height, width = strided(height, block.stride), strided(width, block.stride)
         yield Cost("classifier", None, "classifier", self.classifier.macs())
 
-    def placement(self, resolution: int) -> list[dict[str, Any]]:
+    def placement(self, resolution: int) -> list[PlacementEntry]:
         """One entry for each block; its ``resolution`` is the side of the block's output."""
         size = self.stem.output_size(resolution)
-        entries = []
+        entries: list[PlacementEntry] = []
         for s, stage in enumerate(self.architecture.stages):
             for b, block in enumerate(stage.blocks):
                 size = strided(size, stage.stride if b == 0 else 1)

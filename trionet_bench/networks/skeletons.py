@@ -3,12 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from trionet_bench.networks.cost import Cost
+from trionet_bench.networks.cost import Cost, PlacementEntry
 from trionet_bench.registry import resolve
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.glit_architecture import GLiTArchitecture
@@ -37,7 +36,7 @@ class Skeleton(nn.Module, ABC):
         """
 
     @abstractmethod
-    def placement(self, resolution: int) -> list[dict[str, Any]]:
+    def placement(self, resolution: int) -> list[PlacementEntry]:
         """One entry for each operator of each block: the fields of ``records.record.Placement`` except its MACs."""
 
     @staticmethod

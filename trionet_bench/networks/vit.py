@@ -10,13 +10,13 @@ with the mean colour.
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.networks.cost import Cost
+from trionet_bench.networks.cost import Cost, PlacementEntry
 from trionet_bench.networks.layers import (
     VIT_STD,
     LayerNorm,
@@ -65,7 +65,7 @@ class GlobalLocalSplit(nn.Module):
             costs[LOCALITY.name] = self.locality.macs(tokens)
         return costs
 
-    def options(self, operator: str) -> dict[str, Any]:
+    def options(self, operator: str) -> PlacementEntry:
         """The options of one of the operators, as fields of a placement."""
         if operator == GLOBAL.name:
             attention, width = self.attention, self.sizes[0]
@@ -163,9 +163,9 @@ class VisionTransformer(ParamModule, Skeleton):
                 yield Cost("0", b, kind, macs)
         yield Cost("classifier", None, "classifier", self.classifier.macs(1))
 
-    def placement(self, resolution: int) -> list[dict[str, Any]]:
+    def placement(self, resolution: int) -> list[PlacementEntry]:
         """One entry for each operator of each block; ``resolution`` there is the side of the grid of patches."""
-        entries = []
+        entries: list[PlacementEntry] = []
         for b, block in enumerate(self.transformer_blocks):
             shares = zip((GLOBAL.name, LOCALITY.name), block.division.sizes, strict=True)
             for operator, entering in shares:
