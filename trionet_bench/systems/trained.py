@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
+from trionet_bench.data.images import open_image
 from trionet_bench.data.pipeline.evaluation_view import evaluation_transforms
 from trionet_bench.errors import UsageError
 from trionet_bench.jsontypes import JsonObject
@@ -54,10 +55,11 @@ class TrainedNetwork(nn.Module):
             prepared: Tensor = self.transforms(image)
             return prepared
         try:
-            with Image.open(image) as opened:
+            with open_image(Path(image)) as opened:
                 return self.prepare(opened)
-        except OSError as error:
-            raise UsageError(f"{image} cannot be read as an image: {error.strerror or error}.") from error
+        except (OSError, ValueError, SyntaxError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            raise UsageError(f"{image} cannot be read as an image: {reason}.") from error
 
     @torch.no_grad()
     def classify(self, image: Image.Image | str | Path, most: int = 5) -> list[Prediction]:
