@@ -1,13 +1,17 @@
 """The cache folder follows the program's own variable, then the desktop's, then the home folder; or it is temporary."""
 
 import logging
+import pwd
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from trionet_bench.caching import cache_folder
-from trionet_bench.errors import StoreError
+from trionet_bench.data.sources.opening import open_source
+from trionet_bench.data.sources.uri import as_uri
+from trionet_bench.errors import DataError, StoreError
+from trionet_bench.records.redaction import anonymous
 
 
 @pytest.fixture(autouse=True)
@@ -50,16 +54,31 @@ def test_a_folder_that_cannot_be_made_is_replaced_by_a_temporary_one_with_one_li
     assert "TRIONET_BENCH_CACHE" in line
 
 
-def test_without_a_home_caches_are_temporary(
-    temporary: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
-    def no_home() -> Path:
-        raise RuntimeError("Could not determine home directory.")
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home: neither a variable nor an entry in the list of users."""
 
-    monkeypatch.setattr(Path, "home", no_home)
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_without_a_home_caches_are_temporary(temporary: Path, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
         assert cache_folder().parent == temporary
     assert "there is no home folder" in caplog.text
+
+
+@pytest.mark.usefixtures("homeless")
+def test_without_a_home_messages_are_cleaned_and_paths_found(tmp_path: Path):
+    assert anonymous("/elsewhere/photos is empty") == "/elsewhere/photos is empty"
+    (tmp_path / "a.npz").touch()
+    assert as_uri(str(tmp_path / "a.npz")) == f"npz:{tmp_path / 'a.npz'}"
+    with pytest.raises(DataError, match="is not in the Hugging Face cache"):
+        open_source("hf:someone/colours@v1")
 
 
 def test_a_temporary_folder_that_others_can_write_is_not_used(

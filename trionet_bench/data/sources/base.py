@@ -3,6 +3,7 @@
 A URI is ``scheme:path?option=value&option=value``. docs/adding-source.md shows how to add a source.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -66,11 +67,11 @@ class Places:
     @classmethod
     def of(cls, data_root: Path | None = None, base: Path | None = None) -> "Places":
         """Absolute places; without arguments ``data`` in the working directory, and the working directory."""
-        return cls(data_root=Path(data_root or "data").expanduser().resolve(), base=Path(base or ".").resolve())
+        return cls(data_root=Path(os.path.expanduser(data_root or "data")).resolve(), base=Path(base or ".").resolve())
 
     def resolve(self, path: str) -> Path:
         """The path of a URI from ``base`` or, where nothing is there, from ``data_root``."""
-        from_base = (self.base / Path(path).expanduser()).resolve()
+        from_base = (self.base / os.path.expanduser(path)).resolve()
         from_root = self.data_root / path
         return from_root if from_root.exists() and not from_base.exists() else from_base
 

@@ -120,8 +120,10 @@ def cached_snapshot(uri: Uri) -> Path:
             f"{uri.text}: {name} is not a folder here. For a set of the Hugging Face hub write hf:NAME@REVISION, "
             f"where the revision is a tag or commit, so that everyone gets the same images."
         )
-    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser() / f"datasets--{name.replace('/', '--')}"
+    home = Path(os.path.expanduser(os.environ.get("HF_HOME", "~/.cache/huggingface")))
+    cache = (
+        Path(os.path.expanduser(os.environ.get("HF_HUB_CACHE", home / "hub"))) / f"datasets--{name.replace('/', '--')}"
+    )
     reference = cache / "refs" / revision
     snapshot = cache / "snapshots" / (reference.read_text().strip() if reference.is_file() else revision)
     if not snapshot.is_dir():

@@ -35,7 +35,7 @@ def as_uri(text: str) -> str:
     scheme, colon, _ = text.partition(":")
     if colon and scheme in SOURCES:
         return text
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     for source in SOURCES:
         if path.is_file() and path.suffix in source.suffixes:
             return f"{source.name}:{text}"
@@ -56,7 +56,7 @@ def relative_uri(uri: str, folder: Path) -> str:
     """
     scheme, _, rest = uri.partition(":")
     path, question_mark, query = rest.partition("?")
-    if not Path(path).expanduser().exists():
+    if not Path(os.path.expanduser(path)).exists():
         return uri
-    relative = os.path.relpath(Path(path).expanduser().resolve(), folder.resolve())
+    relative = os.path.relpath(Path(os.path.expanduser(path)).resolve(), folder.resolve())
     return f"{scheme}:{relative}{question_mark}{query}"
