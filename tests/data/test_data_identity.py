@@ -21,6 +21,8 @@ from trionet_bench.data.pipeline.loader import load_images
 from trionet_bench.data.pipeline.splits import make_splits
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import DataError
+from trionet_bench.execution.session import Session
+from trionet_bench.suite.specification import load_suite
 
 
 @pytest.fixture(autouse=True)
@@ -208,6 +210,39 @@ def test_a_second_look_reads_nothing_and_a_change_is_read_alone(tmp_path: Path, 
     (stored,) = cache.rglob("*.npz")
     stored.write_bytes(stored.read_bytes()[:-1])  # cut off: everything is read again
     assert [bytes_read(), bytes_read()] == [size * len(paths), 0]
+
+
+SUITE = """
+schema: 1
+name: photos
+datasets:
+  photos: {source: "folder:set"}
+space: resnet-nano
+recipe: quick
+budgets: [3M]
+models:
+  conv: {system: standalone, operator: conv}
+seeds: [0]
+"""
+
+
+def test_force_reads_what_the_file_system_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    first, *_ = write_set(tmp_path / "set", "bmp")
+    (tmp_path / "photos.yaml").write_text(SUITE)
+    suite = load_suite(tmp_path / "photos.yaml")
+
+    def planned(force: bool) -> str:
+        (job,) = Session.open(suite, tmp_path / "results", None, force=force).cells
+        return job.cell.data.index.fingerprint
+
+    before = planned(force=False)
+    index = open_source(f"folder:{tmp_path / 'set'}")
+    assert index.content is not None
+    first_told = content.stamps_of(index.content.root, index.content.paths)
+    monkeypatch.setattr(content, "stamps_of", lambda root, paths: first_told)
+    rewrite(first, encoded("bmp", 200))
+    assert planned(force=False) == before
+    assert planned(force=True) != before
 
 
 def test_a_file_that_was_changed_a_moment_ago_is_not_remembered(

@@ -79,11 +79,20 @@ class Plan:
         return {state: sum(cell.state == state for cell in self.cells) for state in STATES}
 
 
-def make_plan(suite: Suite, results: Path, data_root: Path | None = None, select: Selection | None = None) -> Plan:
-    """How the selected cells of ``suite`` stand in ``results``; ``absent`` of the plan says which data are missing."""
+def make_plan(
+    suite: Suite,
+    results: Path,
+    data_root: Path | None = None,
+    select: Selection | None = None,
+    reread: bool = False,
+) -> Plan:
+    """How the selected cells of ``suite`` stand in ``results``; ``absent`` of the plan says which data are missing.
+
+    With ``reread`` all files of the data are read to identify them, also those that are untouched since the last time.
+    """
     results = results.resolve()
     names = [name for name in cell_names(suite) if select is None or select(name)]
-    data, absent = _open_data(suite, {name.dataset for name in names}, data_root)
+    data, absent = _open_data(suite, {name.dataset for name in names}, data_root, reread)
     phases: dict[str, PhaseJob] = {}
     cells = []
     for name in names:
@@ -161,14 +170,14 @@ def check_cells(cells: Iterable[CellJob]) -> None:
 
 
 def _open_data(
-    suite: Suite, names: set[str], data_root: Path | None
+    suite: Suite, names: set[str], data_root: Path | None, reread: bool
 ) -> tuple[dict[str, DataChoice], dict[str, DataError]]:
     data: dict[str, DataChoice] = {}
     absent: dict[str, DataError] = {}
     for name in sorted(names):
         entry = suite.datasets[name]
         try:
-            index = open_source(entry.source, data_root, suite.bases[name])
+            index = open_source(entry.source, data_root, suite.bases[name], reread)
         except DataError as error:
             absent[name] = error
         except UsageError as error:

@@ -70,7 +70,8 @@ class Session:
     Args:
         plan: how the cells stand.
         retry_failed: cells that failed before are carried out too.
-        force: every cell of the plan is carried out, from the start; phases that are done stay.
+        force: every cell of the plan is carried out, from the start, on data that are read anew; phases that are done
+            stay.
     """
 
     plan: Plan
@@ -89,7 +90,7 @@ class Session:
     ) -> "Session":
         """Plan the cells of a suite that ``only`` means. UsageError for a wrong ``only``."""
         select = parse_only(only, suite) if only else None
-        return cls(make_plan(suite, results, data_root, select), retry_failed, force)
+        return cls(make_plan(suite, results, data_root, select, reread=force), retry_failed, force)
 
     @property
     def cells(self) -> list[CellJob]:
