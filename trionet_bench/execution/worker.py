@@ -113,8 +113,6 @@ def carry_out(job: Job, request: RunRequest, resources: Resources, report: Repor
             if isinstance(job, CellJob):
                 record = failed_record(job, job.key, request, failure, attempt.environment, attempt.started)
                 write_record(job.folder, record)
-    if failure is None:
-        (job.folder / _ATTEMPT).unlink(missing_ok=True)
     return Outcome(failure, attempt.environment, time.monotonic() - began, metrics, content)
 
 
@@ -184,6 +182,7 @@ def _cell(job: CellJob, attempt: _Attempt, context: RunContext) -> Record:
         started=attempt.started,
         finished=utc_now(),
     )
+    _leave_no_attempt(job)
     write_record(job.folder, record)
     return record
 
@@ -210,6 +209,7 @@ def _phase(job: PhaseJob, attempt: _Attempt, context: RunContext) -> PhaseRecord
         started=attempt.started,
         finished=utc_now(),
     )
+    _leave_no_attempt(job)
     write_phase(job.folder, record)
     return record
 
@@ -260,6 +260,11 @@ def prepare(job: Job, fresh: bool) -> None:
             write_atomically(marker, key)
     except OSError as error:
         raise StoreError(f"{job.folder} could not be made ready: {error.strerror}.") from error
+
+
+def _leave_no_attempt(job: Job) -> None:
+    """Before the record, so that a kill between the two leaves no marker beside a finished job."""
+    (job.folder / _ATTEMPT).unlink(missing_ok=True)
 
 
 @contextmanager
