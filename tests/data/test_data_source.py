@@ -174,7 +174,7 @@ def test_a_flat_folder_holds_out_the_same_fifth_of_each_class_in_every_run(tmp_p
 
 def test_a_folder_without_classes_is_refused(tmp_path: Path):
     write_images(tmp_path / "heap", 3)
-    with pytest.raises(DataError, match="has no two folders with images"):
+    with pytest.raises(DataError, match="there are no two folders with images"):
         open_source("folder:heap", base=tmp_path)
 
 

@@ -101,8 +101,10 @@ def test_the_cache_holds_what_decoding_gives_and_is_read_instead(photos: Index, 
 def test_check_names_each_broken_file_and_remembers_the_answer(tmp_path: Path):
     for part in ("train", "val"):
         (tmp_path / "set" / part / "a").mkdir(parents=True)
+        (tmp_path / "set" / part / "b").mkdir()
         for number in range(3):
-            Image.new("RGB", (9, 9)).save(tmp_path / "set" / part / "a" / f"{number}.png")
+            for name in ("a", "b"):
+                Image.new("RGB", (9, 9)).save(tmp_path / "set" / part / name / f"{number}.png")
     (tmp_path / "set" / "train" / "a" / "1.png").write_bytes(b"no image")
     (tmp_path / "set" / "val" / "a" / "2.png").write_bytes(b"")
     index = open_source(f"folder:{tmp_path / 'set'}")
@@ -118,9 +120,10 @@ def test_check_names_each_broken_file_and_remembers_the_answer(tmp_path: Path):
 @pytest.mark.usefixtures("streamed")
 def test_a_broken_file_stops_a_streamed_set_before_training(tmp_path: Path):
     for part in ("train", "val"):
-        (tmp_path / part / "a").mkdir(parents=True)
-        for number in range(10):
-            Image.new("RGB", (9, 9)).save(tmp_path / part / "a" / f"{number}.png")
+        for name in ("a", "b"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(5):
+                Image.new("RGB", (9, 9)).save(tmp_path / part / name / f"{number}.png")
     (tmp_path / "train" / "a" / "4.png").write_bytes(b"no image")
     index = open_source(f"folder:{tmp_path}")
     with pytest.raises(DataError, match=r"1 of 20 images cannot be decoded: train/a/4\.png"):

@@ -125,14 +125,16 @@ def test_a_texture_varies_across_its_grating_and_not_along_it():
         assert along < 1e-9
 
 
-def write_parquet(folder: Path, parts: dict[str, int], kinds: tuple[int, ...] = (0, 1)) -> None:
+def write_parquet(
+    folder: Path, parts: dict[str, int], kinds: tuple[int, ...] = (0, 1), names: tuple[str, ...] = ("red", "green")
+) -> None:
     import datasets
 
     folder.mkdir(parents=True)
-    features = datasets.Features({"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["red", "green"])})
+    features = datasets.Features({"picture": datasets.Image(), "kind": datasets.ClassLabel(names=list(names))})
     for part, count in parts.items():
         labels = [kinds[number % len(kinds)] for number in range(count)]
-        pictures = [Image.new("RGB", (8, 8), list(COLOURS.values())[label]) for label in labels]
+        pictures = [Image.new("RGB", (8, 8), list(COLOURS.values())[label % 2]) for label in labels]
         table = datasets.Dataset.from_dict({"picture": pictures, "kind": labels}, features=features)
         table.to_parquet(folder / f"{part}-00000-of-00001.parquet")
 
@@ -157,10 +159,10 @@ def test_a_parquet_folder_is_read_by_the_types_of_its_columns(tmp_path: Path):
 
 @pytest.mark.usefixtures("hub_cache")
 def test_a_class_that_the_table_declares_but_no_image_has_is_a_warning(tmp_path: Path):
-    write_parquet(tmp_path / "p", {"train": 4, "test": 2}, kinds=(1,))
+    write_parquet(tmp_path / "p", {"train": 4, "test": 2}, kinds=(1, 2), names=("red", "green", "blue"))
     index = open_source("hf:p", base=tmp_path)
-    assert index.classes == ("red", "green")
-    assert index.labels["train"].tolist() == [1, 1, 1, 1]
+    assert index.classes == ("red", "green", "blue")
+    assert index.labels["train"].tolist() == [1, 2, 1, 2]
     assert index.warnings == tuple(f'{part} has no image of class "red"' for part in ("train", "test"))
 
 

@@ -10,6 +10,7 @@ import click
 from trionet_bench.cli._options import data_root_option, json_option
 
 if TYPE_CHECKING:
+    from trionet_bench.data.index import LeftOut
     from trionet_bench.data.inspection import Inspection
     from trionet_bench.data.sources.catalogue import NamedSet
 
@@ -108,6 +109,7 @@ def _inspection_text(inspection: "Inspection") -> str:
         f"{index.uri}: {len(index.classes)} classes, {_counts_text(index.counts)}, {colour}, "
         f"{index.native_size} pixels",
         *(f"warning: {warning}" for warning in index.warnings),
+        *(f"left out: {_left_out_text(each)}" for each in index.left_out),
         *(f"broken: {image.item}: {image.reason}" for image in broken),
     ]
     lines += [f"Licence: {index.licence}", f"Cite: {index.citation}"] if index.licence else []
@@ -115,6 +117,11 @@ def _inspection_text(inspection: "Inspection") -> str:
     total = sum(index.counts.values())
     lines.append(f"{len(broken)} of {total} images are broken." if broken else f"All {total} images are whole.")
     return "\n".join(lines)
+
+
+def _left_out_text(each: "LeftOut") -> str:
+    files = "file" if each.count == 1 else "files"
+    return f"{each.count} {files} {each.suffix or 'without suffix'}: {each.reason}, such as {each.example}"
 
 
 def _identity_text(inspection: "Inspection") -> str:

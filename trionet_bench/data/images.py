@@ -7,15 +7,37 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
+# Suffixes of the formats that Pillow decodes, those of optional libraries apart.
+_OPTIONAL = {
+    "webp": (".webp",),
+    "avif": (".avif", ".avifs"),
+    "jpg_2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+}
+IMAGE_SUFFIXES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".pcx", ".dds", ".ico", ".icns", ".psd", ".sgi", ".qoi"),
+        *(suffix for library, suffixes in _OPTIONAL.items() if features.check(library) for suffix in suffixes),
+    )
+)
+# Suffixes of images that need another program to decode.
+UNDECODED_SUFFIXES = frozenset(
+    (
+        *(".heic", ".heif", ".jxl", ".svg", ".svgz", ".eps", ".exr", ".hdr", ".dcm", ".nii", ".fits", ".czi", ".svs"),
+        *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+        *(suffix for suffixes in _OPTIONAL.values() for suffix in suffixes),
+    )
+)
 
 # Pillow's limit of one image, 179 million pixels: what has more may be made to fill the memory. Half of it is a warning
 # of Pillow's that names no file.
 PIXELS_AT_MOST = 2 * (Image.MAX_IMAGE_PIXELS or 2**27)
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Of damaged EXIF data beside sound pixels it warns too, naming no file.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
 _unlimited = threading.Lock()
 
 

@@ -37,6 +37,23 @@ class Content:
     decoders: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Files of a data set that are used for nothing.
+
+    Args:
+        suffix: in lower case with its dot, such as ".txt"; empty for names without one.
+        reason: why they are left out.
+        count: how many of this suffix and reason.
+        example: the path of one.
+    """
+
+    suffix: str
+    reason: str
+    count: int
+    example: str
+
+
 class Reader(Protocol):
     """Access to the images of a source. Readers are pickled and sent to worker processes."""
 
@@ -68,6 +85,7 @@ class Index:
         licence, citation: of a named set.
         warnings: what a person should know of the data, such as a test part that was drawn here.
         content: the files of the images; None where they are generated or ship with a package.
+        left_out: the files beside them that are used for nothing.
     """
 
     uri: str
@@ -83,6 +101,7 @@ class Index:
     citation: str | None = None
     warnings: tuple[str, ...] = ()
     content: Content | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def identity(self) -> Identity:

@@ -1,6 +1,6 @@
 """All that can be said of a data source after every image of it was decoded."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from trionet_bench.data.index import Index
@@ -32,6 +32,7 @@ class Inspection:
             "licence": index.licence,
             "citation": index.citation,
             "warnings": list(index.warnings),
+            "left_out": [asdict(each) for each in index.left_out],
             "broken": [{"part": image.part, "image": image.item, "reason": image.reason} for image in self.broken],
         }
 

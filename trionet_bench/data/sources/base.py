@@ -75,6 +75,11 @@ class Places:
         from_root = self.data_root / path
         return from_root if from_root.exists() and not from_base.exists() else from_base
 
+    def looked_in(self, path: str) -> str:
+        """Where ``resolve`` looks, for messages: one path or two."""
+        both = (self.base / Path(path).expanduser()).resolve(), (self.data_root / path).resolve()
+        return " or ".join(dict.fromkeys(map(str, both)))
+
 
 OpenIndex = Callable[[Uri, Places], Index]
 Fetch = Callable[[Uri, Places], None]

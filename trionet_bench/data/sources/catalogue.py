@@ -64,10 +64,9 @@ class NamedSet(Strict):
         """The files and folders that this set needs and ``place`` lacks."""
         return [path for path in self.needs if not any(place.glob(path))]
 
-    def not_found(self, uri: str, places: list[Path]) -> DataError:
-        """The error for files that are in none of ``places``: what was looked for, the layout, how to get them."""
-        where = " or ".join(str(place) for place in places)
-        lacking = ", ".join(self.missing(places[0])[:3])
+    def not_found(self, uri: str, place: Path, where: str) -> DataError:
+        """The error for files that are not in ``place``: what was looked for and where, the layout, how to get them."""
+        lacking = ", ".join(self.missing(place)[:3])
         get = self.manual or f"Get it with `trionet-bench data fetch {self.name}`, the only command that downloads."
         tree = "\n".join(f"    {line}" for line in self.layout.splitlines())
         return DataError(f"{uri} is not under {where} (looked for {lacking}). Expected is\n{tree}\n{get}")

@@ -3,19 +3,20 @@
 from pathlib import Path
 
 from trionet_bench.data.index import Index
-from trionet_bench.data.sources.base import Uri
+from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.files import index_of_files, listed_files
 
 
-def cub_index(uri: Uri, root: Path) -> Index:
+def cub_index(uri: Uri, places: Places) -> Index:
     """The index of a folder with images.txt, image_class_labels.txt, classes.txt and train_test_split.txt.
 
     DataError where one is missing or, without ``subset=1``, where counts are not the published ones.
     """
     facts = named_sets()["CUB_200_2011"]
+    root = places.resolve(uri.path)
     if facts.missing(root):
-        raise facts.not_found(uri.text, [root])
+        raise facts.not_found(uri.text, root, places.looked_in(uri.path))
     paths, labels, is_train = (
         _read_list(root / name) for name in ("images.txt", "image_class_labels.txt", "train_test_split.txt")
     )

@@ -11,10 +11,12 @@ import numpy as np
 from trionet_bench.data.decoders import code_of_name
 from trionet_bench.data.digest import sha256
 from trionet_bench.data.holdout import hold_out
-from trionet_bench.data.images import IMAGE_SUFFIXES, open_image, read_header
-from trionet_bench.data.index import Content, Index, Reader
+from trionet_bench.data.images import open_image, read_header
+from trionet_bench.data.index import Content, Index, LeftOut, Reader
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.classes import quoted, unknown_classes
+from trionet_bench.data.sources.names import class_name, printable
+from trionet_bench.data.sources.scanning import Folder, scan
 from trionet_bench.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class FileReader:
 
     def item(self, part: str, position: int) -> str:
         """The path of an image below the root."""
-        return self.paths[part][position]
+        return printable(self.paths[part][position])
 
     def arrays(self, part: str) -> None:
         """None: there are only files."""
@@ -51,8 +53,8 @@ class FileReader:
 
 
 def class_folders(root: Path, folder: str = "") -> list[str]:
-    """Names of the folders in ``root/folder``, sorted, without hidden ones."""
-    return sorted(entry.name for entry in os.scandir(root / folder) if entry.is_dir() and not _is_hidden(entry.name))
+    """Names of the folders in ``root/folder``, sorted, without hidden ones and those of systems."""
+    return [below.name for below in scan(root, folder).folders]
 
 
 def files_by_class(root: Path, folder: str = "", classes: Iterable[str] | None = None) -> list[ImageFile]:
@@ -60,33 +62,22 @@ def files_by_class(root: Path, folder: str = "", classes: Iterable[str] | None =
 
     Without ``classes`` every folder is a class. A class folder may have folders of its own.
     """
-    names = class_folders(root, folder) if classes is None else classes
-    return [file for name in names for file in _files_below(root, f"{folder}/{name}" if folder else name, name)]
+    folders = {below.name: below for below in scan(root, folder).folders}
+    names = folders if classes is None else classes
+    return [file for name in names if name in folders for file in files_of_class(root, folders[name])]
 
 
-def _files_below(root: Path, folder: str, label: str) -> list[ImageFile]:
-    """Image files directly in a folder, then those in its folders, each sorted by name."""
-    files: list[ImageFile] = []
-    folders = []
-    for entry in sorted(os.scandir(root / folder), key=lambda entry: entry.name):
-        if _is_hidden(entry.name):
-            continue
-        if entry.is_dir():
-            folders.append(entry.name)
-        elif entry.name.lower().endswith(IMAGE_SUFFIXES):
-            files.append(ImageFile(f"{folder}/{entry.name}", label))
-    return files + [file for name in folders for file in _files_below(root, f"{folder}/{name}", label)]
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "__"))
+def files_of_class(root: Path, folder: Folder) -> list[ImageFile]:
+    """The images of a class folder below ``root``; DataError where its name is no text."""
+    label = class_name(folder.name, f"folder {printable(str(root / folder.path))}")
+    return [ImageFile(path, label) for path in folder.image_paths()]
 
 
 def listed_files(uri: Uri, root: Path, entries: Iterable[tuple[str, str]]) -> list[ImageFile]:
     """The files of a list of (path below root, class); DataError names those that do not exist."""
     files, missing = [], []
     for path, label in entries:
-        if os.path.exists(root / path):
+        if os.path.isfile(root / path):
             files.append(ImageFile(path, label))
         else:
             missing.append(path)
@@ -113,6 +104,7 @@ def index_of_files(
     name: str,
     classes: Sequence[str] | None = None,
     warnings: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> Index:
     """An index over files by part.
 
@@ -129,7 +121,7 @@ def index_of_files(
     numbers = {label: number for number, label in enumerate(classes)}
     for part, files in parts.items():
         if unknown := sorted({file.label for file in files} - set(classes)):
-            raise unknown_classes(uri.text, part, unknown)
+            raise unknown_classes(uri.text, part, unknown, classes)
     reader = FileReader(root, {part: tuple(file.path for file in files) for part, files in parts.items()})
     seen = survey(uri, reader, len(parts["train"]))
     labels = {part: np.array([numbers[file.label] for file in files], np.int64) for part, files in parts.items()}
@@ -144,6 +136,7 @@ def index_of_files(
         fingerprint=fingerprint_of_labels(labels, classes),
         warnings=tuple(warnings),
         content=Content(root, tuple(path for paths in reader.paths.values() for path in paths)),
+        left_out=tuple(left_out),
     )
 
 

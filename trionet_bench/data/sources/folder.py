@@ -8,54 +8,45 @@ or without parts, where a fifth of each class is held out as test, the same imag
 
     PATH/<class>/*.jpg
 
-``?layout=cub`` reads the list files of CUB-200-2011 instead.
+Parts are recognised by common names in any case, such as Training, seg_test or validation. ``?train=``, ``?val=`` and
+``?test=`` name their folders, with ``none`` for no such part; ``?layout=flat`` takes every folder as a class,
+``?layout=parts`` none. ``?layout=cub`` reads the list files of CUB-200-2011.
 """
 
-from pathlib import Path
-
 from trionet_bench.data.holdout import hold_out_warning
-from trionet_bench.data.index import Index
+from trionet_bench.data.index import Index, LeftOut
 from trionet_bench.data.sources.base import Places, Uri
-from trionet_bench.data.sources.classes import quoted
 from trionet_bench.data.sources.cub import cub_index
-from trionet_bench.data.sources.files import class_folders, files_by_class, hold_out_files, index_of_files
+from trionet_bench.data.sources.files import ImageFile, files_of_class, hold_out_files, index_of_files
+from trionet_bench.data.sources.layouts import EXPECTED, recognise
+from trionet_bench.data.sources.scanning import LOST_IMAGES, count_left_out, scan
 from trionet_bench.errors import DataError
-
-PART_FOLDERS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-EXPECTED = "Expected is PATH/train/<class>/*.jpg and the same under val or test, or PATH/<class>/*.jpg."
 
 
 def open_index(uri: Uri, places: Places) -> Index:
     """The index of a folder; DataError where it has another layout."""
     root = places.resolve(uri.path)
-    if uri.choice("layout", ("classes", "cub")) == "cub":
-        return cub_index(uri, root)
+    if uri.options.get("layout") == "cub":
+        return cub_index(uri, places)
     if not root.is_dir():
-        raise DataError(f"{uri.text}: {root} is not a folder. {EXPECTED}")
-    folders = part_folders(root)
-    if folders and "train" not in folders:
-        raise DataError(f"{uri.text}: {root} has {', '.join(folders.values())} but no train. {EXPECTED}")
-    if len(folders) > 1:
-        parts = {part: files_by_class(root, folder) for part, folder in folders.items()}
-        empty = sorted(set(class_folders(root, folders["train"])) - {file.label for file in parts["train"]})
-        warnings = [f"train has no image of class {quoted(empty)}, left out"] if empty else []
-        return index_of_files(uri, root, parts, root.name, warnings=warnings)
-    files = files_by_class(root, folders.get("train", ""))
-    if len({file.label for file in files}) < 2:
-        raise DataError(f"{uri.text}: {root} has no two folders with images, which would be its classes. {EXPECTED}")
-    warning = hold_out_warning("no official test part")
-    return index_of_files(uri, root, hold_out_files(files), root.name, warnings=[warning])
+        raise DataError(f"{uri.text}: {places.looked_in(uri.path)} is not a folder. {EXPECTED}")
+    layout = recognise(uri, scan(root))
+    left_out = count_left_out(layout.left_out)
+    warnings = [*layout.warnings, *_lost_images(left_out)]
+    parts: dict[str, list[ImageFile]] = {
+        part: [file for folder in folders for file in files_of_class(root, folder)]
+        for part, folders in layout.parts.items()
+    }
+    if set(parts) == {"train"}:
+        parts = hold_out_files(parts["train"])
+        warnings.insert(0, hold_out_warning("no official test part"))
+    return index_of_files(uri, root, parts, root.name, warnings=warnings, left_out=left_out)
 
 
-def part_folders(root: Path) -> dict[str, str]:
-    """The folders for train, val and test that exist in ``root``, by part."""
-    folders: dict[str, str] = {}
-    for part, names in PART_FOLDERS.items():
-        for name in names:
-            if (root / name).is_dir():
-                folders.setdefault(part, name)
-    return folders
+def _lost_images(left_out: tuple[LeftOut, ...]) -> list[str]:
+    """A warning for each kind of file that is left out and may be an image."""
+    return [
+        f"{each.count} files {each.suffix or 'without suffix'} are left out: {each.reason}, such as {each.example}"
+        for each in left_out
+        if each.reason in LOST_IMAGES
+    ]

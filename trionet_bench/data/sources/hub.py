@@ -205,7 +205,7 @@ def _encode_labels(
     known = np.arange(len(names)) if names else np.unique(values["train"])
     for part, of_part in values.items():
         if unknown := sorted(set(of_part.tolist()) - set(known.tolist())):
-            raise unknown_classes(uri.text, part, [str(value) for value in unknown])
+            raise unknown_classes(uri.text, part, [str(value) for value in unknown], [str(value) for value in known])
     classes = tuple(names or [str(value) for value in known])
     return classes, {part: np.searchsorted(known, of_part).astype(np.int64) for part, of_part in values.items()}
 

@@ -15,13 +15,13 @@ import csv
 import tarfile
 from pathlib import Path
 
-from trionet_bench.data.images import IMAGE_SUFFIXES
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.classes import quoted
 from trionet_bench.data.sources.files import ImageFile, class_folders, files_by_class, index_of_files, listed_files
 from trionet_bench.data.sources.matlab import load_variable
+from trionet_bench.data.sources.scanning import scan
 from trionet_bench.errors import DataError
 
 TRAIN_ARCHIVE, VAL_ARCHIVE, DEVKIT_ARCHIVE = (
@@ -43,7 +43,7 @@ def open_index(uri: Uri, places: Places) -> Index:
                 f"{uri.text}: {top} has the archives, but they are not unpacked. "
                 f"`trionet-bench data fetch imagenet:{top}` unpacks them there; it takes 150 GB."
             )
-        raise facts.not_found(uri.text, [root])
+        raise facts.not_found(uri.text, root, places.looked_in(uri.path))
     devkit = _devkit_folder(top)
     names = _class_names(top, devkit)
     synsets = class_folders(root, "train")
@@ -114,7 +114,7 @@ def _class_names(top: Path, devkit: Path | None) -> dict[str, str]:
 def _val_by_list(uri: Uri, top: Path, root: Path, synsets: list[str], devkit: Path | None) -> list[ImageFile]:
     """Val images that lie in one folder, with labels from a list; DataError where it is missing or incomplete."""
     folder = root / "val"
-    images = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(IMAGE_SUFFIXES))
+    images = list(scan(root, "val").images)
     solution, listed = top / "LOC_val_solution.csv", [place / "val.txt" for place in (top, root, root / "val")]
     if solution.is_file():
         with solution.open(newline="") as table:

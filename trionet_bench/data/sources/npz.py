@@ -39,7 +39,7 @@ def open_index(uri: Uri, places: Places) -> Index:
         raise DataError(f"{uri.text}: {path} names {len(names)} classes, and train has {len(values)} of them.")
     for part, of_part in labels.items():
         if unknown := sorted(set(of_part.tolist()) - set(values.tolist())):
-            raise unknown_classes(uri.text, part, [str(value) for value in unknown])
+            raise unknown_classes(uri.text, part, [str(value) for value in unknown], [str(value) for value in values])
     height, width, channels = _image_shape(uri, path, "train")
     return index_of_arrays(
         uri,

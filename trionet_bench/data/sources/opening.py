@@ -7,7 +7,7 @@ from trionet_bench.data.content import identified
 from trionet_bench.data.digest import sha256
 from trionet_bench.data.index import Identity, Index
 from trionet_bench.data.sources.base import Places
-from trionet_bench.data.sources.classes import absent_class_warnings
+from trionet_bench.data.sources.classes import absent_class_warnings, check_parts, similar_class_warnings
 from trionet_bench.data.sources.registry import SOURCES
 from trionet_bench.data.sources.uri import parse_uri
 
@@ -38,11 +38,14 @@ def open_source(
     parsed = parse_uri(uri)
     source = SOURCES.get(parsed.scheme)
     parsed.check_options(*source.options)
-    index = identified(source.open_index(parsed, Places.of(data_root, base)), reread, identity)
+    opened = source.open_index(parsed, Places.of(data_root, base))
+    of_classes = (*absent_class_warnings(opened), *similar_class_warnings(opened))
+    check_parts(opened)
+    index = identified(opened, reread, identity)
     flip_safe = parsed.flag("flip", default=index.flip_safe)
     return replace(
         index,
         flip_safe=flip_safe,
         fingerprint=sha256(index.fingerprint, f"flip_safe={flip_safe}"),
-        warnings=(*index.warnings, *absent_class_warnings(index)),
+        warnings=(*index.warnings, *of_classes),
     )

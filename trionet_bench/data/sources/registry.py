@@ -65,7 +65,7 @@ SOURCES: Registry[Source] = Registry(
             "trionet_bench.data.sources.folder:open_index",
             usage="folder:PATH",
             summary="a folder for each class, below train, val and test or without them",
-            options=("layout", "subset"),
+            options=("layout", "train", "val", "test", "subset"),
         ),
     ),
 )

@@ -52,7 +52,7 @@ def open_index(uri: Uri, places: Places) -> Index:
     choice = uri.choice("train", tuple(facts.counts))
     root = facts.place(places.data_root)
     if root is None:
-        raise facts.not_found(uri.text, [places.data_root])
+        raise facts.not_found(uri.text, places.data_root, str(places.data_root))
     index = facts.described(READERS[uri.path](uri, root, facts))
     if not uri.flag("subset"):
         facts.assert_counts(index, choice)
