@@ -87,6 +87,20 @@ def test_streamed_evaluation_images_are_decoded_once(photos: Index, tmp_path: Pa
     assert same(first, [images for images, *_ in batches])
 
 
+@pytest.mark.usefixtures("streamed")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_vanishes_during_training_is_named(workers: int, photos: Index, tmp_path: Path):
+    shutil.copytree(photos.uri.removeprefix("folder:"), tmp_path / "copy")
+    index = open_source(f"folder:{tmp_path / 'copy'}")
+    batches = EvalBatches(load_images(index, make_splits(index, 0), 16, workers=workers).part("test"), 3)
+    (tmp_path / "copy/val/b/2.jpg").unlink()
+    with pytest.raises(DataError) as caught:
+        list(batches)
+    assert str(caught.value).startswith(f"{index.uri}: val/b/2.jpg could be decoded before and cannot be now: ")
+    assert str(caught.value).endswith("Restore the file and start the run again.")
+    assert "Traceback" not in str(caught.value)
+
+
 def test_the_cache_holds_what_decoding_gives_and_is_read_instead(photos: Index, tmp_path: Path):
     splits = make_splits(photos, 0)
     cache = tmp_path / "cache"

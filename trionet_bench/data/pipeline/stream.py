@@ -96,5 +96,8 @@ class StreamedImages:
             collate_fn=torch.stack,
             pin_memory=device.type == "cuda",
         )
-        for images in loader:
-            yield images.to(device, non_blocking=True)
+        try:
+            for images in loader:
+                yield images.to(device, non_blocking=True)
+        except DataError as error:  # what a worker process says comes with its traceback before it
+            raise DataError(str(error).rpartition("DataError: ")[2].strip()) from error
