@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from support.pictures import RAW, encoded, replace, rewrite, write_set
+from support.pictures import RAW, SIDE, encoded, replace, rewrite, write_set
 
 from trionet_bench.data import content, digest_cache, file_digests
 from trionet_bench.data.pipeline.broken_images import find_broken_images
@@ -173,6 +173,66 @@ def test_no_cache_changes_what_a_run_sees(
         assert list(seen.values()).count(now) == 1  # and a content one fingerprint
         fresh, kept = loaded(root, None), loaded(root, cache)
         assert all(np.array_equal(a, b) for a, b in zip(fresh, kept, strict=True))
+
+
+def put(path: Path, content: bytes) -> None:
+    """New bytes that neither date nor inode tell, or a new file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        rewrite(path, content)
+    else:
+        path.write_bytes(content)
+
+
+def write_npz(root: Path, shades: list[int]) -> str:
+    images = np.stack([np.full((SIDE, SIDE), shade, np.uint8) for shade in shades])
+    labels = np.arange(len(shades)) % 2
+    buffer = io.BytesIO()
+    np.savez(buffer, train_images=images, train_labels=labels, test_images=images, test_labels=labels)
+    put(root / "set.npz", buffer.getvalue())
+    return f"npz:{root / 'set.npz'}"
+
+
+def write_table(root: Path, shades: list[int]) -> str:
+    rows = ["path,label,split"]
+    for part in ("train", "test"):
+        for number, shade in enumerate(shades):
+            put(root / part / f"{number}.bmp", encoded("bmp", shade))
+            rows.append(f"{part}/{number}.bmp,{'ab'[number % 2]},{part}")
+    put(root / "table.csv", "\n".join(rows).encode())
+    return f"csv:{root / 'table.csv'}"
+
+
+def write_parquet(root: Path, shades: list[int]) -> str:
+    import datasets
+
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])})
+    images = [{"bytes": encoded("bmp", shade), "path": None} for shade in shades]
+    columns = {"image": images, "label": [number % 2 for number in range(len(shades))]}
+    for part in ("train", "test"):
+        buffer = io.BytesIO()
+        datasets.Dataset.from_dict(columns, features=features).to_parquet(buffer)
+        put(root / "tables" / f"{part}.parquet", buffer.getvalue())
+    return f"hf:{root / 'tables'}"
+
+
+@pytest.mark.parametrize("write", [write_npz, write_table, write_parquet])
+@settings(max_examples=6, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(versions=st.lists(st.lists(st.integers(0, 255), min_size=10, max_size=10), min_size=2, max_size=3))
+def test_what_lies_in_the_files_now_is_computed_on(
+    write: Callable[[Path, list[int]], str],
+    versions: list[list[int]],
+    tmp_path_factory: pytest.TempPathFactory,
+    cache: Path,
+):
+    root = tmp_path_factory.mktemp("set")
+    seen: dict[str, list[int]] = {}
+    for shades in versions:
+        index = open_source(write(root, shades))
+        assert seen.setdefault(index.fingerprint, shades) == shades
+        test = load_images(index, make_splits(index, 0), SIDE, cache_dir=cache).part("test")
+        assert test.images[:, 0, SIDE // 2, SIDE // 2].tolist() == shades
+    assert sorted(seen.values()) == sorted(list(shades) for shades in set(map(tuple, versions)))
 
 
 def test_libraries_that_may_round_differently_belong_to_the_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
