@@ -10,8 +10,8 @@ from trionet_bench.records.store import read_json, write_json
 
 
 def declare(plan: Plan) -> None:
-    """Leave the suite's text, and its title, comparisons and expected cells. A declaration that stands there already is
-    not touched, so that a report can tell whether it is out of date.
+    """Leave the suite's text, and its title, comparisons and expected cells. An equal declaration is
+    not rewritten, so that a report can compare dates.
     """
     suite = plan.suite
     keys = {cell.name: {"key": cell.key} for cell in plan.cells if cell.key is not None}

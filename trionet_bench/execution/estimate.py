@@ -67,7 +67,7 @@ class Estimate:
 
 
 def estimate(plan: Plan, cells: Iterable[CellJob], resources: Resources) -> Estimate:
-    """What carrying out these cells, those whose data are missing, and their open phases comes to."""
+    """Estimated cost of these cells, of cells whose data are missing, and of their open phases."""
     known, published, unknown = _with_stand_ins(plan, cells)
     jobs, silent = _jobs(plan, known)
     paces: dict[tuple[object, ...], Pace] = {}

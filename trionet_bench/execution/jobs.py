@@ -14,7 +14,7 @@ from trionet_bench.systems.cell import AnyCell, Phase
 
 
 class CellName(NamedTuple):
-    """What tells a cell of a suite from the others."""
+    """Identifies a cell within its suite."""
 
     dataset: str
     model: str
@@ -42,7 +42,7 @@ class CellJob:
 
     @property
     def name(self) -> CellName:
-        """What tells it from other cells of the suite."""
+        """Identifies the cell within its suite."""
         return CellName(self.cell.data.name, self.cell.model, self.cell.budget, self.cell.seed)
 
     @property

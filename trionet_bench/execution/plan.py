@@ -28,7 +28,7 @@ Selection = Callable[[CellName], bool]
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell of the suite and how it stands.
+    """A cell of the suite and its state.
 
     Args:
         job: None where its data set is missing.
@@ -160,7 +160,7 @@ def parse_only(text: str, suite: Suite) -> Selection:
 def check_cells(cells: Iterable[CellJob]) -> None:
     """Let each system look at its cells before anything runs; UsageError where one cannot be carried out.
 
-    Cells that differ in their seed alone are looked at once.
+    Cells that differ only in their seed are checked once.
     """
     seen = set()
     for job in cells:

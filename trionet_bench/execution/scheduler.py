@@ -68,7 +68,7 @@ def inputs_of(plan: Plan, job: Job, contents: Mapping[str, str]) -> dict[str, In
 
 
 def run_plan(plan: Plan, executor: Executor, request: RunRequest, watcher: Watcher) -> Plan:
-    """Carry out the open cells of ``plan``; returns it as it stands then. KeyboardInterrupt on SIGINT and SIGTERM.
+    """Carry out the open cells of ``plan``; returns it with the new states. KeyboardInterrupt on SIGINT and SIGTERM.
 
     A failed cell leaves a failed record, and the others go on. A store error stops everything.
     """

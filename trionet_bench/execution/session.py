@@ -1,4 +1,4 @@
-"""One run from beginning to end: what is open, what that costs, who carries it out, and how it went."""
+"""One run of a suite: what is open, what it costs, where it is carried out, and its exit code."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -121,7 +121,7 @@ class Session:
         )
 
     def run(self, workers: Workers, watcher: Watcher, code: Code, command: str, cache: Path | None) -> "Session":
-        """Carry out what is open; the session as it stands then.
+        """Carry out what is open; returns the session with the new state of its plan.
 
         Args:
             watcher: hears what happens.
@@ -144,7 +144,7 @@ class Session:
 
     @property
     def exit_code(self) -> int:
-        """How it went, for a shell."""
+        """Of the command line: 0 done, 3 some cells failed, 4 data missing."""
         if self.plan.absent:
             return DATA_MISSING
         return SOME_FAILED if self.plan.counts()["failed"] else DONE

@@ -57,24 +57,24 @@ def share_statistics(
 ) -> None:
     """Give the store running statistics in common: for each entry the mean over those of ``children`` that use it.
 
-    Each child's own are taken as ``recalibrate`` takes them. This stands for what plain training of a supernet would
-    leave in its running averages; our own training leaves none. Entries that no child uses stay as they are.
+    Statistics of each child are taken by ``recalibrate``. The result replaces the running averages that training a
+    supernet usually leaves; ours leaves none. Entries that no child uses are not changed.
     """
     store = dict(supernet.statistics.named_buffers())
-    sums = {key: torch.zeros_like(whole) for key, whole in store.items()}
-    uses = {key: torch.zeros_like(whole) for key, whole in store.items()}
+    sums = {key: torch.zeros_like(stored) for key, stored in store.items()}
+    uses = {key: torch.zeros_like(stored) for key, stored in store.items()}
     for architecture in children:
         network = recalibrate(supernet.extract(architecture), calibration, precision)
         for name, (key, positions) in supernet.statistics_of(architecture).items():
             sums[key][positions] += network.get_buffer(name)
             uses[key][positions] += 1
-    for key, whole in store.items():
+    for key, stored in store.items():
         used = uses[key] > 0
-        whole[used] = sums[key][used] / uses[key][used]
+        stored[used] = sums[key][used] / uses[key][used]
 
 
 class ChildScorer:
-    """Fitness of a supernet's children on held-out images, each after its own recalibration.
+    """Fitness of a supernet's children on held-out images, each after recalibration.
 
     Args:
         supernet: not changed by scoring.

@@ -2,7 +2,7 @@
 
 The engine sees genes, a cost and a fitness; images, supernet and test set are out of its reach. Settings follow Single
 Path One-Shot NAS (Guo et al. 2020): the best ever are parents, a generation is crossover, mutation and fresh random
-children. Ties go to the dearer network, then to the smaller genes, so that a search is repeatable (our choice).
+children. Ties go to the network of more MACs, then to the smaller genes, so that a search is repeatable (our choice).
 """
 
 import json
@@ -37,7 +37,7 @@ class GenerationState:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found. ``evaluated`` is every scored child in order: genes, MACs, fitness."""
+    """Result of a search. ``evaluated`` is every scored child in order: genes, MACs, fitness."""
 
     best: Genes
     evaluated: tuple[tuple[Genes, int, float], ...]
@@ -48,10 +48,12 @@ class SearchResult:
 class Ledger:
     """Fitness of every child scored so far, kept in a file, so that an interrupted search continues where it was.
 
-    Of several processes that search alike, one ``writes``.
+    A search is a function of its seed and of the scores: run again with the same ledger, it takes the same steps
+    without scoring again.
 
-    Search is a function of its seed and of the scores: run again with the same ledger it takes the same steps without
-    scoring anew.
+    Args:
+        path: of the file; None keeps scores in memory only.
+        writes: whether this process writes; of several that run the same search, only one does.
     """
 
     def __init__(self, path: Path | None = None, writes: bool = True) -> None:
@@ -165,12 +167,12 @@ class _Search:
 
     def fill(self, make: Callable[[], Genes], wanted: int, tries: int) -> int:
         """Score up to ``wanted`` new children within ``tries``; returns how many there were."""
-        found = 0
+        scored = 0
         for _ in range(tries):
-            if found == wanted:
+            if scored == wanted:
                 break
-            found += self.try_child(make())
-        return found
+            scored += self.try_child(make())
+        return scored
 
     def ranked(self) -> list[Genes]:
         """Best first."""

@@ -2,9 +2,9 @@
 
 Hierarchical Sampling (Pi et al. 2021, arXiv 2111.07547): the operators of all blocks are drawn first, uniformly, and
 the sandwich rule is then applied under that assignment: the biggest, the smallest and some random children. The
-ablation arm draws each block's candidate uniformly from the flat list of all, so that an operator comes as often as it
-has options; everything else is equal. What a step draws depends on (seed, step) alone, so every process draws the same
-and a resumed run draws what it would have drawn.
+ablation arm draws each block's candidate uniformly from the flat list of all, so that the probability of an operator is
+proportional to its number of options; everything else is equal. What a step draws depends only on (seed, step), so
+every process and every resumed run draws the same.
 """
 
 from abc import ABC, abstractmethod

@@ -25,7 +25,7 @@ from trionet_bench.training.recipe import Recipe
 class SandwichStep:
     """Forward and backward of one step, for ``training.loop.fit``.
 
-    The biggest child minimises the task's loss; with distillation the others learn from its outputs alone, as in
+    The biggest child minimises the task's loss; with distillation the others learn only from its outputs, as in
     AttentiveNAS (the TrioNet paper does not say; our choice). The loss is the mean over the children (our choice), so
     that a learning rate means the same as for one network.
     """
@@ -68,8 +68,8 @@ def operator_draws(sampler: Sampler, steps: int) -> dict[str, int]:
 def probes(space: Space, seed: int, random_children: int = 3) -> dict[str, Genes]:
     """Fixed children whose fitness is measured several times during training.
 
-    The smallest and largest by options under the first operator, for every operator a middle-sized network of it alone
-    where all blocks may have it, and some random ones that depend on the seed only.
+    The smallest and largest by options under the first operator, for every operator that all blocks may have a
+    middle-sized network of only that operator, and some random ones that depend on the seed only.
     """
     options = [space.operator_options(position) for position in space.operator_positions]
     everywhere = [option for option in options[0] if all(option in allowed for allowed in options)]

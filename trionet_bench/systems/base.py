@@ -98,7 +98,7 @@ class SystemRunner(ABC, Generic[O, S]):
         """Carry out a cell; its files are left in ``context.folder``."""
 
     def run_search(self, cell: Cell[O, S], context: RunContext) -> CellResult:
-        """The search of a cell alone: its scores are left in the folder for ``run_cell``; ``architecture`` and
+        """Only the search of a cell: its scores are left in the folder for ``run_cell``; ``architecture`` and
         ``search`` of the result are those of the cell.
         """
         raise LookupError(f"system {cell.system} does not search")

@@ -1,4 +1,4 @@
-"""What every system does at the end: train the chosen network from scratch, test it once, and say what it is."""
+"""The last step of every system: train the chosen network from scratch, test it once, describe it."""
 
 import time
 from typing import TypeVar
@@ -84,7 +84,7 @@ def describe(context: TrainingContext[O, S], architecture: Architecture) -> Cell
 
 
 def network_card(context: TrainingContext[O, S], architecture: Architecture) -> JsonObject:
-    """What stands beside the weights, enough to build and feed the network again."""
+    """Content of ``architecture.json``: what is needed beside the weights to build and feed the network again."""
     images = context.images
     return {
         "space": context.cell.space.to_dict(),

@@ -2,8 +2,8 @@
 
 The rule is our choice; the paper compares with published networks of fixed size. Networks with one level of depth,
 width and expansion throughout are where it starts. In each of them depth, width and expansion of single stages are
-raised, the last stage first, while the network still fits. The result is what comes of the most expensive start that
-ends near the budget. So every operator spends nearly all of the same budget.
+raised, the last stage first, while the network still fits. The result is the network that the most expensive
+start leads to, among those that end near the budget. So every operator spends nearly all of the same budget.
 """
 
 from collections.abc import Mapping

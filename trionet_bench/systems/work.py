@@ -60,7 +60,7 @@ def final_network(cell: AnyCell) -> list[Work]:
 
 
 def search_work(cell: AnyCell) -> list[Work]:
-    """A search, and what is done with the found child's inherited weights; children count at the budget too."""
+    """A search, and the evaluation of its best child with inherited weights; children are counted at the budget."""
     recipe, macs = cell.recipe, cell.budget
     parts = [
         candidates(cell, recipe.search.generations),

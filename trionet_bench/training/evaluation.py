@@ -22,7 +22,7 @@ class EvaluationBatches(Protocol):
 
     @property
     def images(self) -> Sized:
-        """The whole set, over all ranks."""
+        """The set over all ranks."""
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Images (B, C, H, W), labels (B,) and positions in the set (B,)."""

@@ -1,4 +1,4 @@
-"""The training loop that everything trained here goes through: networks, supernets, found children.
+"""The training loop of networks, supernets and their children.
 
 A run can be stopped at any time and continued. On a CPU the continued run equals an uninterrupted one to the bit, since
 learning rate, randomness and the order of images are functions of the step, and the rest is in the checkpoint.
@@ -75,7 +75,7 @@ def fit(
         epochs: replaces that of the recipe.
         step: called with (images, targets, step number); does forward and backward, the forward inside
             ``device.autocast(device, recipe.precision)``; returns what to report, under constant names, one "loss".
-        checkpoint: taken up if it is of this very run, written about every ``checkpoint_seconds`` and at the end.
+        checkpoint: continued from if it is of the same run, written about every ``checkpoint_seconds`` and at the end.
         progress: called with (steps done, all steps, text).
         on_epoch_end: called with (epochs done, row); what it returns is added to the row.
         phase: name of the run in the history file.

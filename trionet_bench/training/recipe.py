@@ -121,12 +121,12 @@ class Recipe(Strict):
 
     Args:
         resolution: side of the training and test images; None leaves it to the data set and the space.
-        epochs: training from scratch; ``finetune_epochs`` is for a found child that starts from supernet weights.
+        epochs: training from scratch; ``finetune_epochs`` is for the best child, which starts from supernet weights.
         batch: images per step, over all processes together.
         warmup_epochs: linear rise of the learning rate from ``warmup_lr``, then a cosine down to ``min_lr``.
         ema: decay of an exponential moving average of the weights; when set, the averaged weights are the result.
         drop_path: probability in the last block, growing linearly with depth; supernets train without.
-        channels_last: order of the images' memory, which changes the speed alone; None: as the network says.
+        channels_last: memory order of the images, which changes only the speed; None leaves it to the network.
         weight_decay_on_norm: whether weight decay also acts on biases, norm parameters and other vectors.
         latency: whether a final network is also timed, one image in float32, while whatever runs beside it runs.
     """

@@ -25,7 +25,7 @@ class State:
     """All that a checkpoint holds.
 
     Args:
-        run: what tells this run from others, beside module and recipe: plain values.
+        run: plain values that, with module and recipe, identify the run.
         checkpoint: where to save; None does not.
     """
 
@@ -58,7 +58,7 @@ class State:
             self.average.update_parameters(self.module)
 
     def agree(self) -> None:
-        """Makes what the ranks count apart, BatchNorm statistics, the same on all."""
+        """Average over the ranks what each counts for itself: batch-norm statistics."""
         distributed.average_buffers(self.module)
         if self.average is not None:
             distributed.average_buffers(self.average)
@@ -82,25 +82,25 @@ class State:
         )
 
     def restore(self) -> int:
-        """Takes up the checkpoint if it is of this run; returns the epochs done, equal on all ranks."""
-        found = None
+        """Continue from the checkpoint if it is of this run; returns the number of epochs done, equal on all ranks."""
+        saved = None
         if self.checkpoint is not None and self.checkpoint.exists():
-            found = load_checkpoint(self.checkpoint)
-            if found["identity"] != self.identity:
+            saved = load_checkpoint(self.checkpoint)
+            if saved["identity"] != self.identity:
                 _log.warning(
                     "%s is of another run: recipe, seed, data or network differ; starting over.", self.checkpoint
                 )
-                found = None
-        if len(set(distributed.gathered(found is None or found["epoch"]))) > 1:
+                saved = None
+        if len(set(distributed.gathered(saved is None or saved["epoch"]))) > 1:
             raise TrainingError(
                 f"{self.checkpoint} is not the same for all processes; put it on a disk that they share."
             )
-        if found is not None:
-            self.module.load_state_dict(found["model"])
-            self.optimizer.load_state_dict(found["optimizer"])
-            self.rows = found["rows"]
+        if saved is not None:
+            self.module.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.rows = saved["rows"]
             if self.average is not None:
-                self.average.load_state_dict(found["average"])
+                self.average.load_state_dict(saved["average"])
         return len(self.rows)
 
     def diverged(self, what: str, lr: float) -> TrainingError:

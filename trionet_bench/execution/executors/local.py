@@ -116,8 +116,8 @@ class LocalExecutor:
 def plan_resources(jobs: int | None, device: str, devices: int | None) -> list[Resources]:
     """Resources for ``jobs`` cells at a time; None is one thread for each core, or one cell for each GPU.
 
-    The number of threads follows from the request and the machine alone, never from how much there is to do: a run that
-    is continued must add its floats in the same order.
+    The number of threads depends on the request and the machine only, not on how much there is to do: a run that is
+    continued must add floating-point numbers in the same order.
     """
     places = places_of(device)
     if devices is not None and devices > len(places):

@@ -45,7 +45,7 @@ class RayExecutor:
         self._running[self._remote.remote(job, self._request, self._resources)] = job
 
     def events(self, timeout: float) -> list[Event]:
-        """Ends since the last call; Ray tells nothing in between."""
+        """Jobs that ended since the last call; Ray reports no progress."""
         if not self._running:
             time.sleep(timeout)
             return []

@@ -49,7 +49,7 @@ class CorrelationRunner(SystemRunner[Options, ResNetSpace]):
         return [training(cell, cell.recipe, macs, "alone"), evaluation(cell, macs, "val")]
 
     def run_phase(self, phase: Phase, cell: CorrelationCell, context: RunContext) -> PhaseResult:
-        """Train the supernet, or one architecture alone."""
+        """Train the supernet, or one architecture from scratch."""
         if phase.name == SUPERNET:
             return train_supernet_phase(TrainingContext.open(cell, context))
         began = time.monotonic()
@@ -72,7 +72,7 @@ class CorrelationRunner(SystemRunner[Options, ResNetSpace]):
         return PhaseResult(facts, {"alone_s": time.monotonic() - began})
 
     def run_cell(self, cell: CorrelationCell, context: RunContext) -> CellResult:
-        """Score every architecture with the supernet's weights, beside what it reached alone."""
+        """Score every architecture with the supernet's weights, beside its metric when trained from scratch."""
         began = time.monotonic()
         opened = TrainingContext.open(cell, context)
         space, scorer, sampler = cell.space, open_supernet(opened), make_sampler(cell)

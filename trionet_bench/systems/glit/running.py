@@ -52,7 +52,7 @@ class GLiTRunner(SystemRunner[Options, GLiTSpace]):
         return [*extra, *search_work(cell), *final_network(cell)]
 
     def phase_work(self, phase: Phase, cell: GLiTCell) -> list[Work]:
-        """A supernet's steps and probes, or the choice of the distribution: its search, then the best few alone.
+        """A supernet's steps and probes, or the choice of the distribution: its search, then training of the best few.
 
         Which distribution is chosen is not known, so the second supernet counts as one over both levels.
         """
@@ -78,7 +78,7 @@ class GLiTRunner(SystemRunner[Options, GLiTSpace]):
         return train_phase(opened, _supernet(opened, space), sampler, _supernet_recipe(cell))
 
     def run_search(self, cell: GLiTCell, context: RunContext) -> CellResult:
-        """The last search alone: scores are left in ``evaluations.jsonl`` for ``run_cell``."""
+        """Only the last search: scores are left in ``evaluations.jsonl`` for ``run_cell``."""
         done, record = _last_search(TrainingContext.open(cell, context))
         return CellResult(architecture=done.architecture.to_dict(), search=record)
 
@@ -104,7 +104,7 @@ class GLiTRunner(SystemRunner[Options, GLiTSpace]):
 
 
 def _choose_distribution(context: GLiTContext, space: GLiTSpace) -> PhaseResult:
-    """Search the first level, train its best alone, and take the best of these; ties go to the better in the search."""
+    """Search the first level, train its best from scratch, and choose the best; a tie goes to the fitter."""
     cell, metric = context.cell, context.metric
     began = time.monotonic()
     done, facts = _search(context, space, FIRST, cell.recipe.search)

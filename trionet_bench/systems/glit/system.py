@@ -1,13 +1,13 @@
-"""GLiT: a transformer whose blocks divide their channels between global attention and the locality module, found by a
+"""GLiT: a transformer whose blocks divide their channels between global attention and the locality module, by
 hierarchical search.
 
 Chen et al. 2021 (arXiv 2107.02960). The first level finds how many channels of each block attend: its supernet is
-searched, the best few distributions are trained alone and compared on the search-validation images. The second level
-finds the details under the winner. Both supernets train one path a step, drawn uniformly, and every candidate of a
-block has weights of its own. Known: the levels, five retrained distributions, 1000 children scored under a limit on
+searched, the best few distributions are trained from scratch and compared on the search-validation images. The second
+level finds the details under the winner. Both supernets train one path a step, drawn uniformly, and every candidate of a
+block has separate weights. Known: the levels, five retrained distributions, 1000 children scored under a limit on
 FLOPs. Ours: that each level scores as many children, and trains as many epochs, as the recipe says; that true MACs are
 limited; that batch norm keeps its affine weights in the supernet; and the width, the largest of the space whose plain
-transformer fits the budget. The found network is then treated as a TrioNet's.
+transformer fits the budget. The chosen network is then treated as a TrioNet's.
 """
 
 from typing import Literal, TypeAlias
@@ -29,7 +29,7 @@ class Options(SystemOptions):
             evaluations of both levels; or ``none``: the plain transformer, without a search.
         search: ``random`` scores as many children, all of them drawn blindly.
         sharing: ``independent`` weights for each candidate of a block, or ``slices`` of common ones.
-        retrain: distributions that are trained alone before one is taken.
+        retrain: how many distributions are trained from scratch before one is chosen.
     """
 
     levels: Literal["two", "one", "none"] = "two"

@@ -53,7 +53,7 @@ class TrioNetRunner(SystemRunner[Options, ResNetSpace]):
         return train_supernet_phase(TrainingContext.open(cell, context))
 
     def run_search(self, cell: TrioNetCell, context: RunContext) -> CellResult:
-        """The search alone: scores are left in ``evaluations.jsonl`` for ``run_cell``."""
+        """Only the search: scores are left in ``evaluations.jsonl`` for ``run_cell``."""
         done, record = _search(TrainingContext.open(cell, context))
         return CellResult(architecture=done.architecture.to_dict(), search=record)
 

@@ -1,7 +1,7 @@
 """TrioNet: a supernet over convolution, local and axial attention, a search under the budget, and retraining of what it
 finds.
 
-Pi et al. 2021 (arXiv 2111.07547). One supernet serves every budget, and every way to search it. The found network is
+Pi et al. 2021 (arXiv 2111.07547). One supernet serves every budget, and every way to search it. The best child is
 trained from scratch like any stand-alone one (``test_top1``), and scored with the supernet's weights, recalibrated
 (``inherited_*``) and trained on (``finetuned_test_top1``); which of these the paper reports is not known.
 """
