@@ -263,3 +263,23 @@ def test_a_process_of_another_container_on_this_machine_is_not_taken_for_dead(tm
         other = host.rsplit("/", 1)[0] + "/pid:[1]"
         (tmp_path / "cell.0").write_text(f"{other} {2**22}/1 000000000000\n")  # a number that no process has here
         assert not mine.take("cell")
+
+
+def test_a_claim_on_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Claims(tmp_path) as mine:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdopen", full)
+            with pytest.raises(StoreError, match=r"cell\.0 could not be written: No space left on device"):
+                mine.take("cell")
+        assert list(tmp_path.iterdir()) == []
+        assert mine.take("cell")
+
+
+def test_claims_in_a_folder_that_was_moved_say_so(tmp_path: Path):
+    with Claims(tmp_path / "claims") as mine:
+        (tmp_path / "claims").rename(tmp_path / "elsewhere")
+        with pytest.raises(StoreError, match="Was the results folder moved during the run"):
+            mine.take("cell")

@@ -56,6 +56,8 @@ def check_the_fingerprint_follows_the_content(case: SourceCase, root: Path) -> N
     first, again = opened(case, root / "a"), opened(case, root / "b")
     assert len(first.fingerprint) == 64
     assert first.fingerprint == again.fingerprint  # wherever the files are
+    assert first.identity == "content"
+    assert (first.content is not None) == case.files  # a source names the files that it reads
     if not case.fixed:
         assert first.fingerprint != opened(case, root / "c", variant=1).fingerprint
 

@@ -70,6 +70,7 @@ class Claims:
         """Whether ``name`` is now ours; False while another runner works on it.
 
         A runner of another machine that died is noticed by asking again: ``STALE_AFTER`` seconds after the first time.
+        StoreError where the folder cannot be read or written.
         """
         void = self._files(name)
         if void and not self._is_void(void[-1]):
@@ -83,6 +84,8 @@ class Claims:
         except FileExistsError:
             return False
         except OSError as error:
+            with contextlib.suppress(OSError):  # where the disk was full, it is there and empty
+                path.unlink()
             raise StoreError(f"{path} could not be written: {error.strerror}.") from error
         if self._files(name) != [*void, path]:  # the void claim was taken over and released while we looked at it
             path.unlink()
@@ -114,7 +117,12 @@ class Claims:
 
     def _files(self, name: str) -> list[Path]:
         pattern = re.compile(re.escape(name) + r"\.\d+")
-        return sorted((path for path in self.folder.iterdir() if pattern.fullmatch(path.name)), key=_number)
+        try:
+            return sorted((path for path in self.folder.iterdir() if pattern.fullmatch(path.name)), key=_number)
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder} could not be read: {error.strerror}. Was the results folder moved during the run?"
+            ) from error
 
     def _is_void(self, path: Path) -> bool:
         try:
