@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from support.tasks import CLASSIFICATION
 
+from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.placement import depth_word, placement_shares, searched_blocks, stage_entropy
-from trionet_bench.analysis.results import CELL, Declared, Results, load
+from trionet_bench.analysis.results import Declared, Results, load
 
 GROUP = {"dataset": "d", "budget": 1, "model": "m"}
 
@@ -26,7 +28,8 @@ def results(
     place = ["stage", "block", "operator"]
     empty = pd.DataFrame()
     return Results(
-        Declared((), (), (), empty), empty, pd.DataFrame(blocks, columns=[*CELL, *place, "macs", "share"]),
+        Declared((), (), (), empty), CLASSIFICATION, empty,
+        pd.DataFrame(blocks, columns=[*CELL, *place, "macs", "share"]),
         pd.DataFrame(prior, columns=[*CELL, *place, "share"]), empty, empty, empty,
     )  # fmt: skip
 

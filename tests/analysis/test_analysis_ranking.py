@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from support.tasks import CLASSIFICATION
 
 from trionet_bench.analysis.ranking import agreement, mean_ranks, resampled
 from trionet_bench.analysis.results import Declared, Results
@@ -67,7 +68,16 @@ def suite(accuracies: np.ndarray) -> Results:
     empty = pd.DataFrame()
     declared = Declared(("made-up",), ("Made up",), (), cells[["dataset", "budget", "model", "seed"]])
     return Results(
-        declared, cells, empty, empty, empty, empty, empty, models=tuple(models), datasets=tuple(cells.dataset.unique())
+        declared,
+        CLASSIFICATION,
+        cells,
+        empty,
+        empty,
+        empty,
+        empty,
+        empty,
+        models=tuple(models),
+        datasets=tuple(cells.dataset.unique()),
     )
 
 

@@ -16,7 +16,7 @@ from trionet_bench.analysis.results import load
 from trionet_bench.cli.main import main
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.reporting.style import looks, operator_colour
-from trionet_bench.reporting.tables.architectures import found_architectures
+from trionet_bench.reporting.tables.architectures import searched_architectures
 from trionet_bench.spaces.operators import OPERATORS, OperatorSpec
 from trionet_bench.spaces.presets import RESNET_NANO, resolve_space
 from trionet_bench.suite.schema import suite_schema
@@ -130,7 +130,7 @@ def test_reports_write_its_options(spec, tmp_path: Path):
     record["placement"][0] |= {"operator": "dilated", "kernel": 3, "window": None, "heads": None, "expansion": 0.25}
     record["placement"][0]["options"] = {"dilation": 2}
     path.write_text(json.dumps(record))
-    table = found_architectures(load([folder]))
+    table = searched_architectures(load([folder]))
     assert table is not None
     assert table.text.Blocks[table.text.Model == "trionet"].item().startswith("Hk3d2/4 ")
     assert "A axial attention, H dilated convolution, others by name" in table.note

@@ -1,11 +1,17 @@
-"""The comparisons that a suite declared before it ran, with their verdicts. Nothing undeclared is tested."""
+"""The comparisons that a suite declared before it ran, with their verdicts. Nothing undeclared is tested.
+
+Differences are candidate minus baseline in the metric's own sign; verdicts know which sign is better.
+"""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from trionet_bench.analysis.results import CELL, POINT, Comparison, Results
+from trionet_bench.analysis.merging import CELL
+from trionet_bench.analysis.metrics import margin_unit, sign
+from trionet_bench.analysis.results import Comparison, Results
 from trionet_bench.analysis.statistics import LEVEL, grouped_t_intervals, holm, paired_difference, t_interval
 
 ALPHA = 1 - LEVEL
@@ -57,7 +63,9 @@ def compare(results: Results) -> pd.DataFrame:
     table["p_noninferior_holm"] = np.nan
     table.loc[family, "p_holm"] = holm(table.p[family].tolist())
     table.loc[family, "p_noninferior_holm"] = holm(table.p_noninferior[family].tolist())
-    table["verdict"] = [_verdict(row) if row.declared else "" for row in table.itertuples()]
+    table["verdict"] = [
+        _verdict(row, sign(results.metric(str(row.metric)))) if row.declared else "" for row in table.itertuples()
+    ]
     return table[COLUMNS]
 
 
@@ -67,17 +75,22 @@ def _rows(results: Results, comparison: Comparison, candidate: str) -> list[dict
         "metric": comparison.metric,
         "baseline": comparison.baseline,
         "candidate": candidate,
-        "margin": np.nan if comparison.margin is None else comparison.margin * POINT,
+        "margin": np.nan if (margin := _margin(results, comparison)) is None else margin,
     }
     singles = _single_data_sets(pairs)
     rows: list[dict[str, object]] = []
     for budget, group in pairs.groupby("budget", sort=True):
         datasets = [name for name in results.datasets if name in set(group.dataset)]
         name = datasets[0] if len(datasets) == 1 else "all"
-        rows.append({**fixed, "budget": budget, "dataset": name, **_declared_row(group, comparison)})
+        rows.append({**fixed, "budget": budget, "dataset": name, **_declared_row(results, group, comparison)})
         if len(datasets) > 1:
             rows += [{**fixed, **singles[budget, dataset]} for dataset in datasets]
     return rows
+
+
+def _margin(results: Results, comparison: Comparison) -> float | None:
+    """In the values of records."""
+    return None if comparison.margin is None else comparison.margin * margin_unit(results.metric(comparison.metric))
 
 
 def _pairs(results: Results, comparison: Comparison, candidate: str) -> pd.DataFrame:
@@ -100,20 +113,24 @@ def _pairs(results: Results, comparison: Comparison, candidate: str) -> pd.DataF
     return pairs.assign(difference=pairs.candidate - pairs.baseline)
 
 
-def _declared_row(pairs: pd.DataFrame, comparison: Comparison) -> dict[str, object]:
+def _declared_row(results: Results, pairs: pd.DataFrame, comparison: Comparison) -> dict[str, object]:
     """The comparison over all data sets of one budget; only counts where a pair is lacking."""
-    found = pairs.dropna(subset=["difference"])
+    known = pairs.dropna(subset=["difference"])
     row: dict[str, object] = {
         "declared": True,
         "datasets": pairs.dataset.nunique(),
-        "pairs": len(found),
+        "pairs": len(known),
         "expected_pairs": len(pairs),
     }
-    if len(found) < len(pairs):
+    if len(known) < len(pairs):
         return row
-    margin = None if comparison.margin is None else comparison.margin * POINT
-    result = paired_difference(found.difference.tolist(), found.dataset.tolist(), margin)
-    across = t_interval(found.groupby("dataset").difference.mean().to_numpy())
+    result = paired_difference(
+        known.difference.tolist(),
+        known.dataset.tolist(),
+        _margin(results, comparison),
+        sign(results.metric(comparison.metric)),
+    )
+    across = t_interval(known.groupby("dataset").difference.mean().to_numpy())
     return row | {
         "mean": result.mean,
         "low": result.low,
@@ -137,7 +154,7 @@ def _single_data_sets(pairs: pd.DataFrame) -> dict[tuple[int, str], dict[str, ob
     return {(row["budget"], row["dataset"]): row for row in table.to_dict("records")}
 
 
-def _verdict(row: "pd.Series[float]") -> str:
+def _verdict(row: Any, direction: int) -> str:
     """In words. "matches" means shown to be no worse than the margin allows, not merely no difference seen."""
     if row.pairs < row.expected_pairs:
         return f"incomplete: {row.pairs} of {row.expected_pairs} pairs"
@@ -145,7 +162,7 @@ def _verdict(row: "pd.Series[float]") -> str:
         return "undecided: too few seeds" if np.isnan(row.low) else "undecided: no spread"
     differs = row.p_holm < ALPHA
     within = row.p_noninferior_holm < ALPHA
-    if differs and row.mean > 0:
+    if differs and direction * row.mean > 0:
         return "better"
     if differs:
         return "worse, within the margin" if within else "worse"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic_core import from_json
 
-from trionet_bench.analysis.results import CELL
+from trionet_bench.analysis.merging import CELL
 from trionet_bench.errors import StoreError
 from trionet_bench.records.layout import HISTORY
 

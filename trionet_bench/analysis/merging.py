@@ -1,4 +1,4 @@
-"""Which records may stand in one table: the same recipe, the same images, the same options under the same name."""
+"""Which records may stand in one table: equal images and task of a data set, equal recipe and options of a model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,6 +33,7 @@ def check_comparable(cells: pd.DataFrame) -> None:
     """UsageError, naming what differs and where, when records of one data set or model cannot be compared."""
     for dataset, group in cells.groupby("dataset", sort=True):
         _same(group, group.fingerprint, f"data set {dataset}", "its images differ (other fingerprint)")
+        _same(group, group.task.map(repr), f"data set {dataset}", "its task or that task's options differ")
     for (dataset, model), group in cells.groupby(["dataset", "model"], sort=True):
         _same(group, group.recipe.map(repr), f"model {model} on {dataset}")
         _same(group, group.options.map(repr), f"model {model} on {dataset}")
@@ -87,19 +88,21 @@ def _difference(
     first: pd.Series, second: pd.Series, fields: tuple[str, ...] = ("fingerprint", "recipe", "options", "resolution")
 ) -> str:
     """What differs between two records in words, at most three fields of it; empty when nothing does."""
-    found: list[str] = []
+    differences: list[str] = []
     for field in fields:
         if field in ("recipe", "options"):
             left, right = _flat(first[field]), _flat(second[field])
-            found += [
+            differences += [
                 f"{field} {key} is {left.get(key)} against {right.get(key)}"
                 for key in sorted({*left, *right} - _SPEED_ONLY)
                 if left.get(key) != right.get(key)
             ]
         elif first[field] != second[field] and not (pd.isna(first[field]) and pd.isna(second[field])):
             shown = [str(value)[:12] for value in (first[field], second[field])]
-            found.append(f"{'data fingerprint' if field == 'fingerprint' else field} is {shown[0]} against {shown[1]}")
-    return ", ".join(found[:3]) + (" and more" if len(found) > 3 else "")
+            differences.append(
+                f"{'data fingerprint' if field == 'fingerprint' else field} is {shown[0]} against {shown[1]}"
+            )
+    return ", ".join(differences[:3]) + (" and more" if len(differences) > 3 else "")
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

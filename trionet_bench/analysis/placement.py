@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from trionet_bench.analysis.results import CELL, GROUP, Results
+from trionet_bench.analysis.merging import CELL
+from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.statistics import proportion_interval
 
 PLACE = ["stage", "block"]
@@ -30,13 +31,13 @@ def by_depth(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def depth_word(results: Results, models: Collection[str]) -> str:
-    """What ``by_depth`` leaves in the column ``stage``."""
-    own = results.priors[results.priors.model.isin(models)]
-    return "block" if own.groupby("model").stage.nunique().max() == 1 else "stage"
+    """What the column ``stage`` of ``by_depth`` counts for these models: "stage" or "block"."""
+    priors = results.priors[results.priors.model.isin(models)]
+    return "block" if priors.groupby("model").stage.nunique().max() == 1 else "stage"
 
 
 def placement_shares(results: Results, by: list[str] | None = None, level: str = "block") -> pd.DataFrame:
-    """Share of each operator over found networks, with Wilson's interval, beside the prior's. A block of several
+    """Share of each operator over searched networks, with Wilson's interval, beside the prior's. A block of several
     operators counts for each by its share.
 
     Args:
@@ -75,7 +76,7 @@ def placement_shares(results: Results, by: list[str] | None = None, level: str =
 
 
 def _expected(priors: pd.DataFrame, blocks: pd.DataFrame, by: list[str], place: list[str]) -> pd.DataFrame:
-    """Prior share at the places that the found networks have, each network's blocks counted once."""
+    """Prior share at the places that the searched networks have, each network's blocks counted once."""
     present = blocks[[*CELL, *PLACE]].drop_duplicates().merge(priors, on=[*CELL, *PLACE])
     weight = blocks.groupby([*by, *place]).share.sum().rename("n").reset_index()
     summed = present.groupby([*by, *place, "operator"]).share.sum().reset_index()
@@ -84,7 +85,7 @@ def _expected(priors: pd.DataFrame, blocks: pd.DataFrame, by: list[str], place: 
 
 
 def stage_entropy(results: Results, by: list[str] | None = None) -> pd.DataFrame:
-    """Entropy of the operators of each stage, in bits, found and under the prior: 0 is one operator only."""
+    """Entropy of the operators of each stage, in bits, searched and under the prior: 0 is one operator only."""
     by = GROUP if by is None else by
     shares = placement_shares(results, by, level="stage")
     rows = []

@@ -8,7 +8,9 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from trionet_bench.analysis.results import CELL, Results
+from trionet_bench.analysis.merging import CELL
+from trionet_bench.analysis.metrics import is_accuracy
+from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import mcnemar_exact
 from trionet_bench.errors import StoreError
 from trionet_bench.records.layout import PREDICTIONS
@@ -23,18 +25,21 @@ class Predictions:
 
     @property
     def correct(self) -> np.ndarray:
+        """Whether each image was predicted right, (N,)."""
         return np.asarray(self.labels == self.predictions)
 
 
 def read_predictions(folder: Path) -> Predictions | None:
-    """What lies beside a record; None where nothing does."""
+    """What lies beside a record; None where nothing does or its task predicts no classes. StoreError if torn."""
     path = folder / PREDICTIONS
     if not path.is_file():
         return None
     try:
         with np.load(path) as arrays:
+            if not {"labels", "predictions"} <= set(arrays.files):
+                return None
             return Predictions(arrays["labels"], arrays["predictions"])
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, ValueError, BadZipFile) as error:
         raise StoreError(f"{path} is not a file of predictions: {error}. Run its cell again with --force.") from error
 
 
@@ -50,7 +55,7 @@ def paired_images(results: Results) -> pd.DataFrame:
     known: dict[Any, Predictions | None] = {}
     rows = []
     for comparison in results.declared.comparisons:
-        if comparison.metric != "test_top1":
+        if comparison.metric != results.score or not is_accuracy(results.primary):
             continue
         for candidate in comparison.candidates:
             for cell in cells.index[cells.index.get_level_values("model") == candidate]:
@@ -86,9 +91,9 @@ def headline_pair(results: Results) -> tuple[str, str] | None:
     """Baseline and candidate that figures of single classes compare: of the first comparison, a searched one if any."""
     searched = set(results.complete[results.complete.algorithm.notna()].model)
     for comparison in results.declared.comparisons:
-        found = [name for name in comparison.candidates if name in searched] or list(comparison.candidates)
-        if found:
-            return comparison.baseline, found[0]
+        candidates = [name for name in comparison.candidates if name in searched] or list(comparison.candidates)
+        if candidates:
+            return comparison.baseline, candidates[0]
     return None
 
 
@@ -99,11 +104,11 @@ def class_accuracy(results: Results, models: tuple[str, ...]) -> pd.DataFrame:
     rows = []
     cells = at_largest_budget(results)
     for cell in cells[cells.model.isin(models)].itertuples():
-        found = read_predictions(cell.folder)
-        if found is None:
+        stored = read_predictions(cell.folder)
+        if stored is None:
             continue
-        classes = np.unique(found.labels)
-        recalls = recall_score(found.labels, found.predictions, labels=classes, average=None, zero_division=0)
+        classes = np.unique(stored.labels)
+        recalls = recall_score(stored.labels, stored.predictions, labels=classes, average=None, zero_division=0)
         rows += [
             (
                 *(getattr(cell, name) for name in CELL),
@@ -117,6 +122,7 @@ def class_accuracy(results: Results, models: tuple[str, ...]) -> pd.DataFrame:
 
 
 def class_name(names: Any, index: int) -> str:
+    """The name of a class by its number; the number where names are not known."""
     return str(names[index]) if isinstance(names, tuple) and index < len(names) else str(index)
 
 
@@ -126,15 +132,19 @@ def confusion(results: Results, dataset: str, model: str) -> tuple[pd.DataFrame,
 
     cells = at_largest_budget(results)
     cells = cells[(cells.dataset == dataset) & (cells.model == model)]
-    found = [own for folder in cells.folder if (own := read_predictions(folder)) is not None]
-    if not found:
+    stored = _stored(cells)
+    if not stored:
         return None
-    labels = np.concatenate([own.labels for own in found])
-    predictions = np.concatenate([own.predictions for own in found])
+    labels = np.concatenate([cell.labels for cell in stored])
+    predictions = np.concatenate([cell.predictions for cell in stored])
     classes = np.unique(np.concatenate([labels, predictions]))
     names = [class_name(cells.class_names.iloc[0], int(label)) for label in classes]
     matrix = confusion_matrix(labels, predictions, labels=classes, normalize="true")
-    return pd.DataFrame(matrix, index=names, columns=names), len(found)
+    return pd.DataFrame(matrix, index=names, columns=names), len(stored)
+
+
+def _stored(cells: pd.DataFrame) -> list[Predictions]:
+    return [stored for folder in cells.folder if (stored := read_predictions(folder)) is not None]
 
 
 def won_images(results: Results, dataset: str, models: list[str]) -> pd.DataFrame:
@@ -147,10 +157,10 @@ def won_images(results: Results, dataset: str, models: list[str]) -> pd.DataFram
     cells = cells[cells.dataset == dataset]
     stacked: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for model in models:
-        found = [own for folder in cells[cells.model == model].folder if (own := read_predictions(folder)) is not None]
-        if not found or any(not np.array_equal(own.labels, found[0].labels) for own in found):
+        stored = _stored(cells[cells.model == model])
+        if not stored or any(not np.array_equal(cell.labels, stored[0].labels) for cell in stored):
             return pd.DataFrame(columns=["winner", "image", "label", "rivals", "wrong"])
-        stacked[model] = found[0].labels, np.stack([own.predictions for own in found])
+        stacked[model] = stored[0].labels, np.stack([cell.predictions for cell in stored])
     rows = []
     for winner, (labels, answers) in stacked.items():
         right = (answers == labels).all(axis=0)

@@ -1,4 +1,4 @@
-"""Ranks: of architectures by inherited against stand-alone accuracy, and of models over data sets."""
+"""Ranks: of architectures with inherited weights against trained from scratch, and of models over data sets."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from trionet_bench.analysis.results import RANKED, Results
+from trionet_bench.analysis.metrics import sign
+from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import LEVEL
 from trionet_bench.analysis.summary import summarise
 
@@ -21,7 +22,7 @@ _RESAMPLES = 999
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far one accuracy orders architectures as another does.
+    """How far one score orders architectures as another value does.
 
     ``tau_within`` is the mean of tau-b within thirds of equal size by MACs: without it both may merely follow size.
     ``regret`` is the best value minus that of the architecture which the score puts first. Intervals are 95 %, from a
@@ -40,7 +41,7 @@ class Agreement:
 
 
 def agreement(score: ArrayLike, value: ArrayLike, macs: ArrayLike) -> Agreement:
-    """Kendall's tau-b and Spearman's rho of ``score`` (inherited accuracy) with ``value`` (stand-alone accuracy)."""
+    """Kendall's tau-b and Spearman's rho of ``score`` (inherited) with ``value`` (stand-alone); higher is better."""
     scores, values, costs = (np.asarray(array, float) for array in (score, value, macs))
     n = len(scores)
     (tau_low, tau_high), (rho_low, rho_high) = _bootstrap(scores, values)
@@ -77,9 +78,9 @@ def resampled(a: ArrayLike, b: ArrayLike, counts: np.ndarray) -> tuple[np.ndarra
     )
     ranks = [counts @ order.T for order in orders]  # centred mid-ranks: how many lie below minus how many above
     pairs = (ranks, ranks[:1] * 2, ranks[1:] * 2)
-    across, own, other = ((counts * left * right).sum(axis=1, dtype=float) for left, right in pairs)
+    across, within_a, within_b = ((counts * left * right).sum(axis=1, dtype=float) for left, right in pairs)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return both / np.sqrt(first * second), across / np.sqrt(own * other)
+        return both / np.sqrt(first * second), across / np.sqrt(within_a * within_b)
 
 
 def _bootstrap(a: np.ndarray, b: np.ndarray) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -103,53 +104,66 @@ def _tau_within(scores: np.ndarray, values: np.ndarray, macs: np.ndarray) -> flo
 def architectures(results: Results) -> pd.DataFrame:
     """Every architecture that was scored with a supernet's weights and trained on its own, its seeds averaged.
 
-    Columns: dataset, model, architecture, macs, test_top1, and every ``inherited_*`` metric.
+    Columns: dataset, model, architecture, macs, the primary metric on the test part, and every ``inherited_`` column.
     """
-    cells = results.complete
-    inherited = [column for column in cells if str(column).startswith("inherited_")]
-    if not inherited or "test_top1" not in cells:
-        return pd.DataFrame(columns=["dataset", "model", "architecture", "macs", "test_top1"])
-    known = cells.dropna(subset=["test_top1", "architecture"]).dropna(subset=inherited, how="all")
+    cells, score = results.complete, results.score
+    inherited = _inherited(cells)
+    if not inherited or score not in cells:
+        return pd.DataFrame(columns=["dataset", "model", "architecture", "macs", score])
+    known = cells.dropna(subset=[score, "architecture"]).dropna(subset=inherited, how="all")
     keys = ["dataset", "model", "architecture"]
-    return known.groupby(keys, sort=False)[["macs", "test_top1", *inherited]].mean().reset_index()
+    return known.groupby(keys, sort=False)[["macs", score, *inherited]].mean().reset_index()
+
+
+def _inherited(frame: pd.DataFrame) -> list[str]:
+    """Columns of the primary metric with a supernet's weights."""
+    return [str(column) for column in frame if str(column).startswith("inherited_")]
 
 
 def ranked_architectures(results: Results) -> pd.DataFrame:
-    """Every architecture of the correlation models, its seeds averaged, with the columns ``RANKED``."""
+    """Every architecture of the correlation models, its seeds averaged.
+
+    Columns: dataset, model, budget, architecture, operators, macs, and the primary metric on the validation images,
+    alone and inherited.
+    """
     keys = ["dataset", "model", "budget", "architecture", "operators"]
-    numbers = [name for name in RANKED if name not in keys]
+    if results.ranked.empty:
+        return pd.DataFrame(columns=keys)
+    numbers = ["macs", results.measured("val"), *_inherited(results.ranked)]
     return results.ranked.groupby(keys, sort=False)[numbers].mean().reset_index()
 
 
 def supernet_correlations(results: Results) -> pd.DataFrame:
-    """``agreement`` of each inherited accuracy with that alone, both on validation images, for each data set, budget
-    and correlation model, that is for each supernet.
+    """``agreement`` of each inherited score with training from scratch, both on validation images, for each data set,
+    budget and correlation model, that is for each supernet.
     """
+    direction, alone = sign(results.primary), results.measured("val")
     rows = []
-    for (dataset, budget, model), own in ranked_architectures(results).groupby(
+    for (dataset, budget, model), group in ranked_architectures(results).groupby(
         ["dataset", "budget", "model"], sort=False
     ):
-        for metric in [name for name in RANKED if name.startswith("inherited_")]:
-            found = agreement(own[metric], own.val_top1, own.macs)
-            rows.append({"dataset": dataset, "budget": budget, "model": model, "metric": metric, **vars(found)})
+        for metric in _inherited(group):
+            agrees = agreement(direction * group[metric], direction * group[alone], group.macs)
+            rows.append({"dataset": dataset, "budget": budget, "model": model, "metric": metric, **vars(agrees)})
     return pd.DataFrame(rows)
 
 
 @lru_cache(maxsize=2)
 def correlations(results: Results) -> pd.DataFrame:
-    """``agreement`` of every inherited metric of found networks with their test accuracy alone, for each data set."""
+    """``agreement`` of every inherited score of searched networks with training from scratch, for each data set."""
+    direction, score = sign(results.primary), results.score
     table = architectures(results)
     rows = []
     for dataset in [name for name in results.datasets if name in set(table.dataset)]:
-        own = table[table.dataset == dataset]
-        for metric in [column for column in own if str(column).startswith("inherited_")]:
-            known = own.dropna(subset=[metric])
+        group = table[table.dataset == dataset]
+        for metric in _inherited(group):
+            known = group.dropna(subset=[metric])
             if len(known) > 2:
                 rows.append(
                     {
                         "dataset": dataset,
                         "metric": metric,
-                        **vars(agreement(known[metric], known.test_top1, known.macs)),
+                        **vars(agreement(direction * known[metric], direction * known[score], known.macs)),
                     }
                 )
     return pd.DataFrame(rows)
@@ -166,10 +180,10 @@ class MeanRanks:
     nemenyi_p: pd.DataFrame
 
 
-def mean_ranks(results: Results, metric: str = "test_top1") -> MeanRanks | str:
-    """Ranks at the largest budget, or in words why there is no critical-difference diagram."""
+def mean_ranks(results: Results) -> MeanRanks | str:
+    """Ranks by the primary metric at the largest budget, or in words why there is no critical-difference diagram."""
     budget = results.budgets[-1]
-    table = summarise(results, metric)
+    table = summarise(results)
     table = table[table.budget == budget]
     count = table.dataset.nunique()
     if count < DATASETS:
@@ -191,5 +205,5 @@ def mean_ranks(results: Results, metric: str = "test_top1") -> MeanRanks | str:
     wide = table.pivot(index="dataset", columns="model", values="mean")[list(results.models)]
     friedman = stats.friedmanchisquare(*(wide[model] for model in wide))
     nemenyi = scikit_posthocs.posthoc_nemenyi_friedman(wide)
-    ranks = wide.rank(axis=1, ascending=False).mean()
+    ranks = wide.rank(axis=1, ascending=sign(results.primary) < 0).mean()
     return MeanRanks(budget, count, ranks, float(friedman.pvalue), nemenyi)

@@ -4,37 +4,28 @@ Every frame carries the columns ``CELL``, so that any two can be joined.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from trionet_bench.analysis.frames import Frames
 from trionet_bench.analysis.merging import CELL, check_comparable, drop_duplicates
+from trionet_bench.analysis.metrics import metric_of
 from trionet_bench.errors import UsageError
 from trionet_bench.records.layout import DECLARED
-from trionet_bench.records.record import Record
+from trionet_bench.records.record import Ranked
 from trionet_bench.records.store import read_record, record_folders
+from trionet_bench.records.task_info import Metric, TaskInfo
 from trionet_bench.spaces.operators import OPERATORS
 
 GROUP = ["dataset", "budget", "model"]
-POINT = 0.01  # margins are declared in percentage points, metrics are fractions
-
-# Of each architecture of a correlation; accuracies are on the validation images.
-RANKED = [
-    "architecture",
-    "operators",
-    "macs",
-    "val_top1",
-    "inherited_val_top1",
-    "inherited_val_top1_not_recalibrated",
-]
-_RANKED_FIELDS = ("operators", "macs", "val", "inherited_val", "inherited_val_not_recalibrated")  # as records have them
 
 _LAST = ("random",)
-
 
 # Source URI, positions in its test part, and the labels they must have -> pixels of each; None where they are not here.
 ImageReader = Callable[[str, Sequence[int], Sequence[int]], Sequence[np.ndarray] | None]
@@ -42,7 +33,11 @@ ImageReader = Callable[[str, Sequence[int], Sequence[int]], Sequence[np.ndarray]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One declared comparison; ``margin`` is in percentage points, None when no equivalence is claimed."""
+    """One declared comparison.
+
+    ``metric`` is a column of cells. ``margin`` is in percentage points for a fraction, in the metric's unit otherwise;
+    None when no equivalence is claimed.
+    """
 
     metric: str
     baseline: str
@@ -63,19 +58,21 @@ class Declared:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """All records of one report. Rows of ``cells`` are records; the other frames hold their parts in long form.
+    """The records of one task in one report. Rows of ``cells`` are records; the other frames hold their parts in long
+    form.
 
     Equal only to itself, so that what is computed from it can be kept.
     """
 
     declared: Declared
+    task: TaskInfo
     cells: pd.DataFrame
     blocks: pd.DataFrame
     priors: pd.DataFrame
     generations: pd.DataFrame
     probes: pd.DataFrame
     operator_macs: pd.DataFrame
-    ranked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*CELL, *RANKED]))
+    ranked: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*CELL, *Ranked.model_fields]))
     outside: int = 0
     models: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
@@ -83,20 +80,41 @@ class Results:
     references: Path | None = None
 
     @property
+    def primary(self) -> Metric:
+        """The metric that decides."""
+        return self.task.primary
+
+    @property
+    def score(self) -> str:
+        """The column of ``cells`` that decides: the primary metric on the test part."""
+        return self.measured("test")
+
+    def measured(self, part: str, weights: str = "") -> str:
+        """The column of the primary metric on a part, with weights that are ``inherited`` or ``finetuned``."""
+        return f"{weights}_{part}_{self.primary.name}".removeprefix("_")
+
+    def metric(self, column: str) -> Metric:
+        """The metric of a column of ``cells``, as ``metrics.metric_of``."""
+        return metric_of(self.task, column)
+
+    @property
     def complete(self) -> pd.DataFrame:
+        """Cells that have a result."""
         return self.cells[self.cells.status == "complete"]
 
     @property
     def competitors(self) -> list[str]:
-        """Models with networks of their own; others rank architectures for a correlation."""
+        """Models whose cells are networks; others rank architectures for a correlation."""
         return [name for name in self.models if name not in set(self.ranked.model)]
 
     @property
     def budgets(self) -> list[int]:
+        """From small to large, in MACs."""
         return sorted(self.declared.expected.budget.unique().tolist())
 
     @property
     def smoke(self) -> bool:
+        """Whether these are smoke runs, which say nothing about the models."""
         return bool((self.cells.fidelity == "smoke").any())
 
     def coverage(self) -> pd.DataFrame:
@@ -106,159 +124,48 @@ class Results:
         return merged.fillna({"status": "missing", "error": ""})
 
 
-@dataclass
-class _Columns:
-    """Rows of every frame while records stream past, so that no more than one record is held."""
-
-    cells: list[dict[str, Any]] = field(default_factory=list)
-    blocks: list[tuple[Any, ...]] = field(default_factory=list)
-    options: list[dict[str, float]] = field(default_factory=list)
-    priors: list[tuple[Any, ...]] = field(default_factory=list)
-    generations: list[tuple[Any, ...]] = field(default_factory=list)
-    probes: list[tuple[Any, ...]] = field(default_factory=list)
-    operator_macs: list[tuple[Any, ...]] = field(default_factory=list)
-    ranked: list[tuple[Any, ...]] = field(default_factory=list)
-
-    def add(self, record: Record, folder: Path) -> None:
-        number = len(self.cells)
-        cell = (number, record.dataset, record.budget, record.model, record.seed)
-        self.cells.append({"number": number, **_cell_row(record, folder)})
-        if record.status != "complete":
-            return
-        self.blocks += [
-            (
-                *cell,
-                b.stage,
-                b.block,
-                b.operator,
-                b.macs,
-                b.share,
-                b.resolution,
-                b.width,
-                b.mid_width,
-                b.expansion,
-                b.kernel,
-                b.window,
-                b.heads,
-                b.qk,
-                b.v,
-                b.mlp,
-            )
-            for b in record.placement
-        ]
-        self.options += [b.options for b in record.placement]
-        self.operator_macs += [(*cell, operator, macs) for operator, macs in record.macs_by_operator.items()]
-        self.ranked += [
-            (*cell, json.dumps(r.architecture, sort_keys=True), *(getattr(r, name) for name in _RANKED_FIELDS))
-            for r in record.ranked
-        ]
-        if record.search:
-            self.priors += [(*cell, p.stage, p.block, p.operator, p.share) for p in record.search.operator_prior]
-            self.generations += [
-                (*cell, g.level, g.generation, g.evaluations, g.best_fitness, g.best_macs)
-                for g in record.search.best_by_generation
-            ]
-            self.probes += [(*cell, p.level, p.epoch, p.probe, p.fitness) for p in record.search.probes]
-
-    def frames(self) -> dict[str, pd.DataFrame]:
-        """The frames of ``Results``; ``number`` says which record a row is from."""
-        cell = ["number", *CELL]
-        options = ["expansion", "kernel", "window", "heads", "qk", "v", "mlp"]
-        place = ["stage", "block", "operator"]
-        blocks = pd.DataFrame(
-            self.blocks, columns=[*cell, *place, "macs", "share", "resolution", "width", "mid_width", *options]
-        )
-        return {
-            "cells": pd.DataFrame(self.cells),
-            "blocks": blocks.join(pd.DataFrame(self.options)),  # a column for each further option of an operator
-            "priors": pd.DataFrame(self.priors, columns=[*cell, *place, "share"]),
-            "generations": pd.DataFrame(
-                self.generations, columns=[*cell, "level", "generation", "evaluations", "best_fitness", "best_macs"]
-            ),
-            "probes": pd.DataFrame(self.probes, columns=[*cell, "level", "epoch", "probe", "top1"]),
-            "operator_macs": pd.DataFrame(self.operator_macs, columns=[*cell, "operator", "macs"]),
-            "ranked": pd.DataFrame(self.ranked, columns=[*cell, *RANKED]),
-        }
-
-
-def _cell_row(record: Record, folder: Path) -> dict[str, Any]:
-    search, counts = record.search, record.counts
-    classes = record.data.get("classes")
-    standalone = record.options.get("operator") if record.search is None else None
-    return {
-        "suite": record.suite,
-        "dataset": record.dataset,
-        "model": record.model,
-        "system": record.system,
-        "budget": record.budget,
-        "seed": record.seed,
-        "status": record.status,
-        "fidelity": record.fidelity,
-        "error": f"{record.error.type}: {record.error.message}" if record.error else "",
-        "key": record.key,
-        "folder": folder,
-        "operator": standalone if isinstance(standalone, str) else None,
-        "operators": "+".join(record.space.get("operators", ())),
-        "space": str(record.space.get("name", "")),
-        "source": str(record.data.get("source", record.dataset)),
-        "fingerprint": str(record.data.get("fingerprint", "")),
-        "classes": len(classes) if isinstance(classes, list) else classes,
-        "class_names": tuple(classes) if isinstance(classes, list) else None,
-        "recipe": record.recipe,
-        "options": record.options,
-        "resolution": record.resolution,
-        "architecture": json.dumps(record.architecture, sort_keys=True) if record.architecture else None,
-        "macs": record.macs,
-        "params": record.params,
-        "train_images": counts.train + counts.search_val if counts else None,  # final networks train on both
-        "evaluated": counts.evaluated if counts else None,
-        "peak_memory_bytes": record.peak_memory_bytes,
-        "algorithm": search.algorithm if search else None,
-        "sampler": search.sampler if search else None,
-        "sharing": search.sharing if search else None,
-        "evaluations": search.evaluations if search else None,
-        "acceptance_rate": search.acceptance_rate if search else None,
-        "calibration_images": search.calibration_images if search else None,
-        "inputs": {name: value.content for name, value in record.inputs.items()},
-        "version": record.code.version,
-        "commit": record.code.commit,
-        "dirty": record.code.dirty,
-        "python": record.environment.python,
-        "torch": record.environment.torch,
-        "torchvision": record.environment.torchvision,
-        "device": record.environment.device_name or record.environment.device,
-        "started": record.started,
-        "finished": record.finished,
-        "warnings": record.warnings,
-        **record.metrics,
-        **record.timings,
-    }
-
-
 def load(
     folders: Sequence[Path],
     suite: Mapping[str, Any] | None = None,
     images: ImageReader | None = None,
     references: Path | None = None,
 ) -> Results:
-    """The records of one or several results folders as one set of results.
+    """``load_by_task`` of records that have one task in common; UsageError where they have not."""
+    first, *others = load_by_task(folders, suite, images, references)
+    if others:
+        names = ", ".join(results.task.name for results in (first, *others))
+        raise UsageError(f"The records are of several tasks ({names}), which do not compare; write a report of each.")
+    return first
+
+
+def load_by_task(
+    folders: Sequence[Path],
+    suite: Mapping[str, Any] | None = None,
+    images: ImageReader | None = None,
+    references: Path | None = None,
+) -> tuple[Results, ...]:
+    """The records of one or several results folders, those of each task apart.
+
+    Data sets are of one task where it has the same name and the same metrics; its options may differ between them. A
+    data set without records counts with the first task.
 
     Args:
         suite: what was declared (name, title, comparisons, expected cells); read from the ``suite.json`` files that lie
             in the folders when not given, and taken from the records themselves when there are none.
         images: gets at test images, for the figure that shows some.
         references: a file of published results instead of the shipped one.
+
+    UsageError where there is nothing to report or records do not compare.
     """
-    columns = _Columns()
+    frames = Frames()
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a results folder; give one that `trionet-bench run` wrote.")
         for place in record_folders(folder):
             record = read_record(place)
             if record is not None:
-                columns.add(record, place)
-    frames = columns.frames()
-    cells = frames.pop("cells")
+                frames.add(record, place)
+    cells = frames.cells()
     if cells.empty:
         raise UsageError(f"No record under {', '.join(map(str, folders))}; run the suite first.")
     cells = drop_duplicates(cells)
@@ -269,19 +176,61 @@ def load(
     if kept.empty:
         raise UsageError(f"None of the {outside} records belongs to suite {', '.join(declared.names)} as it is now.")
     check_comparable(kept)
+    parts = frames.parts()
+    tasks = _tasks(kept, declared.expected)
+    return tuple(
+        _of_task(
+            task, _declared_of(declared, task, datasets, len(tasks) > 1), kept[kept.dataset.isin(datasets)], parts,
+            outside=0 if number else outside, images=images, references=references,
+        )
+        for number, (task, datasets) in enumerate(tasks)
+    )  # fmt: skip
+
+
+def _tasks(cells: pd.DataFrame, expected: pd.DataFrame) -> list[tuple[TaskInfo, list[str]]]:
+    """The tasks in the order of their data sets, with these."""
+    of_dataset: dict[str, TaskInfo] = dict(cells.drop_duplicates("dataset")[["dataset", "task"]].to_numpy().tolist())
+    first = next(of_dataset[name] for name in expected.dataset if name in of_dataset)
+    tasks: dict[tuple[str, tuple[Metric, ...]], tuple[TaskInfo, list[str]]] = {(first.name, first.metrics): (first, [])}
+    for name in expected.dataset.unique():
+        task = of_dataset.get(name, first)
+        tasks.setdefault((task.name, task.metrics), (task, []))[1].append(name)
+    return list(tasks.values())
+
+
+def _declared_of(declared: Declared, task: TaskInfo, datasets: list[str], several: bool) -> Declared:
+    """What was declared for the data sets of a task. Of several tasks, each has the comparisons by its metrics."""
+    comparisons = [
+        replace(comparison, metric=comparison.metric or f"test_{task.primary.name}")
+        for comparison in declared.comparisons
+        if not (several and comparison.metric and task.metric_of(comparison.metric) is None)
+    ]
+    expected = declared.expected[declared.expected.dataset.isin(datasets)].reset_index(drop=True)
+    return replace(declared, comparisons=tuple(dict.fromkeys(comparisons)), expected=expected)
+
+
+def _of_task(
+    task: TaskInfo, declared: Declared, cells: pd.DataFrame, parts: Mapping[str, pd.DataFrame], **others: Any
+) -> Results:
+    frames = {
+        name: frame[frame.number.isin(cells.number)].drop(columns="number").reset_index(drop=True)
+        for name, frame in parts.items()
+    }
+    frames["ranked"] = frames["ranked"].rename(columns=lambda column: _measured(column, task.primary))
     return Results(
         declared=declared,
-        outside=outside,
-        images=images,
-        references=references,
+        task=task,
+        cells=cells.drop(columns="number").reset_index(drop=True),
         models=tuple(_model_order(declared.expected.model.unique().tolist())),
         datasets=tuple(declared.expected.dataset.unique().tolist()),
-        cells=kept.drop(columns="number"),
-        **{
-            name: frame[frame.number.isin(kept.number)].drop(columns="number").reset_index(drop=True)
-            for name, frame in frames.items()
-        },
+        **frames,
+        **others,
     )
+
+
+def _measured(field: str, primary: Metric) -> str:
+    """A field of ``Ranked`` with the name of what it is: inherited_val, and where it is not recalibrated."""
+    return re.sub(r"(^|_)val(?=_|$)", rf"\1val_{primary.name}", field)
 
 
 def _declared_beside(folders: Iterable[Path]) -> list[dict[str, Any]]:
@@ -292,7 +241,7 @@ def _declared_beside(folders: Iterable[Path]) -> list[dict[str, Any]]:
 def _declared(suites: Sequence[Mapping[str, Any]], cells: pd.DataFrame) -> Declared:
     names = [str(suite["name"]) for suite in suites]
     comparisons = [
-        Comparison(c["metric"], c["baseline"], tuple(c["candidates"]), c.get("margin"))
+        Comparison(c.get("metric") or "", c["baseline"], tuple(c["candidates"]), c.get("margin"))
         for suite in suites
         for c in suite.get("comparisons", ())
     ]
@@ -327,7 +276,7 @@ def _kept(cells: pd.DataFrame, expected: pd.DataFrame) -> pd.DataFrame:
 
 
 def _model_order(models: Sequence[str]) -> list[str]:
-    """Single operators first, the control last, what the suite calls its own between, in the suite's order."""
+    """Single operators first, then the suite's other models in its order, random search, which is a control, last."""
     first = [name for name in OPERATORS.names() if name in models]
     last = [name for name in _LAST if name in models]
     return [*first, *(name for name in models if name not in {*first, *last}), *last]

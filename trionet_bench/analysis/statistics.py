@@ -1,4 +1,4 @@
-"""Uncertainty of accuracies: over seeds, between models, image by image. All fractions, all two-sided unless said.
+"""Uncertainty of metrics: over seeds, between models, image by image. All tests are two-sided unless said.
 
 Intervals over seeds are t-intervals: a percentile bootstrap on three seeds covers 75 % where it claims 95 %.
 """
@@ -33,8 +33,9 @@ class Interval:
 class Difference:
     """A paired difference, candidate minus baseline.
 
-    ``p`` is the paired t-test's, ``p_sign_flip`` the sign-flip test's and ``p_smallest`` the least that it can be with
-    so few pairs. ``p_noninferior`` is one-sided, against the margin. NaN where the pairs do not vary or are too few.
+    ``p`` is of the paired t-test, ``p_sign_flip`` of the sign-flip test and ``p_smallest`` the least that the latter
+    can be with so few pairs. ``p_noninferior`` is one-sided, against the margin. NaN where the pairs do not vary or are
+    too few.
     """
 
     mean: float
@@ -85,14 +86,19 @@ def proportion_interval(successes: ArrayLike, total: ArrayLike, level: float = L
 
 
 def paired_difference(
-    differences: Sequence[float], strata: Sequence[Hashable] | None = None, margin: float | None = None
+    differences: Sequence[float],
+    strata: Sequence[Hashable] | None = None,
+    margin: float | None = None,
+    direction: int = 1,
 ) -> Difference:
-    """Mean of paired differences over ``strata`` (data sets), each counting alike, with the spread within them.
+    """Mean of paired differences over ``strata`` (data sets) with equal weights, with the spread within them.
 
     The interval speaks of these strata under new seeds. With one stratum it is the paired t-interval.
 
     Args:
-        margin: as a fraction; the claim tested by ``p_noninferior`` is that the mean lies above ``-margin``.
+        margin: in the unit of the differences; the claim tested by ``p_noninferior`` is that the mean is worse than 0
+            by less than this.
+        direction: 1 where positive differences are better, -1 where negative ones are.
     """
     from statsmodels.regression.linear_model import OLS
 
@@ -112,8 +118,8 @@ def paired_difference(
     low, high = test.conf_int(alpha=1 - LEVEL)[0]
     noninferior = np.nan
     if margin is not None:
-        against = fit.t_test((average, np.array([-margin])))
-        noninferior = float(stats.t.sf(float(np.squeeze(against.tvalue)), df))
+        against = fit.t_test((average, np.array([-direction * margin])))
+        noninferior = float(stats.t.sf(direction * float(np.squeeze(against.tvalue)), df))
     return Difference(
         mean, float(low), float(high), len(values), df, float(np.squeeze(test.pvalue)), flip, smallest, noninferior
     )

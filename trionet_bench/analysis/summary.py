@@ -5,18 +5,21 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from trionet_bench.analysis.results import CELL, GROUP, Results
+from trionet_bench.analysis.merging import CELL
+from trionet_bench.analysis.metrics import sign
+from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.statistics import grouped_t_intervals, proportion_interval, t_interval
 
 
 @lru_cache(maxsize=8)
-def summarise(results: Results, metric: str = "test_top1") -> pd.DataFrame:
-    """Mean, spread and interval of ``metric`` by group, in the order of the report.
+def summarise(results: Results, metric: str | None = None) -> pd.DataFrame:
+    """Mean, spread and interval of ``metric``, by default the primary one on the test part, by group in report order.
 
     Columns: ``GROUP``, expected, done, failed, complete, n, mean, sd, low, high, interval, macs, params. A group that
     lacks a seed keeps its numbers but is not ``complete``: tables print a dash for it. ``interval`` is "t" over seeds;
-    a single seed gets "test-set", Wilson's interval over test images. Kept, so not to be changed in place.
+    a single seed of a fraction gets "test-set", Wilson's interval over test images. Cached: do not change it in place.
     """
+    metric = metric or results.score
     coverage = results.coverage()
     coverage = coverage[coverage.model.isin(results.competitors)]
     groups = (
@@ -35,14 +38,15 @@ def summarise(results: Results, metric: str = "test_top1") -> pd.DataFrame:
         groups = groups.assign(mean=np.nan, sd=np.nan, n=0, low=np.nan, high=np.nan, macs=np.nan, params=np.nan)
     groups["n"] = groups.n.fillna(0).astype(int)
     groups["interval"] = np.where(groups.n > 1, "t", "")
-    return in_report_order(_single_seed_intervals(groups, cells, metric), results)
+    return in_report_order(_single_seed_intervals(groups, results, metric), results)
 
 
-def _single_seed_intervals(groups: pd.DataFrame, cells: pd.DataFrame, metric: str) -> pd.DataFrame:
+def _single_seed_intervals(groups: pd.DataFrame, results: Results, metric: str) -> pd.DataFrame:
     single = groups.index[groups.n == 1]
-    if len(single) == 0 or metric not in ("test_top1", "test_top5"):
+    fractions = [f"test_{known.name}" for known in results.task.metrics if known.unit == "fraction"]
+    if len(single) == 0 or metric not in fractions:
         return groups
-    evaluated = cells.set_index(GROUP).evaluated
+    evaluated = results.complete.set_index(GROUP).evaluated
     for row in single:
         total = evaluated.get(tuple(groups.loc[row, GROUP]))
         if total is None or np.isnan(total):
@@ -65,13 +69,14 @@ def in_report_order(groups: pd.DataFrame, results: Results, by_model: bool = Tru
 
 
 @lru_cache(maxsize=8)
-def mark_leaders(results: Results, metric: str = "test_top1") -> pd.Series:
+def mark_leaders(results: Results) -> pd.Series:
     """ "best", "second" or "" for each row of ``summarise``, by (data set, budget).
 
-    Who cannot be told from the best, because the 95 % interval of the difference paired by seed contains 0, shares its
-    mark; the second is the best of the rest, with those that cannot be told from it.
+    Models whose difference to the best, paired by seed, has a 95 % interval that contains 0 share its mark. The second
+    is the best of the rest, with the models that share its mark in the same way.
     """
-    table = summarise(results, metric)
+    metric, direction = results.score, sign(results.primary)
+    table = summarise(results)
     marks = pd.Series("", index=table.index)
     cells = results.complete
     wide = cells.pivot(index=["dataset", "budget", "seed"], columns="model", values=metric) if metric in cells else None
@@ -79,13 +84,14 @@ def mark_leaders(results: Results, metric: str = "test_top1") -> pd.Series:
         ["dataset", "budget"], sort=False
     ):
         assert wide is not None
-        remaining = group.sort_values("mean", ascending=False, kind="stable")
+        remaining = group.sort_values("mean", ascending=direction < 0, kind="stable")
         for mark in ("best", "second"):
             if remaining.empty or len(group) < 2:
                 break
             by_seed = wide.loc[(dataset, budget)]
             leader = by_seed[remaining.model.iloc[0]].to_numpy()
-            tied = [row for row, model in remaining.model.items() if _tied(leader - by_seed[model].to_numpy())]
+            ahead = {row: direction * (leader - by_seed[model].to_numpy()) for row, model in remaining.model.items()}
+            tied = [row for row, differences in ahead.items() if _tied(differences)]
             marks[tied] = mark
             remaining = remaining.drop(tied)
     return marks
@@ -96,8 +102,9 @@ def _tied(differences: np.ndarray) -> bool:
     return bool(interval.mean <= 0) if interval.n < 2 else bool(interval.low <= 0)
 
 
-def by_seed(results: Results, metric: str = "test_top1") -> pd.DataFrame:
-    """The metric of every expected cell, one column per seed; NaN where it failed or is missing."""
+def by_seed(results: Results) -> pd.DataFrame:
+    """The primary metric of every expected cell, one column per seed; NaN where it failed or is missing."""
+    metric = results.score
     columns = [*CELL, metric] if metric in results.complete else CELL
     expected = results.declared.expected
     expected = expected[expected.model.isin(results.competitors)]

@@ -8,10 +8,11 @@ from trionet_bench.analysis.ranking import supernet_correlations
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.figures.placement import leading_searches
-from trionet_bench.reporting.text import MINUS, absent, compact, interval, listed, percent, points
+from trionet_bench.reporting.quantity import primary, quantity_of
+from trionet_bench.reporting.text import MINUS, absent, compact, listed
 from trionet_bench.units import counted
 
-MOST = 4  # comparisons of a kind that are told in words
+MOST = 4  # comparisons of a kind that are put in words
 _WORDS = {
     "better": "is better than",
     "worse": "is worse than",
@@ -21,7 +22,7 @@ _WORDS = {
 
 
 def answer(results: Results) -> list[str]:
-    """Who is most accurate; what the declared comparisons say; what the searches placed where; how supernets rank."""
+    """Which model is best; what the declared comparisons say; what the searches placed where; how supernets rank."""
     parts = (_leader, _verdicts, _placement) if results.competitors else ()
     return [sentence for part in (*parts, _ranking) if (sentence := part(results))]
 
@@ -36,6 +37,8 @@ def coverage_line(results: Results) -> str:
 
 
 def _leader(results: Results) -> str:
+    quantity = primary(results)
+    descending = quantity.direction > 0
     table = summarise(results).assign(mark=mark_leaders(results))
     budget = results.budgets[-1]
     table = table[(table.budget == budget) & table.complete].dropna(subset=["mean"])
@@ -43,22 +46,26 @@ def _leader(results: Results) -> str:
         return "No model has all of its seeds yet, so nothing can be compared."
     where = f"At {compact(budget)} MACs"
     if table.dataset.nunique() == 1:
-        rows = table.sort_values("mean", ascending=False, kind="stable")
+        rows = table.sort_values("mean", ascending=not descending, kind="stable")
         best = rows.iloc[0]
         seeds = counted(int(best.n), "seed")
-        text = f"{where}, {best.model} is the most accurate on {best.dataset}: {percent(best['mean'])} %"
-        text += f" (95 % interval {interval(best.low, best.high)}, {seeds})" if not absent(best.low) else f" ({seeds})"
+        leads = "is the most accurate" if quantity.noun == "accuracy" else f"has the {quantity.best} {quantity.label}"
+        text = f"{where}, {best.model} {leads} on {best.dataset}: {quantity.with_unit(best['mean'])}"
+        bounds = f"95 % interval {quantity.interval(best.low, best.high)}, "
+        text += f" ({'' if absent(best.low) else bounds}{seeds})"
         tied = [row.model for row in rows.iloc[1:].itertuples() if row.mark == "best"]
         return f"{text}; {listed(tied)} cannot be told from it." if tied else f"{text}."
     wide = table.pivot(index="dataset", columns="model", values="mean").dropna(axis=1)
     if wide.empty:
         return f"{where}, no model has results on all of the {counted(len(results.datasets), 'data set')} yet."
-    means = wide.mean().sort_values(ascending=False, kind="stable")
-    wins = table[table["mean"] == table.groupby("dataset")["mean"].transform("max")].model.value_counts()
+    means = wide.mean().sort_values(ascending=not descending, kind="stable")
+    best_means = table.groupby("dataset")["mean"].transform("max" if descending else "min")
+    wins = table[table["mean"] == best_means].model.value_counts()
     best = str(means.index[0])
-    text = f"{where}, {best} has the highest mean accuracy over {len(wide)} data sets, {percent(means.iloc[0])} %"
+    text = f"{where}, {best} has the {quantity.best} mean {quantity.noun} over {len(wide)} data sets, "
+    text += quantity.with_unit(means.iloc[0])
     if len(means) > 1:
-        text += f", before {means.index[1]} with {percent(means.iloc[1])} %"
+        text += f", before {means.index[1]} with {quantity.with_unit(means.iloc[1])}"
     first = int(wins.get(best, 0))
     return f"{text}; it is first on {'each' if first == len(wide) else first} of them."
 
@@ -71,7 +78,9 @@ def _verdicts(results: Results) -> str:
     table = table[table.budget == table.budget.max()]
     decided, undecided = [], []
     for row in table.itertuples():
-        difference = f"({points(row.mean)} points, {interval(row.low, row.high, signed=True)})"
+        quantity = quantity_of(results, row.metric)
+        bounds = quantity.difference_interval(row.low, row.high)
+        difference = f"({quantity.with_difference_unit(row.mean)}, {bounds})"
         if row.verdict in _WORDS:
             decided.append(f"{row.candidate} {_WORDS[row.verdict]} {row.baseline} {difference}")
         else:
@@ -111,25 +120,26 @@ def _ranking(results: Results) -> str:
     table = supernet_correlations(results)
     if table.empty:
         return ""
-    table = table[table.metric == "inherited_val_top1"].sort_values("tau", ascending=False, kind="stable")
+    table = table[table.metric == results.measured("val", "inherited")]
+    table = table.sort_values("tau", ascending=False, kind="stable")
     parts = [
         f"{row.tau:.2f}{'' if absent(row.tau_low) else f' [{row.tau_low:.2f}, {row.tau_high:.2f}]'} with {row.model}"
         for row in table.itertuples()
     ]
+    noun = primary(results).noun
     return (
-        f"Over {counted(int(table.n.min()), 'architecture')}, Kendall's tau-b between accuracy with the supernet's "
-        f"weights, recalibrated, and accuracy when trained alone is {_some(parts)}.".replace("-0.", f"{MINUS}0.")
+        f"Over {counted(int(table.n.min()), 'architecture')}, Kendall's tau-b between {noun} with the supernet's "
+        f"weights, recalibrated, and {noun} when trained alone is {_some(parts)}.".replace("-0.", f"{MINUS}0.")
     )
 
 
-def finished(results: Results) -> str:
+def finished(cells: pd.DataFrame) -> str:
     """The day on which the newest record was finished: reports of the same records carry the same date."""
-    return str(results.cells.finished.max())[:10]
+    return str(cells.finished.max())[:10]
 
 
-def provenance(results: Results) -> pd.DataFrame:
+def provenance(cells: pd.DataFrame) -> pd.DataFrame:
     """Code, libraries and devices of the records, with how many cells each made."""
-    cells = results.cells
     commit = [
         "no commit" if absent(c) else f"{c[:12]}{' with changes' if d is True else ''}"
         for c, d in zip(cells.commit, cells.dirty, strict=True)

@@ -11,12 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from trionet_bench.analysis.results import ImageReader, Results, load
+from trionet_bench.analysis.results import ImageReader, Results, load_by_task
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.reporting.answer import answer, coverage_line, finished, provenance
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import Drawing, FigureKind, inline_svg, saved, settle
 from trionet_bench.reporting.pages import page_environment
+from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.style import Style, drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
 from trionet_bench.reporting.tables.table import Table, TableKind, pipe_table, spans, to_csv, to_latex, to_markdown
@@ -38,17 +39,24 @@ SMOKE = "Smoke run: too short to say anything about the models."
 MANIFEST = "report.json"
 _PICTURES_FIRST = ("placement", "search", "images")
 _OPEN_ROWS = 40  # longer tables start folded
-_MOST_ROWS = 300  # longer ones are cut on the page; their files are whole
+_MOST_ROWS = 300  # longer ones are cut on the page; their files have all rows
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One table or figure of a report, with the names of its files."""
+    """One table or figure of a report, with the names of its files. ``task`` is empty in a report of one task."""
 
     kind: TableKind | FigureKind
+    task: str
+    title: str
     content: Table | Drawing
     files: dict[str, str]
     svg: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its files, and on the page."""
+        return _named(self.kind.name, self.task)
 
 
 def write_report(
@@ -63,6 +71,8 @@ def write_report(
 ) -> Path:
     """Write the report of one or several results folders into ``out``; returns its main file.
 
+    Records of several tasks make one page, on which each task has sections, tables and figures of its own.
+
     Args:
         formats: some of ``FORMATS``; ``html`` and ``md`` are whole reports, the others write each item apart.
         suite: what was declared; read from ``suite.json`` in the folders when not given.
@@ -73,28 +83,24 @@ def write_report(
     for form in formats:
         if form not in FORMATS:
             raise UsageError(f'unknown report format "{form}"; {nearest(form, FORMATS)}')
-    results = load(record_folders, suite, images, references)
-    _make_room(out, results, force)
+    parts = load_by_task(record_folders, suite, images, references)
+    names = parts[0].declared.names
+    _make_room(out, names, force)
     look = style_named(style)
     files: dict[str, bytes] = {}
-    tables = [(kind, table) for kind in TABLES if (table := kind.build(results))]
-    if results.smoke:
-        tables = [(kind, replace(table, note=f"{SMOKE} {table.note}")) for kind, table in tables]
-    shown = [_table(kind, table, formats, files) for kind, table in tables]
-    for kind in FIGURES:
-        with drawn_in(look):
-            drawing = kind.build(results, look)
-            if drawing is not None:
-                shown.append(_figure(kind, drawing, formats, files))
-    facts = _facts(results)
+    shown: list[Shown] = []
+    for task, results in zip(_task_names(parts), parts, strict=True):
+        shown += _tables(results, task, formats, files)
+        shown += _figures(results, task, look, formats, files)
+    facts = _facts(parts)
     if "html" in formats:
         files["index.html"] = _html(facts, shown, look).encode()
     if "md" in formats:
         files["report.md"] = _markdown(facts, shown).encode()
     manifest = {
         "schema": 1,
-        "suites": results.declared.names,
-        "coverage": coverage_line(results),
+        "suites": names,
+        "coverage": facts["coverage"],
         "files": sorted(files),
     }
     files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
@@ -115,45 +121,86 @@ def find_results(target: str, results: Path) -> Path:
     raise UsageError(f"No results of {target} in {results}{hint} Run it with `trionet-bench run {target}`.")
 
 
-def _make_room(out: Path, results: Results, force: bool) -> None:
+def _make_room(out: Path, suites: tuple[str, ...], force: bool) -> None:
     """Remove what the last report wrote here; UsageError where that was the report of another suite."""
     path = out / MANIFEST
     if not path.is_file():
         return
     previous = json.loads(path.read_text())
-    names = listed(previous["suites"])
-    if tuple(previous["suites"]) != results.declared.names and not force:
-        raise UsageError(f"{out} holds the report of {names}; give another --out, or --force to replace it.")
+    if tuple(previous["suites"]) != suites and not force:
+        raise UsageError(
+            f"{out} holds the report of {listed(previous['suites'])}; give another --out, or --force to replace it."
+        )
     for name in previous["files"]:
         (out / name).unlink(missing_ok=True)
 
 
-def _table(kind: TableKind, table: Table, formats: Sequence[str], files: dict[str, bytes]) -> Shown:
-    own: dict[str, str] = {}
-    if "csv" in formats:
-        own["csv"] = f"tables/{kind.name}.csv"
-        files[own["csv"]] = to_csv(table).encode()
-    if "md" in formats:
-        own["md"] = f"tables/{kind.name}.md"
-        files[own["md"]] = to_markdown(table, kind.title).encode()
-    if "tex" in formats:
-        own["tex"] = f"tables/{kind.name}.tex"
-        files[own["tex"]] = to_latex(table, kind.name, kind.title).encode()
-    return Shown(kind, table, own)
+def _task_names(parts: Sequence[Results]) -> list[str]:
+    """A name for each task where there are several; tasks of one name and different metrics are numbered."""
+    if len(parts) == 1:
+        return [""]
+    names = [results.task.name for results in parts]
+    return [
+        name if names.count(name) == 1 else f"{name}-{names[: place + 1].count(name)}"
+        for place, name in enumerate(names)
+    ]
 
 
-def _figure(kind: FigureKind, drawing: Drawing, formats: Sequence[str], files: dict[str, bytes]) -> Shown:
-    own: dict[str, str] = {}
+def _named(name: str, task: str) -> str:
+    return f"{task}-{name}" if task else name
+
+
+def _tables(results: Results, task: str, formats: Sequence[str], files: dict[str, bytes]) -> list[Shown]:
+    """Every table whose data exist; its files are added to ``files``."""
+    shown = []
+    for kind in TABLES:
+        table = kind.build(results)
+        if not table:
+            continue
+        if results.smoke:
+            table = replace(table, note=f"{SMOKE} {table.note}")
+        name = _named(kind.name, task)
+        texts: dict[str, str] = {}
+        if "csv" in formats:
+            texts["csv"] = to_csv(table)
+        if "md" in formats:
+            texts["md"] = to_markdown(table, kind.title)
+        if "tex" in formats:
+            texts["tex"] = to_latex(table, name, kind.title)
+        written = {form: f"tables/{name}.{form}" for form in texts}
+        files |= {written[form]: text.encode() for form, text in texts.items()}
+        shown.append(Shown(kind, task, kind.title, table, written))
+    return shown
+
+
+def _figures(results: Results, task: str, style: Style, formats: Sequence[str], files: dict[str, bytes]) -> list[Shown]:
+    """Every figure whose data exist; its files are added to ``files``."""
+    shown = []
+    for kind in FIGURES:
+        with drawn_in(style):
+            drawing = kind.build(results, style)
+            if drawing is not None:
+                shown.append(_figure(kind, results, task, drawing, formats, files))
+    return shown
+
+
+def _figure(
+    kind: FigureKind, results: Results, task: str, drawing: Drawing, formats: Sequence[str], files: dict[str, bytes]
+) -> Shown:
+    name = _named(kind.name, task)
+    written: dict[str, str] = {}
     if "csv" in formats:
-        own["csv"] = f"figures/{kind.name}.csv"
-        files[own["csv"]] = drawing.data.to_csv(index=False, lineterminator="\n").encode()
+        written["csv"] = f"figures/{name}.csv"
+        files[written["csv"]] = drawing.data.to_csv(index=False, lineterminator="\n").encode()
     settle(drawing.figure)
     svg = saved(drawing, "svg") if {"svg", "html"} & set(formats) else b""
     for form in ("png", "svg", "pdf"):
         if form in formats:
-            own[form] = f"figures/{kind.name}.{form}"
-            files[own[form]] = svg if form == "svg" else saved(drawing, form)
-    return Shown(kind, drawing, own, inline_svg(svg, kind.name) if "html" in formats else "")
+            written[form] = f"figures/{name}.{form}"
+            files[written[form]] = svg if form == "svg" else saved(drawing, form)
+    noun = primary(results).noun
+    title = kind.title.format(noun=noun, Noun=capitalised(noun))
+    return Shown(kind, task, title, drawing, written, inline_svg(svg, name) if "html" in formats else "")
 
 
 def _html(facts: dict[str, Any], shown: Sequence[Shown], style: Style) -> str:
@@ -181,31 +228,35 @@ def _data_rows(data: pd.DataFrame) -> list[list[str]]:
 
 
 def _sections(shown: Sequence[Shown]) -> list[tuple[str, str, list[Shown]]]:
-    """Kind of section, its heading and what stands in it."""
-    found = []
-    for name, title in SECTIONS.items():
-        items = [item for item in shown if item.kind.section == name]
-        if name in _PICTURES_FIRST:
-            items.sort(key=lambda item: isinstance(item.content, Table))
-        if items:
-            found.append((name, title, items))
-    return found
+    """Identifier of a section, its heading and what stands in it; the sections of a task together."""
+    sections = []
+    for task in dict.fromkeys(item.task for item in shown):
+        for name, title in SECTIONS.items():
+            items = [item for item in shown if (item.kind.section, item.task) == (name, task)]
+            if name in _PICTURES_FIRST:
+                items.sort(key=lambda item: isinstance(item.content, Table))
+            if items:
+                sections.append((_named(name, task), f"{task}: {title}" if task else title, items))
+    return sections
 
 
-def _facts(results: Results) -> dict[str, Any]:
-    versions = provenance(results)
-    warnings = results.cells.warnings.explode().dropna().value_counts(sort=False)
+def _facts(parts: Sequence[Results]) -> dict[str, Any]:
+    """What stands around tables and figures."""
+    declared, outside = parts[0].declared, parts[0].outside
+    cells = pd.concat([results.cells for results in parts], ignore_index=True) if len(parts) > 1 else parts[0].cells
+    named = [(f"{task}: " if task else "", results) for task, results in zip(_task_names(parts), parts, strict=True)]
+    warnings = cells.warnings.explode().dropna().value_counts(sort=False)
     return {
-        "title": listed(results.declared.titles),
-        "suites": listed(results.declared.names),
-        "answer": answer(results),
-        "coverage": coverage_line(results),
-        "whole": bool((results.coverage().status == "complete").all()),
-        "outside": f"{counted(results.outside, 'record')} outside the suite left out" if results.outside else "",
-        "guessed": not results.declared.from_suite,
-        "smoke": SMOKE if results.smoke else "",
-        "date": finished(results),
-        "versions": versions,
+        "title": listed(declared.titles),
+        "suites": listed(declared.names),
+        "answer": [f"{task}{sentence}" for task, results in named for sentence in answer(results)],
+        "coverage": "; ".join(f"{task}{coverage_line(results)}" for task, results in named),
+        "complete": all(bool((results.coverage().status == "complete").all()) for results in parts),
+        "outside": f"{counted(outside, 'record')} outside the suite left out" if outside else "",
+        "guessed": not declared.from_suite,
+        "smoke": SMOKE if any(results.smoke for results in parts) else "",
+        "date": finished(cells),
+        "versions": provenance(cells),
         "warnings": [f"{text} ({counted(int(count), 'cell')})" for text, count in warnings.items()],
     }
 
@@ -222,10 +273,10 @@ def _markdown(facts: dict[str, Any], shown: Sequence[Shown]) -> str:
         parts.append(f"## {title}")
         for item in items:
             if isinstance(item.content, Table):
-                parts.append(to_markdown(item.content, item.kind.title, _MOST_ROWS).strip())
+                parts.append(to_markdown(item.content, item.title, _MOST_ROWS).strip())
                 continue
             picture = next((item.files[form] for form in ("png", "svg") if form in item.files), None)
-            caption = f"**{sentence(item.kind.title)}** {item.content.alt} {item.content.note}"
+            caption = f"**{sentence(item.title)}** {item.content.alt} {item.content.note}"
             parts += [f"![{item.content.alt}]({picture})", caption] if picture else [caption]
     made = facts["versions"].astype(str)
     parts += ["## Made with", pipe_table(list(made), made.to_numpy().tolist(), [False] * made.shape[1])]

@@ -35,9 +35,9 @@ class Printed:
         match = _NUMBER.fullmatch(text)
         if match is None:
             raise ValueError(f'"{text}" is not a number as a paper prints it, such as "13.7 M" or "4.7 B FLOPS"')
-        whole, decimals, prefix = match[1], match[2] or "", match[3]
+        integer, decimals, prefix = match[1], match[2] or "", match[3]
         size = Decimal(_PREFIXES[prefix]) / divisor
-        value = Decimal(f"{whole}.{decimals or 0}") * size
+        value = Decimal(f"{integer}.{decimals or 0}") * size
         return cls(text, float(value), float(size / 10 ** len(decimals) / 2))
 
     def distance(self, ours: float) -> float:
@@ -85,8 +85,8 @@ class Reference(Strict):
         return None if self.cost is None else Printed.read(self.cost, self.flops_per_mac or 1)
 
     @property
-    def top1(self) -> float | None:
-        """As a fraction."""
+    def accuracy(self) -> float | None:
+        """Top-1 as a fraction."""
         return None if self.top1_percent is None else self.top1_percent / 100
 
 

@@ -11,6 +11,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def absent(value: Any) -> bool:
+    """Whether a value is None or not a number."""
     return value is None or (isinstance(value, float) and math.isnan(value)) or value != value
 
 
@@ -28,27 +29,24 @@ def points(fraction: float | None, digits: int = 1) -> str:
     """A signed difference in percentage points."""
     if absent(fraction):
         return DASH
-    text = f"{100 * fraction:+.{digits}f}"  # type: ignore[operator]
+    return signed(100 * fraction, digits)  # type: ignore[operator]
+
+
+def signed(number: float, digits: int) -> str:
+    """With + or minus; a number that rounds to zero has no sign."""
+    text = f"{number:+.{digits}f}"
     return text.replace("-", MINUS) if float(text) else text.replace("-", "").replace("+", "")
 
 
-def spread(mean: float | None, sd: float | None, digits: int = 1) -> str:
-    """Mean and standard deviation in percent."""
-    if absent(mean) or absent(sd):
-        return percent(mean, digits)
-    return f"{percent(mean, digits)} ± {percent(sd, digits)}"
-
-
-def interval(low: float | None, high: float | None, digits: int = 1, signed: bool = False) -> str:
-    """Bounds in percent; those of an accuracy, which are not ``signed``, are cut at 0 and 100."""
+def interval(low: float | None, high: float | None) -> str:
+    """Bounds of a share in percent, cut at 0 and 100."""
     if absent(low) or absent(high):
         return DASH
-    if signed:
-        return f"[{points(low, digits)}, {points(high, digits)}]"
-    return f"[{percent(max(low, 0), digits)}, {percent(min(high, 1), digits)}]"  # type: ignore[type-var]
+    return f"[{percent(max(low, 0))}, {percent(min(high, 1))}]"  # type: ignore[type-var]
 
 
 def p_value(p: float | None) -> str:
+    """Three decimals, or "< 0.001"."""
     if absent(p):
         return DASH
     return "< 0.001" if p < 0.001 else f"{p:.3f}"  # type: ignore[operator]
@@ -60,18 +58,13 @@ def duration(seconds: float | None) -> str:
 
 
 def memory(size: float | None) -> str:
+    """Bytes as "1.50 GiB"."""
     return DASH if size is None or math.isnan(size) else units.gibibytes(size)
 
 
 def sentence(title: str) -> str:
     """A title as the head of a caption."""
     return title if title.endswith("?") else f"{title}."
-
-
-def spoken(metric: str) -> str:
-    """test_top1 -> test top-1, finetuned_test_top1 -> fine-tuned test top-1."""
-    words = metric.replace("top1", "top-1").replace("top5", "top-5").replace("finetuned", "fine-tuned")
-    return words.replace("val_", "validation_").replace("_", " ")
 
 
 def listed(words: "list[str] | tuple[str, ...]") -> str:

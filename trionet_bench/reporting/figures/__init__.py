@@ -14,17 +14,17 @@ from trionet_bench.reporting.figures.search import draw_search_progress
 from trionet_bench.reporting.figures.training import draw_supernet_probes, draw_training_curves
 
 FIGURES = [
-    FigureKind("accuracy_macs", "Accuracy against MACs", "results", accuracy_against("macs")),
-    FigureKind("accuracy_params", "Accuracy against parameters", "results", accuracy_against("params")),
-    FigureKind("accuracy_latency", "Accuracy against latency", "results", accuracy_against("latency_s")),
-    FigureKind("training_set_size", "Accuracy by training-set size", "results", draw_training_set_size),
+    FigureKind("accuracy_macs", "{Noun} against MACs", "results", accuracy_against("macs")),
+    FigureKind("accuracy_params", "{Noun} against parameters", "results", accuracy_against("params")),
+    FigureKind("accuracy_latency", "{Noun} against latency", "results", accuracy_against("latency_s")),
+    FigureKind("training_set_size", "{Noun} by training-set size", "results", draw_training_set_size),
     FigureKind("critical_difference", "Mean ranks over data sets", "results", draw_critical_difference),
     FigureKind("differences", "Paired differences", "comparisons", draw_differences),
     FigureKind("placement", "Which operator was found where", "placement", draw_placement),
     FigureKind("networks", "Found networks", "placement", draw_networks),
     FigureKind("placement_macs", "MACs by stage and operator", "placement", draw_placement_macs),
     FigureKind("search_progress", "Progress of the search", "search", draw_search_progress),
-    FigureKind("inherited_scatter", "Inherited against stand-alone accuracy", "search", draw_inherited_scatter),
+    FigureKind("inherited_scatter", "Inherited against stand-alone {noun}", "search", draw_inherited_scatter),
     FigureKind("spread_scatter", "Spread architectures, inherited against alone", "search", draw_spread_scatter),
     FigureKind("supernet_probes", "Children while the supernet trains", "search", draw_supernet_probes),
     FigureKind("training_curves", "Training curves", "training", draw_training_curves),

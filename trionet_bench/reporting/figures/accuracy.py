@@ -1,4 +1,4 @@
-"""Accuracy against what a network costs: MACs, parameters, latency."""
+"""The primary metric against what a network costs: MACs, parameters, latency."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +12,9 @@ from trionet_bench.analysis.pareto import front
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import summarise
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import GRID, MUTED, Look, Style, label_outer, looks, panels, shared_legend
-from trionet_bench.reporting.text import compact, listed, percent
+from trionet_bench.reporting.text import compact, listed
 from trionet_bench.units import counted
 
 MAX_PANELS = 9
@@ -26,7 +27,7 @@ _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 
 def accuracy_against(cost: str) -> Callable[[Results, Style], Drawing | None]:
-    """A builder of accuracy against the column ``cost`` of the cells."""
+    """A builder of the figure of the primary metric against the column ``cost`` of the cells."""
 
     def build(results: Results, style: Style) -> Drawing | None:
         if cost not in results.complete or results.complete[cost].isna().all():
@@ -40,47 +41,51 @@ def accuracy_against(cost: str) -> Callable[[Results, Style], Drawing | None]:
 
 
 def _points(results: Results, cost: str) -> pd.DataFrame:
-    """Mean accuracy and mean cost of every group that has a seed, and whether it lies on the front of its data set."""
+    """Mean metric and mean cost of every group that has a seed, and whether it lies on the front of its data set."""
     costs = results.complete.groupby(GROUP)[cost].mean().rename("cost").reset_index()
     table = summarise(results).drop(columns=["macs", "params"]).merge(costs, on=GROUP).dropna(subset=["mean", "cost"])
     table["front"] = False
     for _, group in table.groupby("dataset", sort=False):
-        whole = group[group.complete]
-        table.loc[whole.index, "front"] = front(whole.cost.tolist(), whole["mean"].tolist())
+        complete = group[group.complete]
+        on_front = front(complete.cost.tolist(), complete["mean"].tolist(), primary(results).direction)
+        table.loc[complete.index, "front"] = on_front
     return table.reset_index(drop=True)
 
 
 def _draw(results: Results, table: pd.DataFrame, cost: str, style: Style) -> Drawing:
     label, shown = _COSTS[cost]
+    quantity = primary(results)
     datasets = [name for name in results.datasets if name in set(table.dataset)]
     look = looks(results.models)
     figure, axes = panels(style, min(len(datasets), MAX_PANELS))
     for axis, dataset in zip(axes, datasets, strict=False):
         rows = table[table.dataset == dataset]
-        _panel(axis, rows, look)
+        _panel(axis, rows, look, quantity)
         axis.set_title(dataset)
         axis.set_xscale("log")
         axis.xaxis.set_minor_locator(NullLocator())
         axis.set_xticks(_ticks(rows.cost.tolist()))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value)))
         axis.margins(x=0.12)
-    label_outer(axes, label[0].upper() + label[1:] if label != "MACs" else label, "test top-1 (%)")
+    label_outer(axes, capitalised(label), quantity.axis("test"))
     drawn = [model for model in results.models if model in set(table.model)]
     handles: list[Any] = [
         Line2D([], [], color=look[model].colour, marker=look[model].marker, ls=look[model].line) for model in drawn
     ]
     handles.append(Line2D([], [], color=MUTED, lw=style.line * 2.5, alpha=0.35))
     shared_legend(figure, handles, [*drawn, "front"], style)
-    return Drawing(figure, _data(table, cost), _finding(table, datasets, label), _note(table, datasets))
+    data = _data(table, cost, results.score)
+    return Drawing(figure, data, _finding(table, datasets, label, quantity), _note(table, datasets))
 
 
-def _panel(axis: Any, rows: pd.DataFrame, look: dict[str, Look]) -> None:
+def _panel(axis: Any, rows: pd.DataFrame, look: dict[str, Look], quantity: Quantity) -> None:
+    scale = quantity.scale
     best = rows[rows.front].sort_values("cost")
     if len(best):
         right = rows.cost.max() * 1.05
         axis.step(
             [*best.cost, right],
-            [*(100 * best["mean"]), 100 * best["mean"].max()],
+            [*(scale * best["mean"]), scale * best["mean"].iloc[-1]],
             where="post",
             color=MUTED,
             alpha=0.3,
@@ -91,15 +96,14 @@ def _panel(axis: Any, rows: pd.DataFrame, look: dict[str, Look]) -> None:
     for model, group in rows.groupby("model", sort=False):
         group = group.sort_values("cost")
         way = look[str(model)]
-        axis.plot(group.cost, 100 * group["mean"], color=way.colour, ls=way.line, zorder=2)
+        axis.plot(group.cost, scale * group["mean"], color=way.colour, ls=way.line, zorder=2)
         known = group[group.complete & group.low.notna()]
-        bounds = 100 * np.array([known["mean"] - known.low, known.high.clip(upper=1) - known["mean"]])
-        axis.errorbar(
-            known.cost, 100 * known["mean"], bounds, fmt="none", ecolor=way.colour, elinewidth=0.7, alpha=0.7, zorder=2
-        )
+        bounds = scale * np.array([known["mean"] - known.low, known.high.clip(upper=quantity.upper) - known["mean"]])
+        look_of_bars = {"fmt": "none", "ecolor": way.colour, "elinewidth": 0.7, "alpha": 0.7, "zorder": 2}
+        axis.errorbar(known.cost, scale * known["mean"], bounds, **look_of_bars)
         for complete, part in group.groupby("complete"):
             face = way.colour if complete else "none"
-            axis.plot(part.cost, 100 * part["mean"], ls="", marker=way.marker, mfc=face, mec=way.colour, zorder=3)
+            axis.plot(part.cost, scale * part["mean"], ls="", marker=way.marker, mfc=face, mec=way.colour, zorder=3)
     axis.yaxis.set_major_locator(MaxNLocator(5))
     axis.tick_params(axis="x", color=GRID)
 
@@ -117,13 +121,14 @@ def _ticks(costs: list[float]) -> list[float]:
     return chosen if len(chosen) > 1 else sorted({float(f"{value:.3g}") for value in (low, high)})
 
 
-def _data(table: pd.DataFrame, cost: str) -> pd.DataFrame:
+def _data(table: pd.DataFrame, cost: str, score: str) -> pd.DataFrame:
     columns = [*GROUP, "cost", "mean", "sd", "low", "high", "interval", "n", "expected", "front"]
-    return table[columns].rename(columns={"cost": cost, "mean": "test_top1"})
+    return table[columns].rename(columns={"cost": cost, "mean": score})
 
 
-def _finding(table: pd.DataFrame, datasets: list[str], label: str) -> str:
+def _finding(table: pd.DataFrame, datasets: list[str], label: str, quantity: Quantity) -> str:
     parts = []
+    towards = "up" if quantity.direction > 0 else "down"
     for dataset in datasets:
         on_front = table[(table.dataset == dataset) & table.front].sort_values("cost")
         names = list(dict.fromkeys(on_front.model))
@@ -131,17 +136,19 @@ def _finding(table: pd.DataFrame, datasets: list[str], label: str) -> str:
             best = on_front.iloc[-1]
             verb = "is" if len(names) == 1 else "are"
             parts.append(
-                f"on {dataset} {listed(names)} {verb} on the front, up to {percent(best['mean'])} % ({best.model})"
+                f"on {dataset} {listed(names)} {verb} on the front, {towards} to {quantity.with_unit(best['mean'])} "
+                f"({best.model})"
             )
     text = "; ".join(parts) or "no group has all of its seeds yet"
-    return f"Test accuracy against {label}: {text}."
+    return f"Test {quantity.noun} against {label}: {text}."
 
 
 def _note(table: pd.DataFrame, datasets: list[str]) -> str:
     seeds = sorted(set(table.n))
     span = counted(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
-    kind = "95 % t-intervals over seeds" if (table.interval == "t").any() else "95 % intervals over test images"
-    note = f"Means over {span} with {kind}; the wide grey line is the front of the means."
+    kinds = {"t": " with 95 % t-intervals over seeds", "test-set": " with 95 % intervals over test images"}
+    kind = next((words for name, words in kinds.items() if (table.interval == name).any()), "")
+    note = f"Means over {span}{kind}; the wide grey line is the front of the means."
     if not table.complete.all():
         note += " Open markers lack seeds and are not part of the front."
     if len(datasets) > MAX_PANELS:

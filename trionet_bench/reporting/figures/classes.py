@@ -19,6 +19,7 @@ _LONGEST = 16  # letters of a class name
 
 
 def short(name: str) -> str:
+    """A class name, cut to what fits beside an axis."""
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
@@ -47,8 +48,9 @@ def draw_class_differences(results: Results, style: Style) -> Drawing | None:
         axis.set_title(dataset)
     label_outer(axes, f"class accuracy in points, {candidate} {MINUS} {baseline}", "")
     parts = []
-    for dataset, own in table.groupby("dataset", sort=False):
-        best, worst = own.loc[own["mean"].idxmax()], own.loc[own["mean"].idxmin()]
+    for dataset, rows_of_dataset in table.groupby("dataset", sort=False):
+        means = rows_of_dataset["mean"]
+        best, worst = rows_of_dataset.loc[means.idxmax()], rows_of_dataset.loc[means.idxmin()]
         parts.append(
             f"on {dataset} most on {best.class_name} ({points(best['mean'])}), "
             f"least on {worst.class_name} ({points(worst['mean'])})"
@@ -83,8 +85,8 @@ def draw_confusion(results: Results, style: Style) -> Drawing | None:
     pair = headline_pair(results)
     if pair is None:
         return None
-    found = [(dataset, [confusion(results, dataset, model) for model in pair]) for dataset in results.datasets]
-    both = [(dataset, [part for part in parts if part]) for dataset, parts in found if all(parts)]
+    matrices = [(dataset, [confusion(results, dataset, model) for model in pair]) for dataset in results.datasets]
+    both = [(dataset, [part for part in parts if part]) for dataset, parts in matrices if all(parts)]
     if not both:
         return None
     dataset, parts = min(both, key=lambda entry: np.diag(entry[1][1][0]).mean())

@@ -11,6 +11,7 @@ from trionet_bench.analysis.ranking import (
 )
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.style import (
     INK,
     OTHER_COLOUR,
@@ -25,13 +26,14 @@ from trionet_bench.reporting.text import DASH, MINUS, absent, compact
 from trionet_bench.units import counted
 
 MAX_PANELS = 6
-_PREFERRED = ("inherited_test_top1", "inherited_val_top1")
 
 
 def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
-    """One point an architecture: accuracy with inherited weights against accuracy when trained on its own."""
+    """One point an architecture: the primary metric with inherited weights against that of training from scratch."""
     table = architectures(results)
-    metric = next((name for name in _PREFERRED if name in table), None)
+    quantity = primary(results)
+    known = {results.measured(part, "inherited"): words for part, words in (("test", "test"), ("val", "validation"))}
+    metric = next((name for name in known if name in table), None)
     if metric is None:
         return None
     table = table.dropna(subset=[metric])
@@ -45,11 +47,11 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
     figure, axes = panels(style, len(datasets), height=2.2)
     for axis, dataset in zip(axes, datasets, strict=True):
         for model in models:
-            own = table[(table.dataset == dataset) & (table.model == model)]
+            rows = table[(table.dataset == dataset) & (table.model == model)]
             way = look[model]
             axis.scatter(
-                100 * own[metric],
-                100 * own.test_top1,
+                quantity.scale * rows[metric],
+                quantity.scale * rows[results.score],
                 s=16 * style.scale**2,
                 marker=way.marker,
                 c=way.colour,
@@ -58,8 +60,7 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
             )
         axis.grid(visible=True)
         axis.set_title(f"{dataset}: τ = {_number(rank.tau[dataset])}, n = {int(rank.n[dataset])}")
-    part = "test" if "test" in metric else "validation"
-    label_outer(axes, f"{part} top-1 with inherited weights (%)", "test top-1, trained alone (%)")
+    label_outer(axes, quantity.axis(known[metric], " with inherited weights"), quantity.axis("test", ", trained alone"))
     handles = [Line2D([], [], ls="", marker=look[m].marker, color=look[m].colour) for m in models]
     if len(models) > 1 and len(models) <= 8:
         shared_legend(figure, handles, models, style)
@@ -71,10 +72,8 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
     note = "Seeds of one architecture averaged; intervals by bootstrap over architectures."
     if (rank.n < FEW).any():
         note += f" Fewer than {FEW} architectures: a rank correlation then says little."
-    return Drawing(figure, table, f"Inherited against stand-alone accuracy: {'; '.join(parts)}.", note)
-
-
-_WITH, _WITHOUT = "inherited_val_top1", "inherited_val_top1_not_recalibrated"
+    finding = f"Inherited against stand-alone {quantity.noun}: {'; '.join(parts)}."
+    return Drawing(figure, table, finding, note)
 
 
 def draw_spread_scatter(results: Results, style: Style) -> Drawing | None:
@@ -82,6 +81,9 @@ def draw_spread_scatter(results: Results, style: Style) -> Drawing | None:
     table = ranked_architectures(results)
     if table.empty:
         return None
+    quantity = primary(results)
+    recalibrated = results.measured("val", "inherited")
+    shared = f"{recalibrated}_not_recalibrated"
     group = ["dataset", "budget", "model"]
     rank = supernet_correlations(results).set_index([*group, "metric"])
     places = list(table.groupby(group, sort=False).groups)[:MAX_PANELS]
@@ -89,29 +91,30 @@ def draw_spread_scatter(results: Results, style: Style) -> Drawing | None:
     several = [len({place[i] for place in places}) > 1 for i in (0, 1)]
     parts = []
     for axis, place in zip(axes, places, strict=True):
-        own = table.set_index(group).loc[[place]]
-        for metric, marker, colour in ((_WITHOUT, "x", OTHER_COLOUR), (_WITH, "o", INK)):
-            axis.scatter(
-                100 * own[metric], 100 * own.val_top1, s=14 * style.scale**2, marker=marker, c=colour, alpha=0.8, lw=0.8
-            )
-        found = rank.loc[(*place, _WITH)]
+        rows = table.set_index(group).loc[[place]]
+        for metric, marker, colour in ((shared, "x", OTHER_COLOUR), (recalibrated, "o", INK)):
+            x, y = quantity.scale * rows[metric], quantity.scale * rows[results.measured("val")]
+            axis.scatter(x, y, s=14 * style.scale**2, marker=marker, c=colour, alpha=0.8, lw=0.8)
+        best = rank.loc[(*place, recalibrated)]
         axis.grid(visible=True)
         where = zip((place[0], compact(place[1])), several, strict=True)
-        name = " ".join([*(part for part, told in where if told), place[2]])
-        axis.set_title(f"{name}: τ = {_number(found.tau)}, n = {int(found.n)}")
-        without = rank.loc[(*place, _WITHOUT)]
+        name = " ".join([*(part for part, varies in where if varies), place[2]])
+        axis.set_title(f"{name}: τ = {_number(best.tau)}, n = {int(best.n)}")
+        without = rank.loc[(*place, shared)]
         parts.append(
-            f"{name} {_number(found.tau)}{_bounds(found.tau_low, found.tau_high)} with and {_number(without.tau)} "
+            f"{name} {_number(best.tau)}{_bounds(best.tau_low, best.tau_high)} with and {_number(without.tau)} "
             "without recalibration"
         )
     same_limits(axes)
-    label_outer(axes, "validation top-1 with inherited weights (%)", "validation top-1, trained alone (%)")
+    inherited, alone = (quantity.axis("validation", words) for words in (" with inherited weights", ", trained alone"))
+    label_outer(axes, inherited, alone)
     handles = [Line2D([], [], ls="", marker=m, color=c) for m, c in (("o", INK), ("x", OTHER_COLOUR))]
     shared_legend(figure, handles, ["recalibrated", "statistics in common"], style)
     note = "Seeds of one architecture averaged; intervals by bootstrap over architectures."
     if (rank.n < FEW).any():
         note += f" Fewer than {FEW} architectures: a rank correlation then says little."
-    return Drawing(figure, table, f"Kendall's tau-b of inherited with stand-alone accuracy: {'; '.join(parts)}.", note)
+    finding = f"Kendall's tau-b of inherited with stand-alone {quantity.noun}: {'; '.join(parts)}."
+    return Drawing(figure, table, finding, note)
 
 
 def _bounds(low: float, high: float) -> str:

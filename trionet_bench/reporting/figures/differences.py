@@ -1,5 +1,6 @@
 """The declared comparisons as intervals against the margin that was declared with them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -7,8 +8,9 @@ import pandas as pd
 from trionet_bench.analysis.comparisons import compare
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.quantity import Quantity, quantity_of, spoken
 from trionet_bench.reporting.style import MUTED, Look, Style, looks, new_figure
-from trionet_bench.reporting.text import MINUS, compact, interval, points, spoken
+from trionet_bench.reporting.text import MINUS, compact, listed
 
 MAX_ROWS = 40
 _GROUP = ["metric", "candidate", "baseline", "budget"]
@@ -22,6 +24,7 @@ def draw_differences(results: Results, style: Style) -> Drawing | None:
     shown = _fitting(table)
     look = looks(results.models)
     several = shown.metric.nunique() > 1
+    quantities = {name: quantity_of(results, name) for name in table.metric.unique()}
     lines = len(shown) + 0.6 * (shown.groupby(_GROUP, sort=False).ngroups - 1) + several * shown.metric.nunique()
     figure = new_figure(style.page, (0.15 * lines + 0.6) * style.scale)
     axis = figure.subplots()
@@ -29,18 +32,19 @@ def draw_differences(results: Results, style: Style) -> Drawing | None:
     ticks: list[tuple[float, str, str]] = []  # place, label, weight
     for (metric, candidate, baseline, budget), group in shown.groupby(_GROUP, sort=False):
         if several and metric != before:
-            ticks.append((y, f"{spoken(metric)}:", "normal"))
+            ticks.append((y, f"{spoken(results, str(metric))}:", "normal"))
             y, before = y + 1, metric
-        top = y
+        top, quantity = y, quantities[metric]
         for row in group.itertuples():
             name = f"{candidate} {MINUS} {baseline}, {compact(budget)}" if row.declared else str(row.dataset)
             name += f", {row.dataset}" if row.declared and row.dataset != "all" else ""
             ticks.append((y, name, "bold" if row.declared else "normal"))
-            _line(axis, row, y, look[candidate], style)
+            _line(axis, row, y, look[candidate], style, quantity.scale)
             y += 1
         margin = group.margin.iloc[0]
         if not pd.isna(margin):
-            axis.plot([-100 * margin] * 2, [top - 0.5, y - 0.5], color="#b3261e", ls=(0, (4, 2)), lw=style.line)
+            place = -quantity.direction * quantity.scale * margin
+            axis.plot([place] * 2, [top - 0.5, y - 0.5], color="#b3261e", ls=(0, (4, 2)), lw=style.line)
         y += 0.6
     axis.axvline(0, color=MUTED, lw=0.8 * style.scale, zorder=0)
     axis.set_yticks([place for place, _, _ in ticks], [label for _, label, _ in ticks])
@@ -50,9 +54,14 @@ def draw_differences(results: Results, style: Style) -> Drawing | None:
     axis.grid(visible=True, axis="x")
     axis.grid(visible=False, axis="y")
     axis.spines["left"].set_visible(False)
-    of = "" if several else f" of {spoken(shown.metric.iloc[0])}"
-    axis.set_xlabel(f"difference in points{of}, candidate minus baseline")
-    return Drawing(figure, table, _finding(shown), _note(table, shown))
+    of = "" if several else f" of {spoken(results, shown.metric.iloc[0])}"
+    axis.set_xlabel(f"difference{_in_units(shown, quantities)}{of}, candidate minus baseline")
+    return Drawing(figure, table, _finding(shown, quantities), _note(table, shown, quantities))
+
+
+def _in_units(shown: pd.DataFrame, quantities: Mapping[str, Quantity]) -> str:
+    units = dict.fromkeys(quantities[name].difference_unit for name in shown.metric)
+    return f" in {listed([unit or 'plain numbers' for unit in units])}" if any(units) else ""
 
 
 def _fitting(table: pd.DataFrame) -> pd.DataFrame:
@@ -64,12 +73,12 @@ def _fitting(table: pd.DataFrame) -> pd.DataFrame:
     return declared[declared.budget == declared.budget.max()].head(MAX_ROWS)
 
 
-def _line(axis: Any, row: Any, y: float, way: Look, style: Style) -> None:
+def _line(axis: Any, row: Any, y: float, way: Look, style: Style, scale: int) -> None:
     width = 1.6 * style.line if row.declared else 0.8 * style.line
     size = (5.5 if row.declared else 3.5) * style.scale
-    axis.plot([100 * row.low, 100 * row.high], [y, y], color=way.colour, lw=width, solid_capstyle="butt")
+    axis.plot([scale * row.low, scale * row.high], [y, y], color=way.colour, lw=width, solid_capstyle="butt")
     axis.plot(
-        [100 * row.mean], [y], marker="D" if row.declared else way.marker, ms=size, color=way.colour, mec="#fefefe"
+        [scale * row.mean], [y], marker="D" if row.declared else way.marker, ms=size, color=way.colour, mec="#fefefe"
     )
     verdict = row.verdict if row.declared else ""
     axis.annotate(
@@ -84,22 +93,29 @@ def _line(axis: Any, row: Any, y: float, way: Look, style: Style) -> None:
     )
 
 
-def _finding(shown: pd.DataFrame) -> str:
+def _finding(shown: pd.DataFrame, quantities: Mapping[str, Quantity]) -> str:
     rows = shown[shown.declared.astype(bool)].dropna(subset=["mean"])
     parts = [
-        f"{row.candidate} {MINUS} {row.baseline} at {compact(row.budget)}: {points(row.mean)} "
-        f"{interval(row.low, row.high, signed=True)}, {row.verdict}"
+        f"{row.candidate} {MINUS} {row.baseline} at {compact(row.budget)}: {quantity.difference(row.mean)} "
+        f"{quantity.difference_interval(row.low, row.high)}, {row.verdict}"
         for row in rows.itertuples()
+        if (quantity := quantities[row.metric])
     ]
-    return f"Paired differences in points: {'; '.join(parts)}."
+    return f"Paired differences{_in_units(shown, quantities)}: {'; '.join(parts)}."
 
 
-def _note(table: pd.DataFrame, shown: pd.DataFrame) -> str:
+def _note(table: pd.DataFrame, shown: pd.DataFrame, quantities: Mapping[str, Quantity]) -> str:
     parts = ["Means and 95 % t-intervals of differences paired by data set and seed"]
     if (table.dataset == "all").any():
         parts.append("thick lines with diamonds: all data sets together, each counting alike")
     if table.margin.notna().any():
-        parts.append("dashed: minus the declared margin; an interval wholly to its right shows non-inferiority")
+        directions = {quantities[name].direction for name in table.metric[table.margin.notna()]}
+        margin, side = "the declared margin", "on its better side"
+        if directions == {1}:
+            margin, side = "minus the declared margin", "to its right"
+        elif directions == {-1}:
+            side = "to its left"
+        parts.append(f"dashed: {margin}; an interval wholly {side} shows non-inferiority")
     note = "; ".join(parts) + "."
     if table["mean"].isna().any():
         note += " Comparisons that lack a pair are not drawn."

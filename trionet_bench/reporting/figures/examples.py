@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from trionet_bench.analysis.predictions import class_name, won_images
 from trionet_bench.analysis.results import Results
@@ -32,7 +33,7 @@ def draw_examples(results: Results, style: Style) -> Drawing | None:
         if pictures:
             tables.append(table.assign(dataset=dataset))
             rows += [
-                (dataset, model, own) for model in models if (own := [p for p in pictures if p[0].winner == model])
+                (dataset, model, won) for model in models if (won := [p for p in pictures if p[0].winner == model])
             ]
         if len(tables) == MAX_DATASETS:
             break
@@ -46,18 +47,16 @@ def _pictures(results: Results, dataset: str, table: Any) -> list[tuple[Any, np.
     cell = results.complete[results.complete.dataset == dataset].iloc[0]
     chosen = table.groupby("winner", sort=False).head(ACROSS)
     assert results.images is not None
-    found = results.images(cell.source, chosen.image.tolist(), chosen.label.tolist())
-    if found is None:
+    pixels_of = results.images(cell.source, chosen.image.tolist(), chosen.label.tolist())
+    if pixels_of is None:
         return []
     return [
         (row, pixels, class_name(cell.class_names, row.label), class_name(cell.class_names, row.wrong))
-        for row, pixels in zip(chosen.itertuples(), found, strict=True)
+        for row, pixels in zip(chosen.itertuples(), pixels_of, strict=True)
     ]
 
 
 def _draw(results: Results, rows: list[tuple[str, str, list[Any]]], tables: list[Any], style: Style) -> Drawing:
-    import pandas as pd
-
     tile = style.page / (ACROSS + 1)
     figure = new_figure(style.page, len(rows) * (tile + 0.3 * style.scale), arranged=False)
     height = 1 / len(rows)
@@ -78,9 +77,9 @@ def _draw(results: Results, rows: list[tuple[str, str, list[Any]]], tables: list
             )
     data = pd.concat(tables, ignore_index=True)
     counts = [
-        f"{own.winner.value_counts().get(model, 0)} by {model}"
-        for own in tables[:1]
-        for model in sorted(set(own.winner))
+        f"{table.winner.value_counts().get(model, 0)} by {model}"
+        for table in tables[:1]
+        for model in sorted(set(table.winner))
     ]
     first = tables[0].dataset.iloc[0]
     finding = f"On {first}, {counted(len(tables[0]), 'test image')} are won by one operator alone: {listed(counts)}."

@@ -31,7 +31,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class FigureKind:
-    """One kind of figure. ``build`` returns None when its data do not exist."""
+    """One kind of figure. ``build`` returns None when its data do not exist.
+
+    ``title`` may hold ``{noun}`` or ``{Noun}`` for the primary metric.
+    """
 
     name: str
     title: str

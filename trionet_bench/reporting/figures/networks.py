@@ -1,14 +1,16 @@
-"""Found networks drawn block by block, in the manner of architecture figures."""
+"""Searched networks drawn block by block, as figures of architectures are."""
 
 from typing import Any
 
 import pandas as pd
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 
+from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.placement import searched_blocks
-from trionet_bench.analysis.results import CELL, Results
+from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.figures.placement import leading_searches
+from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.style import (
     GRID,
     INK,
@@ -19,7 +21,7 @@ from trionet_bench.reporting.style import (
     operator_hatch,
     operators_in_order,
 )
-from trionet_bench.reporting.text import compact, listed, percent
+from trionet_bench.reporting.text import compact, listed
 from trionet_bench.spaces.operators import OPERATORS, options_of
 from trionet_bench.units import counted
 
@@ -49,9 +51,11 @@ def draw_networks(results: Results, style: Style) -> Drawing | None:
         blocks[(blocks[CELL] == cell[CELL]).all(axis=1)].sort_values(["stage", "block"])
         for _, cell in chosen.iterrows()
     ]
-    pitch = _pitch(drawn)
-    for row, ((_, cell), own) in enumerate(zip(chosen.iterrows(), drawn, strict=True)):
-        _network(axis, cell, own, height / unit - _ROW * (row + 1), pitch, style)
+    pitch, quantity = _pitch(drawn), primary(results)
+    for row, ((_, cell), network) in enumerate(zip(chosen.iterrows(), drawn, strict=True)):
+        measured = f"{quantity.with_unit(cell.get(results.score))} {quantity.label}"
+        facts = f"{measured} · {compact(cell.macs)} MACs · {compact(cell.params)} parameters"
+        _network(axis, cell, facts, network, height / unit - _ROW * (row + 1), pitch, style)
     patches = [
         Patch(fc=operator_colour(name), hatch=operator_hatch(name), ec="#fefefe", label=name) for name in operators
     ]
@@ -79,7 +83,7 @@ def _chosen(cells: pd.DataFrame, results: Results) -> pd.DataFrame:
 
 def _pitch(networks: list[pd.DataFrame]) -> float:
     """Width of a block, the same for all networks, so that the longest fills the page."""
-    room = [(6.75 - 2 * _END - _GAP * (own.stage.nunique() + 1)) / _count(own) for own in networks]
+    room = [(6.75 - 2 * _END - _GAP * (network.stage.nunique() + 1)) / _count(network) for network in networks]
     return min(0.8, *room) if room else 0.8
 
 
@@ -88,9 +92,9 @@ def _count(rows: pd.DataFrame) -> int:
     return len(rows[["stage", "block"]].drop_duplicates())
 
 
-def _network(axis: Any, cell: pd.Series, blocks: pd.DataFrame, bottom: float, pitch: float, style: Style) -> None:
+def _network(axis: Any, cell: Any, facts: str, blocks: pd.DataFrame, bottom: float, pitch: float, style: Style) -> None:
+    """``facts`` are written at the right over the blocks."""
     name = f"{cell.dataset}, {cell.model} at {compact(cell.budget)}, seed {cell.seed}"
-    facts = f"{percent(cell.get('test_top1'))} % top-1 · {compact(cell.macs)} MACs · {compact(cell.params)} parameters"
     axis.text(0.08, bottom + _ROW - 0.1, name, weight="bold", va="center", size=style.size)
     axis.text(6.85, bottom + _ROW - 0.1, facts, ha="right", va="center", size=style.small, color=MUTED)
     stages = blocks.stage.nunique()
@@ -160,7 +164,7 @@ def _block(axis: Any, rows: pd.DataFrame, x: float, middle: float, pitch: float,
         axis.text(x + pitch * 0.47, y, text, ha="center", va="center", size=style.small, color=INK)
 
 
-def _height(block: pd.Series) -> float:
+def _height(block: Any) -> float:
     """By the feed-forward width of a transformer's block, by the expansion of others."""
     if not pd.isna(block.mlp):
         return _TALLEST * min(float(block.mlp) / _WIDEST_MLP, 1.0)

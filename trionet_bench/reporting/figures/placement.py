@@ -37,7 +37,7 @@ def leading_searches(results: Results) -> list[str]:
 
 
 def draw_placement(results: Results, style: Style) -> Drawing | None:
-    """Heat map: share of found networks with each operator at each block; to its right the share under the prior."""
+    """Heat map: share of searched networks with each operator at each block; to its right the share under the prior."""
     models = leading_searches(results)
     shares = placement_shares(results, ["dataset", "model"])
     shares = shares[shares.model.isin(models)]
@@ -62,7 +62,7 @@ def draw_placement(results: Results, style: Style) -> Drawing | None:
 
 
 def _grid(shares: pd.DataFrame) -> tuple[list[str], pd.MultiIndex]:
-    """The rows and columns of a model's map: its own operators, and the blocks of its deepest network."""
+    """The rows and columns of a model's map: the operators of its space, and the blocks of its deepest network."""
     places = shares[["stage", "block"]].drop_duplicates().sort_values(["stage", "block"])
     return operators_in_order(shares.operator), pd.MultiIndex.from_frame(places)
 
@@ -119,7 +119,7 @@ def leading_kinds(results: Results) -> list[list[str]]:
 
 
 def _placement_finding(results: Results) -> str:
-    found = []
+    sentences = []
     for models in leading_kinds(results):
         stages = placement_shares(results, ["model"], level="stage")
         stages = stages[stages.model.isin(models)]
@@ -130,8 +130,8 @@ def _placement_finding(results: Results) -> str:
             parts.append(
                 f"{word} {int(str(stage)) + 1 - min(first, 1)} {top.operator} ({top.share:.2f}, prior {top.prior:.2f})"
             )
-        found.append(f"Most frequent operator of the networks found by {listed(models)}: {', '.join(parts)}.")
-    return " ".join(found)
+        sentences.append(f"Most frequent operator of the networks found by {listed(models)}: {', '.join(parts)}.")
+    return " ".join(sentences)
 
 
 def _placement_note(rows: list[tuple[str, str]]) -> str:
@@ -145,7 +145,7 @@ def _placement_note(rows: list[tuple[str, str]]) -> str:
 
 
 def draw_placement_macs(results: Results, style: Style) -> Drawing | None:
-    """Mean MACs of the found networks by stage, or block where there is one stage, stacked by operator."""
+    """Mean MACs of the searched networks by stage, or block where there is one stage, stacked by operator."""
     models = [kind[0] for kind in leading_kinds(results)]
     blocks = by_depth(searched_blocks(results))
     blocks = blocks[blocks.model.isin(models)]
@@ -168,8 +168,8 @@ def draw_placement_macs(results: Results, style: Style) -> Drawing | None:
     shared_legend(figure, patches, operators, style)
     findings = []
     for model in models:
-        own = sums[sums.model == model]
-        total = own.groupby("operator").macs.sum() / own.macs.sum()
+        rows = sums[sums.model == model]
+        total = rows.groupby("operator").macs.sum() / rows.macs.sum()
         of = "found blocks" if len(models) == 1 else f"blocks that {model} found"
         parts = [f"{name} {100 * total[name]:.0f} %" for name in operators if name in total]
         findings.append(f"Share of the MACs of {of} by operator: {listed(parts)}.")

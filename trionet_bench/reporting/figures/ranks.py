@@ -10,18 +10,18 @@ from trionet_bench.reporting.text import compact, listed, p_value
 
 def draw_critical_difference(results: Results, style: Style) -> Drawing | None:
     """Critical-difference diagram: bars join models that Nemenyi's test does not tell apart."""
-    found = mean_ranks(results)
-    if not isinstance(found, MeanRanks):
+    ranking = mean_ranks(results)
+    if not isinstance(ranking, MeanRanks):
         return None
     import scikit_posthocs
 
-    figure = new_figure(style.page * 0.75, (0.9 + 0.16 * len(found.ranks)) * style.scale)
+    figure = new_figure(style.page * 0.75, (0.9 + 0.16 * len(ranking.ranks)) * style.scale)
     axis = figure.subplots()
     axis.grid(visible=False)
     colours = {model: look.colour for model, look in looks(results.models).items()}
     scikit_posthocs.critical_difference_diagram(
-        found.ranks,
-        found.nemenyi_p,
+        ranking.ranks,
+        ranking.nemenyi_p,
         ax=axis,
         alpha=1 - LEVEL,
         label_fmt_left="{label} ({rank:.2f}) ",
@@ -34,12 +34,12 @@ def draw_critical_difference(results: Results, style: Style) -> Drawing | None:
     )
     for text in axis.texts:
         text.set_color(INK)  # the palette is for the lines; not all of it can be read as text
-    order = found.ranks.sort_values()
+    order = ranking.ranks.sort_values()
     data = order.rename("mean_rank").rename_axis("model").reset_index()
-    data["friedman_p"] = found.friedman_p
-    finding = f"Mean ranks over {found.datasets} data sets: {listed([f'{m} {r:.2f}' for m, r in order.items()])}."
+    data["friedman_p"] = ranking.friedman_p
+    finding = f"Mean ranks over {ranking.datasets} data sets: {listed([f'{m} {r:.2f}' for m, r in order.items()])}."
     note = (
-        f"Largest budget, {compact(found.budget)}; 1 is best. Friedman's p: {p_value(found.friedman_p)}. "
+        f"Largest budget, {compact(ranking.budget)}; 1 is best. Friedman's p: {p_value(ranking.friedman_p)}. "
         "Bars join models that Nemenyi's test at 5 % does not tell apart."
     )
     return Drawing(figure, data, finding, note)

@@ -6,6 +6,7 @@ from matplotlib.lines import Line2D
 
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.style import Style, label_outer, looks, panels, shared_legend
 from trionet_bench.reporting.text import compact, listed
 
@@ -35,19 +36,20 @@ def draw_search_progress(results: Results, style: Style) -> Drawing | None:
         return None
     datasets = [name for name in results.datasets if name in set(table.dataset)][:MAX_PANELS]
     models = [name for name in results.models if name in set(table.model)]
-    look = looks(results.models)
+    look, quantity = looks(results.models), primary(results)
     figure, axes = panels(style, len(datasets), height=1.9)
+    scale = quantity.scale
     for axis, dataset in zip(axes, datasets, strict=True):
         rows = table[table.dataset == dataset]
         for model in models:
             line = rows[rows.model == model]
             way = look[model]
             axis.fill_between(
-                line.evaluations, 100 * line.low, 100 * line.high, step="post", color=way.colour, alpha=0.15, lw=0
+                line.evaluations, scale * line.low, scale * line.high, step="post", color=way.colour, alpha=0.15, lw=0
             )
             axis.step(
                 line.evaluations,
-                100 * line.best,
+                scale * line.best,
                 where="post",
                 color=way.colour,
                 ls=way.line,
@@ -55,18 +57,18 @@ def draw_search_progress(results: Results, style: Style) -> Drawing | None:
                 ms=3 * style.scale,
             )
         axis.set_title(f"{dataset}, {compact(rows.budget.iloc[0])}")
-    label_outer(axes, "candidates scored", "best fitness so far (%)")
+    label_outer(axes, "candidates scored", f"best fitness so far{quantity.bracketed}")
     handles = [Line2D([], [], color=look[m].colour, ls=look[m].line, marker=look[m].marker) for m in models]
     shared_legend(figure, handles, models, style)
     ends = []
     for dataset, rows in table.groupby("dataset", sort=False):
         last = rows.groupby("model", sort=False).best.last()
-        ends.append(
-            f"on {dataset} " + listed([f"{model} {100 * last[model]:.1f} %" for model in models if model in last])
-        )
+        reached = [f"{model} {quantity.with_unit(last[model])}" for model in models if model in last]
+        ends.append(f"on {dataset} {listed(reached)}")
     several = " In a search of several levels each begins anew." if (results.generations.level > 1).any() else ""
+    fitness = quantity.noun if quantity.direction > 0 else f"minus {quantity.noun}"
     note = (
-        "Fitness is accuracy on images cut from train, with inherited weights. Largest budget; lines: mean over seeds, "
-        "bands: least and greatest seed." + several
+        f"Fitness is {fitness} on images cut from train, with inherited weights. Largest budget; lines: mean over "
+        f"seeds, bands: least and greatest seed.{several}"
     )
     return Drawing(figure, table, f"Best candidate at the end of the search: {'; '.join(ends)}.", note)

@@ -1,4 +1,4 @@
-"""How training went: validation accuracy of the final networks, and of fixed children while a supernet trains."""
+"""How training went: the primary metric of final networks by epoch, and of fixed children of a supernet."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from trionet_bench.analysis.history import histories
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.style import (
     OTHER_COLOUR,
     Style,
@@ -24,16 +25,22 @@ MAX_PANELS = 6
 
 
 def draw_training_curves(results: Results, style: Style) -> Drawing | None:
-    """Validation accuracy by epoch at the largest budget, mean and range over seeds."""
+    """The primary metric on validation images by epoch at the largest budget, mean and range over seeds.
+
+    On training images where none was measured on validation images; None where none was measured at all.
+    """
+    quantity = primary(results)
     datasets = [name for name in results.datasets if name in set(results.complete.dataset)][:MAX_PANELS]
     cells = results.complete[results.complete.dataset.isin(datasets)]
     largest = cells.groupby("dataset").budget.transform("max")
     history = histories(cells[cells.budget == largest])
     if history.empty:
         return None
-    metric = "val_top1" if "val_top1" in history and history.val_top1.notna().any() else "train_top1"
-    if metric not in history:
+    parts = {results.measured("val"): "validation", results.measured("train"): "training"}
+    metric = next((name for name in parts if name in history and history[name].notna().any()), None)
+    if metric is None:
         return None
+    where = parts[metric]
     history = history[history.phase == "retrain"].dropna(subset=[metric])
     bands = (
         history.groupby(["dataset", "budget", "model", "epoch"])[metric]
@@ -53,37 +60,42 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
             if line.empty:
                 continue
             way = look[model]
-            axis.fill_between(line.epoch, 100 * line.low, 100 * line.high, color=way.colour, alpha=0.15, lw=0)
-            axis.plot(line.epoch, 100 * line.middle, color=way.colour, ls=way.line)
+            low, high = quantity.scale * line.low, quantity.scale * line.high
+            axis.fill_between(line.epoch, low, high, color=way.colour, alpha=0.15, lw=0)
+            axis.plot(line.epoch, quantity.scale * line.middle, color=way.colour, ls=way.line)
         axis.set_title(f"{dataset}, {compact(rows.budget.iloc[0])}")
-    where = "validation" if metric == "val_top1" else "training"
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    label_outer(axes, "epoch", f"{where} top-1 (%)")
+    label_outer(axes, "epoch", quantity.axis(where))
     models = [model for model in results.models if model in set(bands.model)]
     handles = [Line2D([], [], color=look[model].colour, ls=look[model].line) for model in models]
     shared_legend(figure, handles, models, style)
     last = bands[bands.epoch == bands.groupby(["dataset", "model"]).epoch.transform("max")]
-    finding = "; ".join(
-        f"on {dataset} {group.sort_values('middle').iloc[-1].model} ends highest, at {100 * group.middle.max():.1f} %"
+    ends = {
+        dataset: group.sort_values("middle").iloc[-1 if quantity.direction > 0 else 0]
         for dataset, group in last.groupby("dataset", sort=False)
+    }
+    finding = "; ".join(
+        f"on {dataset} {row.model} ends {quantity.best}, at {quantity.with_unit(row.middle)}"
+        for dataset, row in ends.items()
     )
     note = (
         "Networks trained from scratch, at the largest budget. Lines: mean over seeds; bands: least and greatest seed."
     )
-    return Drawing(figure, bands, f"{where.capitalize()} accuracy over epochs: {finding}.", note)
+    return Drawing(figure, bands, f"{capitalised(where)} {quantity.noun} over epochs: {finding}.", note)
 
 
 def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
-    """Accuracy of fixed children of the supernet, recalibrated, on the images that guide the search."""
+    """The primary metric of fixed children of the supernet, recalibrated, on the images that guide the search."""
     if results.probes.empty:
         return None
     probes = results.probes[results.probes.level == 1].drop_duplicates(["dataset", "seed", "model", "epoch", "probe"])
     first = next(model for model in results.models if model in set(probes.model))
-    probes = probes[probes.model == first]
+    quantity = primary(results)
+    probes = probes[probes.model == first].assign(value=lambda rows: quantity.direction * rows.fitness)
     bands = (
         probes.groupby(["dataset", "probe", "epoch"], sort=False)
-        .top1.agg(middle="mean", low="min", high="max", seeds="count")
+        .value.agg(middle="mean", low="min", high="max", seeds="count")
         .reset_index()
     )
     datasets = [name for name in results.datasets if name in set(bands.dataset)][:MAX_PANELS]
@@ -94,14 +106,16 @@ def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
         for name in names:
             line = bands[(bands.dataset == dataset) & (bands.probe == name)].sort_values("epoch")
             colour, dashes = ways[name]
-            axis.fill_between(line.epoch, 100 * line.low, 100 * line.high, color=colour, alpha=0.12, lw=0)
-            axis.plot(line.epoch, 100 * line.middle, color=colour, ls=dashes, marker="o", ms=2 * style.scale)
+            low, high = quantity.scale * line.low, quantity.scale * line.high
+            axis.fill_between(line.epoch, low, high, color=colour, alpha=0.12, lw=0)
+            axis.plot(line.epoch, quantity.scale * line.middle, color=colour, ls=dashes, marker="o", ms=2 * style.scale)
         axis.set_title(dataset)
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    label_outer(axes, "epoch of the supernet", "inherited top-1 (%)")
+    label_outer(axes, "epoch of the supernet", quantity.axis("inherited"))
     shared_legend(figure, [Line2D([], [], color=ways[n][0], ls=ways[n][1]) for n in names], names, style)
-    end = bands[bands.epoch == bands.epoch.max()].groupby("probe").middle.mean().sort_values(ascending=False)
-    finding = listed([f"{name} {100 * value:.1f} %" for name, value in end.items()])
+    end = bands[bands.epoch == bands.epoch.max()].groupby("probe").middle.mean()
+    end = end.sort_values(ascending=quantity.direction < 0)
+    finding = listed([f"{name} {quantity.with_unit(value)}" for name, value in end.items()])
     note = (
         f"Supernet of {first}. Fixed children on the images that guide the search. Lines: mean over seeds; bands: "
         "least and greatest seed."

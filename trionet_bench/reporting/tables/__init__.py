@@ -6,7 +6,7 @@ from trionet_bench.reporting.tables.ablations import (
     supernet_ablation,
     supernet_correlation,
 )
-from trionet_bench.reporting.tables.architectures import found_architectures
+from trionet_bench.reporting.tables.architectures import searched_architectures
 from trionet_bench.reporting.tables.comparisons import declared_comparisons
 from trionet_bench.reporting.tables.cost import cost, covered_area
 from trionet_bench.reporting.tables.datasets import datasets_by_models
@@ -23,7 +23,7 @@ TABLES = [
     TableKind("hypervolume", "Area under the front", "results", covered_area),
     TableKind("comparisons", "Declared comparisons", "comparisons", declared_comparisons),
     TableKind("placement", "Operators by stage", "placement", placement_by_stage),
-    TableKind("architectures", "Found networks", "placement", found_architectures),
+    TableKind("architectures", "Found networks", "placement", searched_architectures),
     TableKind("ablation", "How children are drawn and weights shared", "search", supernet_ablation),
     TableKind("operators", "Subsets of the operators", "search", operator_ablation),
     TableKind("ranking", "Does the supernet rank architectures as training does?", "search", spread_correlation),

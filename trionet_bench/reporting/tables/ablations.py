@@ -9,9 +9,10 @@ from trionet_bench.analysis.ranking import correlations, supernet_correlations
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.statistics import grouped_t_intervals
 from trionet_bench.analysis.summary import in_report_order, mark_leaders, summarise
+from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import operators_in_order
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, MINUS, RHO, absent, compact, interval, percent, spread
+from trionet_bench.reporting.text import DASH, MINUS, RHO, absent, compact
 
 # Which way a supernet is searched is a control, not an arm of the method.
 _NOT_AN_ARM = {"search"}
@@ -26,31 +27,34 @@ def supernet_ablation(results: Results) -> Table | None:
     varied = _varied(list(searched.options))
     if not varied:
         return None
+    quantity = primary(results)
     table = _groups(results, searched.index)
     inherited = _inherited(results, table)
     values = {name: [searched.options[model].get(name) for model in table.model] for name in varied}
     text = pd.DataFrame({"Data set": table.dataset, "Budget": table.budget.map(compact), "Model": table.model})
     for name in varied:
         text[name.replace("_", " ").capitalize()] = [_option(value) for value in values[name]]
-    text["Inherited (%)"] = [percent(v) if ok else DASH for v, ok in zip(inherited, table.complete, strict=True)]
-    text["Top-1 (%)"] = [spread(row.mean, row.sd) if row.complete else DASH for row in table.itertuples()]
-    text["95 % interval"] = [interval(row.low, row.high) if row.complete else DASH for row in table.itertuples()]
+    numbers = [f"Inherited{quantity.bracketed}", quantity.heading, "95 % interval"]
+    text[numbers[0]] = [
+        quantity.number(value) if complete else DASH for value, complete in zip(inherited, table.complete, strict=True)
+    ]
+    text[numbers[1]] = [quantity.spread(row.mean, row.sd) if row.complete else DASH for row in table.itertuples()]
+    text[numbers[2]] = [quantity.interval(row.low, row.high) if row.complete else DASH for row in table.itertuples()]
     note = (
-        "Searched models and the options in which they differ. Inherited: test accuracy of the found network with the "
-        "supernet's weights; top-1: when trained alone, mean ± standard deviation over seeds. Differences are tested "
-        "only where they were declared."
+        f"Searched models and the options in which they differ. Inherited: test {quantity.noun} of the found network "
+        f"with the supernet's weights; {quantity.label}: when trained alone, mean ± standard deviation over seeds. "
+        "Differences are tested only where they were declared."
     )
-    numbers = ["Inherited (%)", "Top-1 (%)", "95 % interval"]
     data = table.assign(inherited=inherited, **values)
     return Table(data, text, note, _marked(text, table, numbers[1]), groups=2, numbers=numbers)
 
 
 def _searched(results: Results) -> pd.DataFrame:
     """One record of each searched model in the order of the report; random search is a control, not an arm."""
-    found = results.complete[results.complete.sampler.notna()].drop_duplicates("model").set_index("model")
-    found = found.loc[[name for name in results.models if name in found.index]]
-    evolved = found[found.algorithm != "random"]
-    return found if evolved.empty else evolved
+    searched = results.complete[results.complete.sampler.notna()].drop_duplicates("model").set_index("model")
+    searched = searched.loc[[name for name in results.models if name in searched.index]]
+    evolved = searched[searched.algorithm != "random"]
+    return searched if evolved.empty else evolved
 
 
 def _groups(results: Results, models: Iterable[str]) -> pd.DataFrame:
@@ -74,7 +78,8 @@ def _option(value: Any) -> str:
 
 def _inherited(results: Results, table: pd.DataFrame) -> list[float]:
     cells = results.complete
-    metric = next((name for name in ("inherited_test_top1", "inherited_val_top1") if name in cells), None)
+    known = [results.measured(part, "inherited") for part in ("test", "val")]
+    metric = next((name for name in known if name in cells), None)
     if metric is None:
         return [float("nan")] * len(table)
     means = grouped_t_intervals(cells, GROUP, metric).set_index(GROUP)["mean"]
@@ -96,8 +101,8 @@ def operator_ablation(results: Results) -> Table | None:
     searched = searched[like_the_first].drop_duplicates("operators")
     if len(searched) < 2:
         return None
-    alone = results.complete.dropna(subset=["operator"]).drop_duplicates("model").set_index("model")
-    sets = {**searched.operators.str.split("+"), **alone.operator.map(lambda name: [name])}
+    single = results.complete.dropna(subset=["operator"]).drop_duplicates("model").set_index("model")
+    sets = {**searched.operators.str.split("+"), **single.operator.map(lambda name: [name])}
     table = _groups(results, sets)
     table = table.assign(operators=table.model.map(sets))
     table = in_report_order(table.iloc[table.operators.map(len).argsort(kind="stable")], results, by_model=False)
@@ -106,10 +111,12 @@ def operator_ablation(results: Results) -> Table | None:
         text[name] = ["yes" if name in operators else "" for operators in table.operators]
     text["Model"] = table.model
     text["MACs"] = [compact(row.macs) if row.complete else DASH for row in table.itertuples()]
-    text["Top-1 (%)"] = [spread(row.mean, row.sd) if row.complete else DASH for row in table.itertuples()]
+    quantity = primary(results)
+    heading = quantity.heading
+    text[heading] = [quantity.spread(row.mean, row.sd) if row.complete else DASH for row in table.itertuples()]
     note = "Operators that a model may use; single ones are stand-alone networks. Mean ± standard deviation over seeds."
     data = table.assign(operators=table.operators.map("+".join))
-    return Table(data, text, note, _marked(text, table, "Top-1 (%)"), groups=2, numbers=["MACs", "Top-1 (%)"])
+    return Table(data, text, note, _marked(text, table, heading), groups=2, numbers=["MACs", heading])
 
 
 def _arm(options: dict[str, Any]) -> dict[str, Any]:
@@ -117,13 +124,16 @@ def _arm(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def supernet_correlation(results: Results) -> Table | None:
-    """Kendall's tau-b and Spearman's rho of inherited against stand-alone accuracy over the found networks."""
+    """Kendall's tau-b and Spearman's rho of inherited against stand-alone scores over the searched networks."""
     table = correlations(results)
     if table.empty:
         return None
-    text = pd.DataFrame({"Data set": table.dataset, **_agreement(table)})
+    quantity = primary(results)
+    text = pd.DataFrame({"Data set": table.dataset, **_agreement(table, quantity)})
+    noun = quantity.noun
     note = (
-        f"Accuracy with the supernet's weights against test accuracy when trained alone, over architectures; {_RANKS}"
+        f"{capitalised(noun)} with the supernet's weights against test {noun} when trained alone, over architectures; "
+        f"{_ranks(noun)}"
     )
     return Table(table, text, note, groups=1, numbers=list(text.columns[2:]))
 
@@ -134,38 +144,43 @@ def spread_correlation(results: Results) -> Table | None:
     if table.empty:
         return None
     places = {"Data set": table.dataset, "Budget": table.budget.map(compact), "Supernet": table.model}
-    text = pd.DataFrame({**places, **_agreement(table)})
+    quantity = primary(results)
+    text = pd.DataFrame({**places, **_agreement(table, quantity)})
+    noun = quantity.noun
     note = (
-        "Accuracy with the supernet's weights against accuracy when trained alone, both on the validation images, over "
-        "architectures spread over MACs and operators up to the budget; seeds of one architecture averaged. Not "
-        f"recalibrated: batch-norm statistics that all children have in common. {_RANKS}"
+        f"{capitalised(noun)} with the supernet's weights against {noun} when trained alone, both on the validation "
+        "images, over architectures spread over MACs and operators up to the budget; seeds of one architecture "
+        "averaged. Not recalibrated: batch-norm statistics that all children have in common. "
+        f"{_ranks(noun)}"
     )
     return Table(table, text, note, groups=3, numbers=list(text.columns[4:]))
 
 
-_RANKS = (
-    "95 % intervals by bootstrap over architectures, none below ten. Fewer than thirty are marked: a correlation then "
-    "says little. At equal size: mean of tau within thirds by MACs. Regret: best stand-alone accuracy minus that "
-    "of the supernet's first choice."
-)
+def _ranks(noun: str) -> str:
+    return (
+        "95 % intervals by bootstrap over architectures, none below ten. Fewer than thirty are marked: a correlation "
+        f"then says little. At equal size: mean of tau within thirds by MACs. Regret: best stand-alone {noun} minus "
+        "that of the supernet's first choice."
+    )
 
 
-def _agreement(table: pd.DataFrame) -> dict[str, Any]:
+def _agreement(table: pd.DataFrame, quantity: Quantity) -> dict[str, Any]:
     """The columns of a correlation as text."""
+    regret = f" ({quantity.difference_unit})" if quantity.difference_unit else ""
     return {
-        "Accuracy": [_spoken(metric) for metric in table.metric],
+        capitalised(quantity.noun): [_spoken(metric, quantity.metric.name) for metric in table.metric],
         "n": [f"{n}{'' if n >= 30 else ' (few)'}" for n in table.n],
         "Kendall τ": table.tau.map(_two),
         "95 % interval": [_bounds(row.tau_low, row.tau_high) for row in table.itertuples()],
         "τ at equal size": table.tau_within.map(_two),
         f"Spearman {RHO}": table.rho.map(_two),
         f"Interval of {RHO}": [_bounds(row.rho_low, row.rho_high) for row in table.itertuples()],
-        "Regret (points)": table.regret.map(percent),
+        f"Regret{regret}": table.regret.map(quantity.number),
     }
 
 
-def _spoken(metric: str) -> str:
-    part, *rest = metric.removeprefix("inherited_").removesuffix("_top1").split("_top1_")
+def _spoken(metric: str, primary: str) -> str:
+    part, *rest = metric.removeprefix("inherited_").removesuffix(f"_{primary}").split(f"_{primary}_")
     where = {"val": "validation", "test": "test"}.get(part, part)
     return f"{where}{', ' + ' '.join(rest).replace('_', ' ') if rest else ''}"
 

@@ -1,4 +1,4 @@
-"""Found networks, written out."""
+"""Searched networks, written out."""
 
 from collections.abc import Hashable, Mapping
 from fractions import Fraction
@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.placement import searched_blocks
-from trionet_bench.analysis.results import CELL, Results
+from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import in_report_order
+from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import compact, percent
+from trionet_bench.reporting.text import compact
 from trionet_bench.spaces.operators import OPERATORS, operators_for, options_of
 from trionet_bench.spaces.resnet import TRIO
 
@@ -31,8 +33,8 @@ _DATA = [
 ]
 
 
-def found_architectures(results: Results) -> Table | None:
-    """One row a found network: its blocks in order, stages between bars."""
+def searched_architectures(results: Results) -> Table | None:
+    """One row a searched network: its blocks in order, stages between bars."""
     blocks = searched_blocks(results).sort_values([*CELL, "stage", "block"])
     if blocks.empty:
         return None
@@ -42,23 +44,24 @@ def found_architectures(results: Results) -> Table | None:
     new_stage = ~written.duplicated([*CELL, "stage"])
     written["text"] = np.select([beside, new_stage], ["+", " · "], " ") + written.text
     lines = written.groupby(CELL, sort=False).text.agg("".join).str.removeprefix(" · ").rename("blocks").reset_index()
-    found = in_report_order(lines.merge(results.complete, on=CELL), results)
+    networks = in_report_order(lines.merge(results.complete, on=CELL), results)
+    quantity = primary(results)
     text = pd.DataFrame(
         {
-            "Data set": found.dataset,
-            "Budget": found.budget.map(compact),
-            "Model": found.model,
-            "Seed": found.seed.astype(str),
-            "Blocks": found.blocks,
-            "MACs": found.macs.map(compact),
-            "Params": found.params.map(compact),
-            "Top-1 (%)": found.test_top1.map(percent),
+            "Data set": networks.dataset,
+            "Budget": networks.budget.map(compact),
+            "Model": networks.model,
+            "Seed": networks.seed.astype(str),
+            "Blocks": networks.blocks,
+            "MACs": networks.macs.map(compact),
+            "Params": networks.params.map(compact),
+            quantity.heading: networks[results.score].map(quantity.number),
         }
     )
     note = _note(blocks)
     further = [name for name in options_of(OPERATORS) if name in blocks and name not in _DATA]
     data = blocks[[*CELL, *_DATA, *further, *(("share", "mlp") if blocks.mlp.notna().any() else ())]]
-    return Table(data, text, note, groups=3, numbers=["Seed", "MACs", "Params", "Top-1 (%)"])
+    return Table(data, text, note, groups=3, numbers=["Seed", "MACs", "Params", quantity.heading])
 
 
 def _note(blocks: pd.DataFrame) -> str:

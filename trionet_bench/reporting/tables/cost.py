@@ -6,6 +6,7 @@ import pandas as pd
 from trionet_bench.analysis.pareto import hypervolumes
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import in_report_order
+from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, compact, duration, interval, memory, percent
 
@@ -71,7 +72,7 @@ def covered_area(results: Results) -> Table | None:
         }
     )
     note = (
-        "Share of the plane of accuracy against MACs that a model's budgets cover, up to 1.05 times the largest "
-        "budget and down to chance; one value a seed, mean and 95 % t-interval over seeds."
+        f"Share of the plane of {primary(results).noun} against MACs that a model's budgets cover, up to 1.05 times "
+        "the largest budget and down to chance; one value a seed, mean and 95 % t-interval over seeds."
     )
     return Table(table, text, note, groups=1, numbers=list(text.columns[2:]))

@@ -6,11 +6,12 @@ import pandas as pd
 from trionet_bench.analysis.ranking import mean_ranks
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
+from trionet_bench.reporting.quantity import Quantity, primary
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, absent, compact, percent, spread
+from trionet_bench.reporting.text import DASH, absent, compact
 
 _NOTE = (
-    "Test top-1 in percent, mean ± standard deviation over seeds. Bold: best, with all that cannot be told from it "
+    "mean ± standard deviation over seeds. Bold: best, with all that cannot be told from it "
     "(the 95 % interval of the difference paired by seed contains 0); underlined: the next. A dash: seeds failed or "
     "are missing. Mean and rank, 1 is best, count every data set alike"
 )
@@ -23,27 +24,28 @@ def datasets_by_models(results: Results) -> Table | None:
         return None
     table = table.assign(shown=table["mean"].where(table.complete))
     models = results.competitors
+    quantity = primary(results)
     texts, marks, data = [], [], []
-    for budget, own in table.groupby("budget", sort=True):
+    for budget, group in table.groupby("budget", sort=True):
         parts = {
-            name: own.pivot(index="dataset", columns="model", values=name).reindex(columns=models)
+            name: group.pivot(index="dataset", columns="model", values=name).reindex(columns=models)
             for name in ("shown", "sd", "mark")
         }
         order = [name for name in results.datasets if name in parts["shown"].index]
         means = parts["shown"].loc[order]
         for dataset in order:
-            cells = [spread(means.at[dataset, m], parts["sd"].at[dataset, m]) for m in models]
+            cells = [quantity.spread(means.at[dataset, m], parts["sd"].at[dataset, m]) for m in models]
             texts.append([compact(budget), dataset, *cells])
             marks.append(["", "", *parts["mark"].loc[dataset].fillna("")])
-        for name, row in _below(means).items():
-            show = percent if name == "mean" else _rank
+        for name, row in _below(means, quantity).items():
+            show = quantity.number if name == "mean" else _rank
             texts.append([compact(budget), name, *(show(value) for value in row)])
-            marks.append(["", "", *_extreme(row, largest=name == "mean")])
+            marks.append(["", "", *_extreme(row, largest=name == "mean" and quantity.direction > 0)])
             means.loc[name] = row
         data.append(means.rename_axis("dataset").reset_index().assign(budget=budget))
     columns = ["Budget", "Data set", *models]
     reason = mean_ranks(results)
-    note = f"{_NOTE}{_lacking(table)}."
+    note = f"Test {quantity.label}{quantity.in_unit}, {_NOTE}{_lacking(table)}."
     if isinstance(reason, str):
         note += f" {reason}"
     return Table(
@@ -56,9 +58,9 @@ def datasets_by_models(results: Results) -> Table | None:
     )
 
 
-def _below(means: pd.DataFrame) -> dict[str, pd.Series]:
+def _below(means: pd.DataFrame, quantity: Quantity) -> dict[str, pd.Series]:
     """Mean of the models that have every data set, and mean rank where all models have."""
-    ranks = means.rank(axis=1, ascending=False).mean()
+    ranks = means.rank(axis=1, ascending=quantity.direction < 0).mean()
     return {"mean": means.mean(skipna=False), "mean rank": ranks if means.notna().all(axis=None) else ranks * np.nan}
 
 

@@ -27,7 +27,7 @@ def placement_by_stage(results: Results) -> Table | None:
             "Model": table.model,
             "Stage": [str(stage + 1 - min(first, 1)) for stage in table.stage],
             "Operator": table.operator,
-            "Blocks": [f"{row.found:.4g} of {row.n}" for row in table.rename(columns={"count": "found"}).itertuples()],
+            "Blocks": [f"{count:.4g} of {n}" for count, n in zip(table["count"], table.n, strict=True)],
             "Share (%)": table.share.map(percent),
             "95 % interval": [f"[{percent(row.low)}, {percent(row.high)}]" for row in table.itertuples()],
             "Prior (%)": table.prior.map(percent),

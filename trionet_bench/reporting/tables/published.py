@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from trionet_bench.analysis.metrics import is_accuracy
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import summarise
+from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.references import SHIPPED, Printed, Reference, read_references
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, absent, compact, percent, points
+from trionet_bench.reporting.text import DASH, absent, compact
 
 # How far a count may lie from what rounds to the published number; where a paper's operations are not described to the
 # last one, its count is not either.
@@ -48,11 +50,11 @@ class Comparison:
     @property
     def agreement(self) -> str:
         """In words."""
-        found: dict[str, Beside] = {name: beside for name in TOLERANCE if (beside := getattr(self, name))}
+        present: dict[str, Beside] = {name: beside for name in TOLERANCE if (beside := getattr(self, name))}
         words = {"as printed": "as printed", "differs": "differ"}
         parts = [
             f"{NAMES[name]} {words.get(beside.agreement, f'within {100 * TOLERANCE[name]:.1f} %')}"
-            for name, beside in found.items()
+            for name, beside in present.items()
         ]
         return ", ".join(parts)
 
@@ -131,15 +133,24 @@ def _ratio(ratio: float | None) -> str:
 
 
 def published(results: Results) -> Table | None:
-    """One row a published result whose model and data source a measured group has; None without any."""
+    """One row a published result whose model and data source a measured group has; None without any.
+
+    Papers print accuracy, so that there is none of another primary metric.
+    """
+    if not is_accuracy(results.primary):
+        return None
     sources = results.cells.drop_duplicates("dataset").set_index("dataset").source
     table = summarise(results)
     table = table.assign(source=table.dataset.map(sources.map(lambda source: str(source).split("?")[0])))
+    quantity = primary(results)
+    theirs, ours = quantity.metric.name, f"our_{quantity.metric.name}"
     rows = []
     for reference in read_references(results.references or SHIPPED):
-        ours = table[table.model == reference.model]
+        measured = table[table.model == reference.model]
         rows += [
-            {**_theirs(reference), **_ours(row)} for _, row in ours.iterrows() if _same(reference.source, row.source)
+            {**_theirs(reference, theirs), **_ours(row, ours)}
+            for _, row in measured.iterrows()
+            if _same(reference.source, row.source)
         ]
     if not rows:
         return None
@@ -153,11 +164,14 @@ def published(results: Results) -> Table | None:
             "Our params": data.our_params.map(compact),
             "MACs": data.macs.map(compact),
             "Our MACs": data.our_macs.map(compact),
-            "Top-1 (%)": data.top1.map(percent),
-            "Our top-1": [percent(v) if ok else DASH for v, ok in zip(data.our_top1, data.complete, strict=True)],
+            quantity.heading: data[theirs].map(quantity.number),
+            f"Our {quantity.label}": [
+                quantity.number(value) if complete else DASH
+                for value, complete in zip(data[ours], data.complete, strict=True)
+            ],
             "Difference": [
-                points(a - b) if ok and not absent(b) else DASH
-                for a, b, ok in zip(data.our_top1, data.top1, data.complete, strict=True)
+                quantity.difference(a - b) if complete and not absent(b) else DASH
+                for a, b, complete in zip(data[ours], data[theirs], data.complete, strict=True)
             ],
         }
     )
@@ -170,16 +184,17 @@ def _same(reference: str, source: str) -> bool:
     return source == reference or (reference.endswith(":") and source.startswith(reference))
 
 
-def _theirs(reference: Reference) -> dict[str, object]:
+def _theirs(reference: Reference, column: str) -> dict[str, object]:
     params, macs = reference.printed_params, reference.printed_macs
     return {
         "model": reference.model, "source": reference.source, "citation": reference.citation, "note": reference.note,
-        "params": params and params.value, "macs": macs and macs.value, "cost": reference.cost, "top1": reference.top1,
+        "params": params and params.value, "macs": macs and macs.value, "cost": reference.cost,
+        column: reference.accuracy,
     }  # fmt: skip
 
 
-def _ours(row: pd.Series) -> dict[str, object]:
+def _ours(row: "pd.Series[Any]", column: str) -> dict[str, object]:
     return {
         "dataset": row.dataset, "budget": row.budget, "n": row.n, "complete": row.complete, "our_params": row.params,
-        "our_macs": row.macs, "our_top1": row["mean"], "our_sd": row.sd,
+        "our_macs": row.macs, column: row["mean"], "our_sd": row.sd,
     }  # fmt: skip

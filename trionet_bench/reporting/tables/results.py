@@ -1,13 +1,14 @@
-"""Tables of accuracy: the main one, data sets by models, seed by seed, and what is there at all."""
+"""Tables of the test metrics: the main one, data sets by models, seed by seed, and what is there at all."""
 
 from typing import Any
 
 import pandas as pd
 
-from trionet_bench.analysis.results import Results
+from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import by_seed, mark_leaders, summarise
+from trionet_bench.reporting.quantity import Quantity, primary
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, compact, interval, percent, spread
+from trionet_bench.reporting.text import DASH, compact
 
 _MARKS = (
     "Bold: best of its data set and budget, with all that cannot be told from it (the 95 % interval of the difference "
@@ -19,8 +20,9 @@ def main_results(results: Results) -> Table | None:
     """One row for each data set, budget and model."""
     if not results.competitors:
         return None
+    quantity = primary(results)
     table = summarise(results)
-    top5 = summarise(results, "test_top5")
+    further = {metric.name: summarise(results, f"test_{metric.name}") for metric in results.task.metrics[1:]}
     shown = table.complete
     marks = mark_leaders(results)
     text = pd.DataFrame(
@@ -28,33 +30,40 @@ def main_results(results: Results) -> Table | None:
             "Data set": table.dataset,
             "Budget": table.budget.map(compact),
             "Model": table.model,
-            "Top-1 (%)": [
-                spread(row.mean, row.sd) + _dagger(row) if row.complete else DASH for row in table.itertuples()
+            quantity.heading: [
+                quantity.spread(row.mean, row.sd) + _dagger(row) if row.complete else DASH for row in table.itertuples()
             ],
-            "95 % interval": [interval(row.low, row.high) if row.complete else DASH for row in table.itertuples()],
-            "Top-5 (%)": [percent(row.mean) if row.complete else DASH for row in top5.itertuples()],
+            "95 % interval": [
+                quantity.interval(row.low, row.high) if row.complete else DASH for row in table.itertuples()
+            ],
+            **dict(_column(Quantity(metric), further[metric.name]) for metric in results.task.metrics[1:]),
             "MACs": [compact(v) if ok else DASH for v, ok in zip(table.macs, shown, strict=True)],
             "Params": [compact(v) if ok else DASH for v, ok in zip(table.params, shown, strict=True)],
             "n": [str(n) if ok else f"{n} of {e}" for n, e, ok in zip(table.done, table.expected, shown, strict=True)],
         }
     )
-    data = table.merge(
-        top5[["dataset", "budget", "model", "mean", "sd"]].rename(columns={"mean": "top5_mean", "sd": "top5_sd"}),
-        on=["dataset", "budget", "model"],
-    )
+    data = table
+    for name, values in further.items():
+        named = values[[*GROUP, "mean", "sd"]].rename(columns={"mean": f"{name}_mean", "sd": f"{name}_sd"})
+        data = data.merge(named, on=GROUP)
     marked = pd.DataFrame("", index=text.index, columns=text.columns)
-    marked["Top-1 (%)"] = marks.to_numpy()
+    marked[quantity.heading] = marks.to_numpy()
     numbers = list(text.columns[3:])
-    return Table(data, text, _main_note(table), marked, groups=2, numbers=numbers)
+    return Table(data, text, _main_note(table, quantity), marked, groups=2, numbers=numbers)
+
+
+def _column(quantity: Quantity, table: pd.DataFrame) -> tuple[str, list[str]]:
+    """Heading and means of a further metric."""
+    return quantity.heading, [quantity.number(row.mean) if row.complete else DASH for row in table.itertuples()]
 
 
 def _dagger(row: Any) -> str:
-    return "†" if row.n == 1 else ""
+    return "†" if row.interval == "test-set" else ""
 
 
-def _main_note(table: pd.DataFrame) -> str:
-    note = "Test accuracy, mean ± standard deviation over n seeds, with the 95 % t-interval of the mean. "
-    if (table.n == 1).any():
+def _main_note(table: pd.DataFrame, quantity: Quantity) -> str:
+    note = f"Test {quantity.noun}, mean ± standard deviation over n seeds, with the 95 % t-interval of the mean. "
+    if (table.interval == "test-set").any():
         note += "† one seed: the interval is Wilson's over test images and says nothing about other seeds. "
     if not table.complete.all():
         note += "A dash: seeds failed or are missing; no mean is taken over the rest. "
@@ -65,33 +74,37 @@ def _main_note(table: pd.DataFrame) -> str:
 
 
 def seed_results(results: Results) -> Table | None:
-    """Test accuracy of every single cell."""
+    """The primary metric of every single cell on the test part."""
     if not results.competitors:
         return None
+    quantity = primary(results)
     wide = by_seed(results)
     seeds = [column for column in wide.columns if column not in ("dataset", "budget", "model")]
     text = pd.DataFrame({"Data set": wide.dataset, "Budget": wide.budget.map(compact), "Model": wide.model})
     for seed in seeds:
-        text[f"seed {seed}"] = [percent(value, 2) for value in wide[seed]]
+        text[f"seed {seed}"] = [quantity.number(value, 2) for value in wide[seed]]
     data = wide.rename(columns={seed: f"seed_{seed}" for seed in seeds})
-    note = "Test top-1 in percent, one column a seed. A dash: the cell failed, is missing, or is not part of the suite."
+    note = (
+        f"Test {quantity.label}{quantity.in_unit}, one column a seed. A dash: the cell failed, is missing, or is not "
+        "part of the suite."
+    )
     return Table(data, text, note, groups=2, numbers=[f"seed {seed}" for seed in seeds])
 
 
 def coverage(results: Results) -> Table | None:
     """Which cells failed or are missing, and why; None when all are there."""
     table = results.coverage()
-    absent = table[table.status != "complete"].reset_index(drop=True)
-    if absent.empty:
+    lacking = table[table.status != "complete"].reset_index(drop=True)
+    if lacking.empty:
         return None
     text = pd.DataFrame(
         {
-            "Data set": absent.dataset,
-            "Budget": absent.budget.map(compact),
-            "Model": absent.model,
-            "Seed": absent.seed.astype(str),
-            "Status": absent.status,
-            "Reason": absent.error.map(lambda reason: reason or DASH),
+            "Data set": lacking.dataset,
+            "Budget": lacking.budget.map(compact),
+            "Model": lacking.model,
+            "Seed": lacking.seed.astype(str),
+            "Status": lacking.status,
+            "Reason": lacking.error.map(lambda reason: reason or DASH),
         }
     )
-    return Table(absent, text, "Cells of the suite without a result.", groups=2, numbers=["Seed"])
+    return Table(lacking, text, "Cells of the suite without a result.", groups=2, numbers=["Seed"])

@@ -47,6 +47,7 @@ class Table:
     numbers: Sequence[str] = ()
 
     def mark(self, row: int, column: int) -> str:
+        """Of one cell of ``text``."""
         return "" if self.marks is None else str(self.marks.iat[row, column])
 
 
@@ -61,6 +62,7 @@ class TableKind:
 
 
 def to_csv(table: Table) -> str:
+    """The raw values as CSV."""
     return str(table.data.to_csv(index=False, lineterminator="\n"))
 
 
@@ -125,7 +127,7 @@ def to_latex(table: Table, name: str, title: str) -> str:
 
 def to_html(table: Table, title: str) -> str:
     """A table element with its caption, for a page of one's own; reports set theirs by template."""
-    body = table.text.to_html(index=False, border=0)
+    body = str(table.text.to_html(index=False, border=0))
     caption = f"{escape(sentence(title))} {escape(table.note)}".strip()
     return body.replace(">", f">\n  <caption>{caption}</caption>", 1) + "\n"
 
