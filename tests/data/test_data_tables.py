@@ -82,7 +82,10 @@ def test_an_npz_file_gives_its_arrays(shape: tuple[int, ...], channels: int, tmp
     ("content", "words"),
     [
         (arrays("train", 4, 8, 8), "Expected are arrays train_images, train_labels"),
-        ({**arrays("train", 4, 8, 8), **arrays("test", 4, 8, 8), "train_images": np.zeros((4, 8, 8))}, "float64"),
+        (
+            {**arrays("train", 4, 8, 8), **arrays("test", 4, 8, 8), "train_images": np.zeros((4, 8, 8))},
+            "of train are float64",
+        ),
         ({**arrays("train", 2, 8, 8), **arrays("test", 3, 8, 8)}, 'test has class "7", which train does not have'),
         ({**arrays("train", 4, 8, 8), **arrays("test", 3, 8, 8), "classes": np.array(["a"])}, "names 1 classes"),
     ],

@@ -108,6 +108,7 @@ def _inspection_text(inspection: "Inspection") -> str:
     lines = [
         f"{index.uri}: {len(index.classes)} classes, {_counts_text(index.counts)}, {colour}, "
         f"{index.native_size} pixels",
+        *([f"numbers {index.value_range} of 16-bit or float images are black and white"] if index.value_range else []),
         *(f"warning: {warning}" for warning in index.warnings),
         *(f"left out: {_left_out_text(each)}" for each in index.left_out),
         *(f"broken: {image.item}: {image.reason}" for image in broken),

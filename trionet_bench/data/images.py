@@ -9,7 +9,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, features
 
-GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+from trionet_bench.data.values import ValueRange, to_bytes
+
+NUMERIC_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+GREY_MODES = ("1", "L", "LA", "La", *NUMERIC_MODES)
 # Suffixes of the formats that Pillow decodes, those of optional libraries apart.
 _OPTIONAL = {
     "webp": (".webp",),
@@ -81,20 +84,30 @@ def _open_without_limit(source: Path | BinaryIO) -> Image.Image:
 def to_grey_or_rgb(image: Image.Image, channels: int) -> Image.Image:
     """The image upright by its EXIF orientation, in mode L (``channels`` 1) or RGB (3).
 
-    Transparent pixels become white. Of 16-bit values the high byte is kept. Floats are scaled by 255 if none is above
-    1, else clipped to 0 to 255.
+    Transparent pixels become white. Of 16-bit values the high byte is kept.
+
+    Raises:
+        ValueError: for an image of floats, whose range must be known: see ``scale_numbers``.
     """
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):
         upright = Image.fromarray((np.clip(np.asarray(upright), 0, 65535) // 256).astype(np.uint8))
     elif upright.mode == "F":
-        values = np.nan_to_num(np.asarray(upright))
-        scale = 255 if values.max(initial=0) <= 1 else 1
-        upright = Image.fromarray(np.clip(values * scale, 0, 255).astype(np.uint8))
+        raise ValueError("it holds floats, and their range is not known; give it as ?range=LOW,HIGH of the source")
     elif upright.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in upright.info:
         with_alpha = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", with_alpha.size, "white"), with_alpha)
     return upright.convert("L" if channels == 1 else "RGB")
+
+
+def holds_numbers(image: Image.Image) -> bool:
+    """Whether the values of an image are 16-bit or larger integers, or floats."""
+    return image.mode in NUMERIC_MODES
+
+
+def scale_numbers(image: Image.Image, value_range: ValueRange) -> Image.Image:
+    """An image that holds numbers as an upright 8-bit grey one, in which ``value_range`` is 0 to 255."""
+    return Image.fromarray(to_bytes(np.asarray(ImageOps.exif_transpose(image)), value_range))
 
 
 def centre_square(image: Image.Image, side: int, channels: int) -> np.ndarray:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from trionet_bench.data.values import ValueRange
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -86,6 +88,7 @@ class Index:
         warnings: what a person should know of the data, such as a test part that was drawn here.
         content: the files of the images; None where they are generated or ship with a package.
         left_out: the files beside them that are used for nothing.
+        value_range: of images that hold numbers, which ``read`` scales by it to 8 bits; None where all are 8-bit.
     """
 
     uri: str
@@ -102,6 +105,7 @@ class Index:
     warnings: tuple[str, ...] = ()
     content: Content | None = None
     left_out: tuple[LeftOut, ...] = ()
+    value_range: ValueRange | None = None
 
     @property
     def identity(self) -> Identity:
@@ -119,8 +123,16 @@ class Index:
         return {part: len(labels) for part, labels in self.labels.items()}
 
     def read(self, part: str, position: int) -> "Image":
-        """See ``Reader.read``."""
-        return self.reader.read(part, position)
+        """See ``Reader.read``; an image that holds numbers is scaled by ``value_range``."""
+        image = self.reader.read(part, position)
+        if self.value_range is None:
+            return image
+        from trionet_bench.data.images import holds_numbers, scale_numbers  # plans open sources but read no image
+
+        if not holds_numbers(image):
+            return image
+        with image:
+            return scale_numbers(image, self.value_range)
 
     def item(self, part: str, position: int) -> str:
         """See ``Reader.item``."""

@@ -32,6 +32,7 @@ class Inspection:
             "licence": index.licence,
             "citation": index.citation,
             "warnings": list(index.warnings),
+            "value_range": list(index.value_range) if index.value_range else None,
             "left_out": [asdict(each) for each in index.left_out],
             "broken": [{"part": image.part, "image": image.item, "reason": image.reason} for image in self.broken],
         }

@@ -8,7 +8,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -234,6 +234,8 @@ def _asked(job: CellJob, key: str, request: RunRequest) -> JsonObject:
             "decoders": list(index.decoders),
             "classes": list(index.classes),
             "channels": index.channels,
+            "value_range": list(index.value_range) if index.value_range is not None else None,
+            "left_out": [asdict(each) for each in index.left_out],
         },
         "recipe": cell.recipe.model_dump(mode="json"),
         "options": cell.options.model_dump(mode="json"),

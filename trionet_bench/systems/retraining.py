@@ -85,7 +85,7 @@ def describe(context: TrainingContext[O, S], architecture: Architecture) -> Cell
 
 def network_card(context: TrainingContext[O, S], architecture: Architecture) -> JsonObject:
     """Content of ``architecture.json``: what is needed beside the weights to build and feed the network again."""
-    images = context.images
+    images, value_range = context.images, context.cell.data.index.value_range
     return {
         "space": context.cell.space.to_dict(),
         "architecture": architecture.to_dict(),
@@ -95,4 +95,5 @@ def network_card(context: TrainingContext[O, S], architecture: Architecture) -> 
         "view": images.view,
         "mean": list(images.mean),
         "std": list(images.std),
+        **({"value_range": list(value_range)} if value_range is not None else {}),
     }

@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 
 from trionet_bench.data.images import open_image
 from trionet_bench.data.pipeline.evaluation_view import evaluation_transforms
+from trionet_bench.data.values import ValueRange
 from trionet_bench.errors import UsageError
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.named import read_card
@@ -41,7 +42,12 @@ class TrainedNetwork(nn.Module):
         self.card = card
         self.classes: tuple[str, ...] = tuple(card["classes"])
         self.transforms: v2.Compose = evaluation_transforms(
-            card["view"], card["resolution"], card["channels"], card["mean"], card["std"]
+            card["view"],
+            card["resolution"],
+            card["channels"],
+            card["mean"],
+            card["std"],
+            ValueRange(*card["value_range"]) if "value_range" in card else None,
         )
         self.eval()
 

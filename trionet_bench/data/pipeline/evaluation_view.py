@@ -13,9 +13,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from trionet_bench.data.images import centre_square, to_grey_or_rgb, to_planes
+from trionet_bench.data.images import centre_square, holds_numbers, scale_numbers, to_grey_or_rgb, to_planes
 from trionet_bench.data.pipeline.memory import resize_arrays
 from trionet_bench.data.pipeline.stream import centre_crop
+from trionet_bench.data.values import ValueRange
 
 View = Literal["array", "whole", "middle"]
 
@@ -28,15 +29,19 @@ class EvaluationView(nn.Module):
             Pillow, as of files in memory; ``middle`` takes the middle 7/8 of it, as of streamed files.
         resolution: R.
         channels: C, 1 for grey or 3 for colour.
+        value_range: of images that hold numbers, as of the data set.
 
     A JPEG file that was not read yet is decoded at a fraction of its size, in place.
     """
 
-    def __init__(self, view: View, resolution: int, channels: int) -> None:
+    def __init__(self, view: View, resolution: int, channels: int, value_range: ValueRange | None = None) -> None:
         super().__init__()
+        self.value_range = value_range
         self.view, self.resolution, self.channels = view, resolution, channels
 
     def forward(self, image: Image.Image) -> Tensor:
+        if self.value_range is not None and holds_numbers(image):
+            image = scale_numbers(image, self.value_range)
         if self.view == "array":
             stored = to_planes(to_grey_or_rgb(image, self.channels)).transpose(1, 2, 0)[None]  # (1, H, W, C)
             return torch.from_numpy(resize_arrays(stored, self.resolution)[0])
@@ -48,11 +53,18 @@ class EvaluationView(nn.Module):
 
 
 def evaluation_transforms(
-    view: View, resolution: int, channels: int, mean: Sequence[float], std: Sequence[float]
+    view: View,
+    resolution: int,
+    channels: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    value_range: ValueRange | None = None,
 ) -> v2.Compose:
     """From a PIL image to the input of a network, float32 (C, R, R).
 
-    ``mean`` and ``std`` are per channel, where white is 1.
+    ``mean`` and ``std`` are per channel, where white is 1; the others as of ``EvaluationView``.
     """
     scaled = [(torch.tensor(values) * 255).tolist() for values in (mean, std)]  # in float32, as ImageData.normalised
-    return v2.Compose([EvaluationView(view, resolution, channels), v2.ToDtype(torch.float32), v2.Normalize(*scaled)])
+    return v2.Compose(
+        [EvaluationView(view, resolution, channels, value_range), v2.ToDtype(torch.float32), v2.Normalize(*scaled)]
+    )

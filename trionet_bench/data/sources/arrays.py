@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trionet_bench.data.digest import sha256
-from trionet_bench.data.index import Content, Index
+from trionet_bench.data.index import Content, Index, LeftOut
 from trionet_bench.data.sources.base import Uri
+from trionet_bench.data.values import ValueRange
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,6 +52,8 @@ def index_of_arrays(
     load: Callable[[str], np.ndarray],
     shape: tuple[int, int],
     content: Sequence[str | Path],
+    value_range: ValueRange | None = None,
+    left_out: Sequence[LeftOut] = (),
 ) -> Index:
     """An index over arrays of images.
 
@@ -60,6 +63,8 @@ def index_of_arrays(
         shape: short side in pixels and number of channels.
         content: what the images are made from: the files that hold them, and strings that change when the images do,
             such as options.
+        value_range: of numbers that ``load`` scaled to 8 bits.
+        left_out: what of the files is used for nothing.
     """
     files = [part for part in content if isinstance(part, Path)]
     facts = [part for part in content if isinstance(part, str)]
@@ -75,4 +80,6 @@ def index_of_arrays(
         reader=ArrayReader(load),
         fingerprint=sha256(*facts, *label_lists, *(classes if files else ())),
         content=Content(files[0].parent, tuple(map(str, files)), formats=()) if files else None,
+        value_range=value_range,
+        left_out=tuple(left_out),
     )

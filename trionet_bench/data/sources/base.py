@@ -3,6 +3,7 @@
 A URI is ``scheme:path?option=value&option=value``. docs/adding-source.md shows how to add a source.
 """
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import cast
 
 from trionet_bench.data.index import Index
+from trionet_bench.data.values import ValueRange
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.registry import resolve
 
-COMMON_OPTIONS = ("flip",)  # of every source: flip=0 says that a mirrored image has another meaning, as text has
+# Of every source: flip=0 says that a mirrored image has another meaning, as text has; range=LOW,HIGH is what numbers of
+# 16-bit and float images become black and white.
+COMMON_OPTIONS = ("flip", "range")
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,19 @@ class Uri:
     def flag(self, option: str, default: bool = False) -> bool:
         """An option that is written 1 or 0; UsageError for any other value."""
         return self.choice(option, ("1", "0") if default else ("0", "1")) == "1"
+
+    def value_range(self) -> ValueRange | None:
+        """The option ``range``, two numbers with a comma; None where it is not given, UsageError where it is wrong."""
+        text = self.options.get("range")
+        if text is None:
+            return None
+        try:
+            low, high = map(float, text.split(","))
+        except ValueError:
+            low = high = math.nan
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise UsageError(f'{self.text}: range cannot be "{text}"; give two numbers LOW,HIGH, such as range=0,4095')
+        return ValueRange(low, high)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ import numpy as np
 from trionet_bench.data.decoders import code_of_name
 from trionet_bench.data.digest import sha256
 from trionet_bench.data.holdout import hold_out
-from trionet_bench.data.images import open_image, read_header
+from trionet_bench.data.images import holds_numbers, open_image, read_header
 from trionet_bench.data.index import Content, Index, LeftOut, Reader
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.classes import quoted, unknown_classes
 from trionet_bench.data.sources.names import class_name, printable
 from trionet_bench.data.sources.scanning import Folder, scan
+from trionet_bench.data.values import ValueRange, decide_range, extent_of, joined
 from trionet_bench.errors import DataError
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def index_of_files(
         warnings=tuple(warnings),
         content=Content(root, tuple(path for paths in reader.paths.values() for path in paths)),
         left_out=tuple(left_out),
+        value_range=seen.value_range,
     )
 
 
@@ -148,28 +150,36 @@ def fingerprint_of_labels(labels: Mapping[str, np.ndarray], classes: Sequence[st
 class Survey(NamedTuple):
     """What headers of images say: median short side in pixels, 1 channel if all are grey, else 3, and their formats.
 
-    Formats are positions in ``decoders.FORMATS``, ascending.
+    Formats are positions in ``decoders.FORMATS``, ascending. ``value_range`` is that of the set where images hold
+    numbers.
     """
 
     native_size: int
     channels: int
     formats: tuple[int, ...]
+    value_range: ValueRange | None
 
 
 def survey(uri: Uri, reader: Reader, count: int) -> Survey:
-    """What the headers of at most 512 of the ``count`` train images say, spread evenly.
+    """What at most 512 of the ``count`` train images say, spread evenly: headers, and values where they are numbers.
 
     Unreadable ones are skipped; DataError where there is no readable one.
     """
-    headers, formats = [], set()
+    headers, formats, extents = [], set(), []
+    value_range = uri.value_range()
     for position in np.unique(np.linspace(0, count - 1, min(count, HEADERS_READ)).astype(int)):
         try:
             with reader.read("train", int(position)) as image:
                 headers.append(read_header(image))
                 formats.add(code_of_name(image.format))
+                if value_range is None and holds_numbers(image):
+                    extents.append(extent_of([np.asarray(image)]))
         except (OSError, ValueError, SyntaxError):
             continue  # decoding will name the broken image
     if not headers:
         raise DataError(f"{uri.text}: no train image can be read; the first is {reader.item('train', 0)}.")
     sides = [side for side, _ in headers]
-    return Survey(int(np.median(sides)), 1 if all(grey for _, grey in headers) else 3, tuple(sorted(formats)))
+    if known := [extent for extent in extents if extent is not None]:
+        value_range = decide_range(joined(known))
+    channels = 1 if all(grey for _, grey in headers) else 3
+    return Survey(int(np.median(sides)), channels, tuple(sorted(formats)), value_range)

@@ -106,6 +106,7 @@ def open_index(uri: Uri, places: Places) -> Index:
         fingerprint=fingerprint_of_labels(labels, classes, image, uri.options.get("config", "")),
         warnings=tuple(warnings),
         content=Content(folder, (*files, *outside), formats=seen.formats),
+        value_range=seen.value_range,
     )
 
 

@@ -10,6 +10,7 @@ from trionet_bench.data.sources.base import Places
 from trionet_bench.data.sources.classes import absent_class_warnings, check_parts, similar_class_warnings
 from trionet_bench.data.sources.registry import SOURCES
 from trionet_bench.data.sources.uri import parse_uri
+from trionet_bench.errors import UsageError
 
 
 def open_source(
@@ -43,9 +44,14 @@ def open_source(
     check_parts(opened)
     index = identified(opened, reread, identity)
     flip_safe = parsed.flag("flip", default=index.flip_safe)
+    facts = [f"flip_safe={flip_safe}"]
+    if index.value_range is not None:
+        facts.append(f"range={index.value_range}")
+    elif parsed.value_range() is not None:
+        raise UsageError(f"{uri}: the images are 8-bit, 0 to 255, so that range has no effect; leave it out.")
     return replace(
         index,
         flip_safe=flip_safe,
-        fingerprint=sha256(index.fingerprint, f"flip_safe={flip_safe}"),
+        fingerprint=sha256(index.fingerprint, *facts),
         warnings=(*index.warnings, *of_classes),
     )
