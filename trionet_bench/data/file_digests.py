@@ -156,13 +156,9 @@ def _stamp(path: str) -> tuple[int, int, int, int]:
     return found.st_size, found.st_mtime_ns % 2**64, found.st_ctime_ns % 2**64, max(1, found.st_ino % 2**64)
 
 
-def _in_threads(
-    work: Callable[[np.ndarray], None], rows: np.ndarray, group: int, threads: int = THREADS
-) -> Iterator[np.ndarray]:
+def _in_threads(work: Callable[[np.ndarray], None], rows: np.ndarray, group: int) -> Iterator[np.ndarray]:
     """Calls ``work`` for groups of rows; yields each group in order once it is done."""
     groups = [rows[start : start + group] for start in range(0, len(rows), group)]
-    if len(groups) < 2:
-        threads = 1
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(THREADS if len(groups) > 1 else 1) as pool:
         for each, _ in zip(groups, pool.map(work, groups), strict=True):
             yield each
