@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from trionet_bench.data.digest import digest_table
 from trionet_bench.data.index import Index
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
@@ -69,6 +70,9 @@ class Arrays:
 
     def arrays(self, part: str) -> np.ndarray:
         return self.parts[part]
+
+    def digests(self, part: str) -> np.ndarray:
+        return digest_table(image.tobytes() for image in self.parts[part])
 
 
 def index() -> Index:

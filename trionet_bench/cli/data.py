@@ -57,13 +57,13 @@ def list_sets(name: str | None, data_root: Path, as_json: bool) -> None:
 )
 @json_option
 def check(source: str, data_root: Path, workers: int | None, full: bool, as_json: bool) -> None:
-    """Open SOURCE, a URI or a known name, and decode every image of it. Exit code 4 if any is broken."""
+    """Open SOURCE, a URI or a known name, and decode every image of it. Exit code 4 if it is not sound."""
     from trionet_bench.data.inspection import inspect_source
     from trionet_bench.data.sources.catalogue import named_uri
 
     inspection = inspect_source(named_uri(source), data_root, workers, full)
     click.echo(json.dumps({"schema": 1, **inspection.to_dict()}) if as_json else _inspection_text(inspection))
-    if inspection.broken:
+    if not inspection.sound:
         raise click.exceptions.Exit(DATA_MISSING)
 
 
@@ -110,6 +110,7 @@ def _inspection_text(inspection: "Inspection") -> str:
         f"{index.native_size} pixels",
         *([f"numbers {index.value_range} of 16-bit or float images are black and white"] if index.value_range else []),
         *(f"warning: {warning}" for warning in index.warnings),
+        *(f"{finding.severity}: {finding.message}" for finding in inspection.findings),
         *(f"left out: {_left_out_text(each)}" for each in index.left_out),
         *(f"broken: {image.item}: {image.reason}" for image in broken),
     ]

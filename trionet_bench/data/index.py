@@ -68,6 +68,9 @@ class Reader(Protocol):
     def arrays(self, part: str) -> np.ndarray | None:
         """All images as uint8 (N, H, W, C) where the source holds an array, else None."""
 
+    def digests(self, part: str) -> np.ndarray:
+        """SHA-256 of the stored content of each image, uint8 (N, 32); zeros for one that cannot be read."""
+
 
 @dataclass(frozen=True, eq=False)
 class Index:

@@ -3,17 +3,25 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from trionet_bench.data.findings import Finding, find_problems
 from trionet_bench.data.index import Index
 from trionet_bench.data.pipeline.broken_images import BrokenImage, find_broken_images
+from trionet_bench.data.pipeline.splits import make_splits
 from trionet_bench.data.sources.opening import open_source
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """An opened source and the images of it that cannot be decoded."""
+    """An opened source, the images of it that cannot be decoded, and what else is wrong with it."""
 
     index: Index
     broken: tuple[BrokenImage, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether a run may start on it."""
+        return not self.broken and all(finding.severity != "error" for finding in self.findings)
 
     def to_dict(self) -> dict[str, object]:
         """Source, classes, counts, warnings and broken images, as values that JSON can hold."""
@@ -32,6 +40,7 @@ class Inspection:
             "licence": index.licence,
             "citation": index.citation,
             "warnings": list(index.warnings),
+            "findings": [asdict(finding) for finding in self.findings],
             "value_range": list(index.value_range) if index.value_range else None,
             "left_out": [asdict(each) for each in index.left_out],
             "broken": [{"part": image.part, "image": image.item, "reason": image.reason} for image in self.broken],
@@ -49,4 +58,4 @@ def inspect_source(
         full: read every byte anew to identify the set, however large it is.
     """
     index = open_source(uri, data_root, reread=full, identity="content" if full else None)
-    return Inspection(index, find_broken_images(index, workers))
+    return Inspection(index, find_broken_images(index, workers), find_problems(index, make_splits(index, seed=0)))

@@ -1,5 +1,6 @@
 """Which images train, guide the search, validate and test."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,7 +71,8 @@ def make_splits(
         train_images: use only so many images of the train part, drawn by class.
 
     Raises:
-        DataError: where train, or both test and val are missing, or ``train_images`` leaves a class without any.
+        DataError: where train, or both test and val are missing, where a split has no image, or ``train_images``
+            leaves a class without any.
     """
     if "train" not in index.labels or not {"val", "test"} & set(index.labels):
         parts = ", ".join(index.labels)
@@ -87,13 +89,31 @@ def make_splits(
         drawn = stratified(labels[for_training], round(val * len(labels)), derived_generator(seed, "val"))
         val_rows = Rows("train", used[for_training[drawn]])
         for_training = np.setdiff1d(for_training, for_training[drawn])
-    return Splits(
+    splits = Splits(
         train=Rows("train", used[for_training]),
         search_val=Rows("train", used[for_search]),
         val=val_rows,
         test=Rows(test_part, np.arange(len(index.labels[test_part]))),
         fingerprint=index.fingerprint,
     )
+    check_not_empty(index, splits, {"search_val": search_val, "val": val})
+    return splits
+
+
+def check_not_empty(index: Index, splits: Splits, shares: Mapping[str, float]) -> None:
+    """DataError for a split without images; it names the class with fewest and the share that was asked for."""
+    for name, count in splits.counts.items():
+        if count:
+            continue
+        part = splits[name].part
+        sizes = np.bincount(index.labels["train"], minlength=len(index.classes))
+        fewest = int(np.argmin(np.where(sizes > 0, sizes, len(index.labels["train"]) + 1)))
+        share = f", of which {shares[name]:g} are asked for" if name in shares else ""
+        raise DataError(
+            f"{index.uri}: the split {name} of part {part} has no image: train has {sizes.sum()} images{share}, and "
+            f'{sizes[fewest]} of class "{index.classes[fewest]}"; one of each class stays in train. Add images of '
+            "each class, or raise the share."
+        )
 
 
 def _used_positions(index: Index, seed: int, train_images: int | None) -> np.ndarray:

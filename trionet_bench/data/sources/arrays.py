@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trionet_bench.data.digest import sha256
+from trionet_bench.data.digest import digest_table, sha256
 from trionet_bench.data.index import Content, Index, LeftOut
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.values import ValueRange
@@ -39,6 +39,11 @@ class ArrayReader:
         if part not in self._loaded:
             self._loaded[part] = self.load(part)
         return self._loaded[part]
+
+    def digests(self, part: str) -> np.ndarray:
+        """SHA-256 of the pixels of each image, uint8 (N, 32)."""
+        images = np.ascontiguousarray(self.arrays(part))
+        return digest_table(image.tobytes() for image in images)
 
     def __getstate__(self) -> dict[str, object]:
         return {"load": self.load, "_loaded": {}}  # worker processes load the arrays that they need

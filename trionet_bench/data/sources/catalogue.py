@@ -147,6 +147,9 @@ class _AbsentReader:
     def arrays(self, part: str) -> None:
         return None
 
+    def digests(self, part: str) -> np.ndarray:
+        raise DataError(f"{part} images are not here.")
+
 
 @cache
 def named_sets() -> dict[str, NamedSet]:

@@ -28,8 +28,12 @@ def check_parts(index: Index) -> None:
     """DataError for a part without images, and where train has fewer than two classes."""
     for part, count in index.counts.items():
         if not count:
-            ways = "Add images, or draw fewer into other parts" if part == "train" else "Add images, or remove the part"
-            raise DataError(f"{index.uri}: the part {part} has no image. {ways}.")
+            sizes = np.bincount(np.concatenate(list(index.labels.values())), minlength=len(index.classes))
+            few = f', and class "{index.classes[int(np.argmin(sizes))]}" {sizes.min()}' if len(sizes) else ""
+            raise DataError(
+                f"{index.uri}: the part {part} has no image; all parts together have {sizes.sum()} images{few}. "
+                "Add images of each class."
+            )
     present = np.unique(index.labels["train"])
     if len(present) < 2:
         raise DataError(

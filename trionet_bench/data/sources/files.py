@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from trionet_bench.caching import cache_folder
 from trionet_bench.data.decoders import code_of_name
 from trionet_bench.data.digest import sha256
+from trionet_bench.data.digest_cache import DigestCache
+from trionet_bench.data.file_digests import digest_files, stamps_of
 from trionet_bench.data.holdout import hold_out
 from trionet_bench.data.images import holds_numbers, open_image, read_header
 from trionet_bench.data.index import Content, Index, LeftOut, Reader
@@ -51,6 +54,12 @@ class FileReader:
     def arrays(self, part: str) -> None:
         """None: there are only files."""
         return
+
+    def digests(self, part: str) -> np.ndarray:
+        """SHA-256 of each file, uint8 (N, 32), of an untouched one as remembered; zeros where it cannot be read."""
+        paths = self.paths[part]
+        cache = DigestCache(self.root, cache_folder())
+        return digest_files(self.root, paths, stamps_of(self.root, paths), cache=cache).values
 
 
 def class_folders(root: Path, folder: str = "") -> list[str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trionet_bench.caching import cache_folder
-from trionet_bench.data.digest import sha256
+from trionet_bench.data.digest import digest_table, sha256
 from trionet_bench.data.file_digests import stamps_of
 from trionet_bench.data.holdout import hold_out, hold_out_warning
 from trionet_bench.data.images import open_image
@@ -45,16 +45,18 @@ class HubReader:
         tables: by part; several parts may share one table.
         column: name of the image column, whose cells are not decoded.
         rows: rows of the table that belong to a part, (N,).
+        folder: which relative paths in cells start from.
     """
 
     tables: "Mapping[str, Dataset]"
     column: str
     rows: Mapping[str, np.ndarray]
+    folder: Path
 
     def read(self, part: str, position: int) -> "Image":
         """One image, opened and not yet decoded."""
-        cell = self.tables[part][int(self.rows[part][position])][self.column]
-        return open_image(io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else Path(cell["path"]))
+        cell = self._cell(part, position)
+        return open_image(io.BytesIO(cell) if isinstance(cell, bytes) else cell)
 
     def item(self, part: str, position: int) -> str:
         """Part and table row of an image."""
@@ -63,6 +65,25 @@ class HubReader:
     def arrays(self, part: str) -> None:
         """None: images are encoded."""
         return
+
+    def digests(self, part: str) -> np.ndarray:
+        """SHA-256 of each encoded image, uint8 (N, 32); zeros where there is none."""
+        return digest_table(self._content(part, position) for position in range(len(self.rows[part])))
+
+    def _content(self, part: str, position: int) -> bytes | None:
+        try:
+            cell = self._cell(part, position)
+            return cell if isinstance(cell, bytes) else cell.read_bytes()
+        except OSError:
+            return None  # decoding names it
+
+    def _cell(self, part: str, position: int) -> bytes | Path:
+        """The encoded image, or the path of its file; OSError where there is neither."""
+        cell = self.tables[part][int(self.rows[part][position])][self.column]
+        if cell is None or (cell["bytes"] is None and not cell["path"]):
+            raise OSError("the cell is empty")
+        content: bytes | None = cell["bytes"]
+        return self.folder / cell["path"] if content is None else content
 
 
 def open_index(uri: Uri, places: Places) -> Index:
@@ -92,7 +113,7 @@ def open_index(uri: Uri, places: Places) -> Index:
         labels = {part: labels["train"][rows[part]] for part in ("train", "test")}
         tables = dict.fromkeys(("train", "test"), tables["train"])
     encoded = {part: _without_decoding(table, image) for part, table in tables.items()}
-    reader = HubReader(encoded, image, rows)
+    reader = HubReader(encoded, image, rows, folder)
     seen = survey(uri, reader, len(rows["train"]))
     outside = _files_outside(encoded, image, folder)
     return Index(

@@ -1,0 +1,194 @@
+"""What is wrong with a data set though it opens: leaks between parts, constant images, numbers of another range.
+
+``find_problems`` looks at an opened index before anything is trained. It reads each file at most once, by digests that
+are remembered, and decodes a few hundred images.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from trionet_bench.data.index import Index
+from trionet_bench.data.pipeline.splits import Splits
+
+LOOKED_AT = 256  # images of each part that are decoded, spread evenly
+DRAFT_SIDE = 64  # pixels; a JPEG file is decoded at about this size
+EXAMPLES = 3
+CLIPPED = 0.5  # share of the pixels of an image
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a person should mend or know before training.
+
+    Args:
+        severity: no run should start on an "error".
+        part: the part, or the split, that it is in.
+        classes: names of the classes concerned; empty where it is not about classes.
+        count: how many images.
+        message: one sentence that says all of it.
+    """
+
+    severity: Severity
+    part: str
+    classes: tuple[str, ...]
+    count: int
+    message: str
+
+
+def find_problems(index: Index, splits: Splits | None = None, most: int | None = LOOKED_AT) -> tuple[Finding, ...]:
+    """All findings of an opened data set, errors first.
+
+    Args:
+        splits: also names the classes that a split drawn from train has no image of.
+        most: images of each part that are decoded; all when None.
+
+    Raises:
+        DataError: where files are gone or were changed since the index was made.
+    """
+    findings = [*_lacking_classes(index, splits), *_equal_images(index), *_looks(index, most)]
+    return tuple(sorted(findings, key=lambda finding: finding.severity))
+
+
+def _lacking_classes(index: Index, splits: Splits | None) -> Iterator[Finding]:
+    for name in ("search_val", "val") if splits is not None else ():
+        rows = splits[name] if splits is not None else None
+        if rows is None or rows.part != "train" or not len(rows.indices):
+            continue
+        sizes = np.bincount(index.labels["train"], minlength=len(index.classes))
+        drawn = np.bincount(index.labels["train"][rows.indices], minlength=len(index.classes))
+        if len(absent := np.flatnonzero((drawn == 0) & (sizes > 0))):
+            names = tuple(index.classes[label] for label in absent)
+            few = int(sizes[absent].min())
+            yield Finding(
+                "warning",
+                name,
+                names,
+                int(sizes[absent].sum()),
+                f"split {name} has no image of {len(names)} classes, such as {_some(names)}: they have few train "
+                f"images, the fewest {few}",
+            )
+
+
+def _equal_images(index: Index) -> Iterator[Finding]:
+    """Findings on images that are equal to the byte in two parts, or under two labels."""
+    if index.identity == "sample":
+        return
+    rows = [(part, position) for part, count in index.counts.items() for position in range(count)]
+    digests = np.concatenate([index.reader.digests(part) for part in index.labels])
+    labels = np.concatenate([index.labels[part] for part in index.labels])
+    parts = np.repeat(np.arange(len(index.labels)), list(index.counts.values()))
+    known = np.flatnonzero(digests.any(axis=1))
+    _, group, sizes = np.unique(digests[known], axis=0, return_inverse=True, return_counts=True)
+    shared: dict[tuple[str, str], list[int]] = {}
+    torn: list[int] = []
+    order = known[np.argsort(group, kind="stable")]
+    names = list(index.labels)
+    for members in np.split(order, np.cumsum(sizes)[:-1]):
+        if len(members) < 2:
+            continue
+        if len(inside := np.unique(parts[members])) > 1:
+            for other in inside[1:]:
+                shared.setdefault((names[inside[0]], names[other]), []).append(int(members[parts[members] == other][0]))
+        if len(np.unique(labels[members])) > 1:
+            torn.append(int(members[0]))
+
+    def named(members: Sequence[int]) -> str:
+        return _some([index.item(*rows[member]) for member in members])
+
+    for (one, other), of_both in shared.items():
+        classes = tuple(index.classes[label] for label in np.unique(labels[of_both]))
+        yield Finding(
+            "warning",
+            other,
+            classes,
+            len(of_both),
+            f"{len(of_both)} images are in {one} and in {other} too, equal to the byte, such as {named(of_both)}: "
+            "results on them tell nothing",
+        )
+    if torn:
+        classes = tuple(index.classes[label] for label in np.unique(labels[torn]))
+        yield Finding(
+            "warning",
+            rows[torn[0]][0],
+            classes,
+            len(torn),
+            f"{len(torn)} images have two labels, since equal files stand in two classes, such as {named(torn)}",
+        )
+
+
+class _Look(NamedTuple):
+    """What an image looks like: its largest value, whether it is of one shade, mostly clipped, of unscaled numbers."""
+
+    highest: int
+    constant: bool = False
+    clipped: bool = False
+    numbers: bool = False
+
+
+def _looks(index: Index, most: int | None) -> Iterator[Finding]:
+    """Findings on the pixels of some images of each part."""
+    highest: dict[str, int] = {}
+    for part, count in index.counts.items():
+        positions = np.unique(np.linspace(0, count - 1, min(count, most or count)).astype(int)).tolist()
+        looks = {position: look for position in positions if (look := _look(index, part, position)) is not None}
+        if not looks:
+            continue  # broken images are found by decoding all
+        highest[part] = max(look.highest for look in looks.values())
+        looked = f"of the {len(looks)} {part} images looked at"
+        if numbers := [position for position, look in looks.items() if look.numbers]:
+            message = (
+                f"{len(numbers)} {looked} are 16-bit or floats, such as {{}}, and those of train are 8-bit: "
+                "give the range of their numbers as ?range=LOW,HIGH"
+            )
+            yield _finding(index, "error", part, numbers, message)
+        if clipped := [position for position, look in looks.items() if look.clipped]:
+            message = f"{len(clipped)} {looked} lie mostly beyond the range {index.value_range}, such as {{}}"
+            yield _finding(index, "warning", part, clipped, message)
+        if constant := [position for position, look in looks.items() if look.constant]:
+            severity: Severity = "error" if part == "train" and len(constant) == len(looks) else "warning"
+            message = f"{len(constant)} {looked} are of one shade only, such as {{}}"
+            yield _finding(index, severity, part, constant, message)
+    for part, value in highest.items():
+        if value <= 1 < highest.get("train", 0):
+            message = f"{part} images hold only values up to {value}, and those of train up to {highest['train']}"
+            yield Finding("error", part, (), index.counts[part], f"{message}: save both in one range")
+
+
+def _look(index: Index, part: str, position: int) -> _Look | None:
+    """One image; None where it cannot be decoded."""
+    from trionet_bench.data.images import holds_numbers, scale_numbers, to_grey_or_rgb  # plans read no image
+
+    try:
+        with index.reader.read(part, position) as image:
+            image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+            if not holds_numbers(image):
+                return _look_at(np.asarray(to_grey_or_rgb(image, index.channels)))
+            if index.value_range is None:
+                return _Look(highest=0, numbers=True)
+            values, (low, high) = np.asarray(image), index.value_range
+            clipped = bool(np.mean((values < low) | (values > high)) > CLIPPED)
+            return _look_at(np.asarray(scale_numbers(image, index.value_range)))._replace(clipped=clipped)
+    except (OSError, ValueError, SyntaxError):
+        return None
+
+
+def _look_at(pixels: np.ndarray) -> _Look:
+    """uint8 pixels (H, W) or (H, W, C); an image is of one shade where each channel is constant."""
+    constant = bool((pixels == pixels[:1, :1]).all())
+    return _Look(int(pixels.max()), constant)
+
+
+def _finding(index: Index, severity: Severity, part: str, positions: Sequence[int], message: str) -> Finding:
+    """A finding on some images of a part; ``{}`` in the message becomes the names of the first few."""
+    classes = tuple(index.classes[label] for label in np.unique(index.labels[part][list(positions)]))
+    items = _some([index.item(part, position) for position in positions])
+    return Finding(severity, part, classes, len(positions), message.replace("{}", items))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:EXAMPLES])
