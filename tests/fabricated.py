@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from support.tasks import CLASSIFICATION
 
-from trionet_bench.records.record import Record
+from trionet_bench.records.record import SCHEMA, Record
+from trionet_bench.records.task_info import Metric, TaskInfo
 
 OPERATORS = ("conv", "local", "axial")
 SKILL = {"conv": 0.90, "local": 0.86, "axial": 0.875, "trionet": 0.915, "random": 0.895}
@@ -34,8 +35,12 @@ def fabricate(
     train: dict[str, int] | None = None,
     margin: float = 1.0,
     fidelity: str = "full",
+    task: TaskInfo = CLASSIFICATION,
 ) -> Path:
-    """Write the suite ``name`` under ``results``; returns its folder. ``failed`` and ``missing`` hold whole cells."""
+    """Write the suite ``name`` under ``results``; returns its folder. ``failed`` and ``missing`` name cells.
+
+    The primary metric of another task than classification is made from an accuracy: see ``measured``.
+    """
     folder = results / name
     for d, dataset in enumerate(datasets):
         for m, model in enumerate(models):
@@ -60,6 +65,7 @@ def fabricate(
                         place if side_files else None,
                         cell in failed,
                         fidelity,
+                        task,
                     )
                     (place / "record.json").write_text(record.model_dump_json(by_alias=True))
     expected = [
@@ -70,12 +76,21 @@ def fabricate(
         for s in seeds
     ]
     candidates = [model for model in models if model not in ("conv", "random")]
-    comparisons = [{"metric": "test_top1", "baseline": "conv", "candidates": candidates, "margin": margin}]
+    comparisons = [
+        {"metric": f"test_{task.primary.name}", "baseline": "conv", "candidates": candidates, "margin": margin}
+    ]
     if {"trionet", "random"} <= set(models):
-        comparisons.append({"metric": "test_top1", "baseline": "random", "candidates": ["trionet"], "margin": None})
+        comparisons.append(
+            {"metric": f"test_{task.primary.name}", "baseline": "random", "candidates": ["trionet"], "margin": None}
+        )
     declared = {"name": name, "title": "Operators on made-up data", "comparisons": comparisons, "expected": expected}
     (folder / "suite.json").write_text(json.dumps(declared))
     return folder
+
+
+def measured(accuracy: float, metric: Metric) -> float:
+    """An accuracy as a value of ``metric``: itself, or a loss of 0 to 3 where less is better."""
+    return accuracy if metric.higher_is_better else 3 * (1 - accuracy)
 
 
 def _record(
@@ -91,6 +106,7 @@ def _record(
     place: Path | None,
     failed: bool,
     fidelity: str,
+    task: TaskInfo,
 ) -> Record:
     dataset, model, budget, seed = cell
     searched = model not in OPERATORS
@@ -99,7 +115,7 @@ def _record(
     )
     operators = options.pop("operators", list(OPERATORS))
     fixed: dict[str, Any] = {
-        "schema": 1,
+        "schema": SCHEMA,
         "key": f"{suite}-{dataset}-{model}-{budget}-{seed}".encode().hex().ljust(64, "0")[:64],
         "suite": suite,
         "dataset": dataset,
@@ -122,7 +138,7 @@ def _record(
             "optimizer": {"name": "adamw", "lr": 0.001},
         }
         | recipe,
-        "task": CLASSIFICATION,
+        "task": task,
         "options": options,
         "space": {"name": "resnet-nano", "operators": operators},
         "resolution": 32,
@@ -154,18 +170,17 @@ def _record(
     correct = 0.7 * difficulty + 0.3 * rng.random(images) < np.clip(skill, 0.1, 0.99) + rng.normal(0, 0.006)
     predictions = np.where(correct, labels, (labels + 1 + rng.integers(0, 3, images)) % len(CLASSES))
     top1, top5 = float(correct.mean()), float((correct | (rng.random(images) < 0.8)).mean())
-    metrics = {"test_top1": top1, "test_top5": top5, "val_top1": top1 - 0.004}
+    values = {"test": top1, "val": top1 - 0.004}
     search = None
     if searched:
         inherited = float(np.clip(top1 - 0.08 + rng.normal(0, 0.02), 0, 1))
-        metrics |= {
-            "inherited_val_top1": inherited + 0.01,
-            "inherited_test_top1": inherited,
-            "finetuned_test_top1": top1 + 0.004,
-        }
-        search = _search(rng, model, placement, inherited, macs, evaluated, options)
+        values |= {"inherited_val": inherited + 0.01, "inherited_test": inherited, "finetuned_test": top1 + 0.004}
+        search = _search(rng, model, placement, inherited, macs, evaluated, options, task.primary)
+    metrics = {f"{part}_{task.primary.name}": measured(value, task.primary) for part, value in values.items()}
+    if task == CLASSIFICATION:
+        metrics["test_top5"] = top5
     if place is not None:
-        _side_files(rng, place, labels, predictions, correct, top1, epochs)
+        _side_files(rng, place, labels, predictions, correct, top1, epochs, task)
     return Record(
         **fixed,
         status="complete",
@@ -224,14 +239,18 @@ def _search(
     macs: int,
     evaluated: int,
     options: dict[str, Any],
+    metric: Metric,
 ) -> dict[str, Any]:
+    def fitness(accuracy: float) -> float:
+        return measured(accuracy, metric) * (1 if metric.higher_is_better else -1)
+
     steps = np.linspace(10, evaluated, 4).astype(int)
     rise = 0.03 if model == "trionet" else 0.015
     best = [
         {
             "generation": g,
             "evaluations": int(e),
-            "best_fitness": float(top - rise * (3 - g) / 3 + 0.002 * rng.random() * (g < 3)),
+            "best_fitness": fitness(float(top - rise * (3 - g) / 3 + 0.002 * rng.random() * (g < 3))),
             "best_macs": macs,
         }
         for g, e in enumerate(steps)
@@ -243,7 +262,7 @@ def _search(
         for o in OPERATORS
     ]
     probes = [
-        {"epoch": e, "probe": name, "fitness": float(level * (1 - np.exp(-e / 6)) + 0.01 * rng.random())}
+        {"epoch": e, "probe": name, "fitness": fitness(float(level * (1 - np.exp(-e / 6)) + 0.01 * rng.random()))}
         for name, level in {
             "smallest": 0.6,
             "largest": 0.85,
@@ -255,7 +274,11 @@ def _search(
         for e in range(0, 25, 4)
     ]
     scored = [
-        {"macs": int(macs * rng.uniform(0.6, 1)), "fitness": float(top - 0.1 * rng.random()), "operators": "ccllaa"}
+        {
+            "macs": int(macs * rng.uniform(0.6, 1)),
+            "fitness": fitness(float(top - 0.1 * rng.random())),
+            "operators": "ccllaa",
+        }
         for _ in range(evaluated)
     ]
     return {
@@ -281,14 +304,18 @@ def _side_files(
     correct: np.ndarray,
     top1: float,
     epochs: int,
+    task: TaskInfo,
 ) -> None:
-    np.savez_compressed(
-        place / "predictions.npz",
-        labels=labels.astype(np.int16),
-        predictions=predictions.astype(np.int16),
-        top5_correct=correct,
-        confidence=np.where(correct, 0.9, 0.5).astype(np.float16),
-    )
+    columns = {
+        "labels": labels.astype(np.int16),
+        "predictions": predictions.astype(np.int16),
+        "top5_correct": correct,
+        "confidence": np.where(correct, 0.9, 0.5).astype(np.float16),
+    }
+    if task != CLASSIFICATION:
+        columns = {task.primary.name: np.where(correct, 0.1, 2.0)}
+    np.savez_compressed(place / "predictions.npz", **columns)
+    metric = task.primary
     lines = []
     for epoch in range(epochs):
         rise = 1 - np.exp(-4 * (epoch + 1) / epochs)
@@ -300,8 +327,8 @@ def _side_files(
                     "step": (epoch + 1) * 15,
                     "lr": 0.001,
                     "train_loss": float(2.3 * (1 - 0.9 * rise)),
-                    "train_top1": float(rise * top1 + 0.01),
-                    "val_top1": float(rise * top1 + 0.01 * rng.normal()),
+                    f"train_{metric.name}": measured(float(rise * top1 + 0.01), metric),
+                    f"val_{metric.name}": measured(float(rise * top1 + 0.01 * rng.normal()), metric),
                     "seconds": 3.0,
                     "images_per_s": 800 + 50 * rng.random(),
                 }

@@ -11,6 +11,10 @@ def test_front_keeps_what_nothing_beats():
     assert front(cost, value).tolist() == [True, True, False, False, True]
 
 
+def test_front_of_a_loss_keeps_the_lowest():
+    assert front([1, 2, 3, 1], [0.5, 0.4, 0.45, 0.6], direction=-1).tolist() == [True, True, False, False]
+
+
 def test_front_against_every_pair():
     generator = np.random.default_rng(0)
     cost, value = generator.integers(0, 9, 60), generator.integers(0, 9, 60)

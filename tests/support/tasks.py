@@ -9,3 +9,8 @@ CLASSIFICATION = TaskInfo(
         Metric(name="top5", label="top-5", unit="fraction"),
     ),
 )
+
+LIKELIHOOD = TaskInfo(
+    name="likelihood", metrics=(Metric(name="nll", label="NLL", unit="nats", higher_is_better=False),)
+)
+"""Its one metric is in nats, and less of it is better."""
