@@ -111,7 +111,7 @@ _WRITERS: dict[Format, Callable[[torch.export.ExportedProgram, Path, str], Calla
 
 @torch.no_grad()
 def _largest_difference(network: torch.nn.Module, run: Callable[[Tensor], Tensor], images: Tensor) -> float:
-    """Over the logits of all images as one batch and of the first as a batch of one; StoreError beyond the tolerance."""
+    """Over the logits of all images as a batch and of the first as a batch of one; StoreError beyond the tolerance."""
     expected = network(images)
     exported = torch.cat([run(images), run(images[:1])])
     difference = float((exported - torch.cat([expected, expected[:1]])).abs().max())

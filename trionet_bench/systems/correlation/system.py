@@ -1,10 +1,10 @@
 """Does a supernet rank architectures as training them does?
 
 Architectures spread over the MACs and operators of the space (``search.spreading``) are each trained from scratch
-with the recipe, and scored with the weights of a supernet; ``analysis.ranking`` correlates the two. All metrics are measured on
-the validation images, which neither guided a search nor trained anything, and the test images are not touched (our
-choice; the paper reports no correlation). Inherited ones are taken after recalibration, as a search takes them, and
-without: then all share running statistics averaged over sampled children.
+with the recipe, and scored with the weights of a supernet; ``analysis.ranking`` correlates the two. All metrics are
+measured on the validation images, which neither guided a search nor trained anything, and the test images are not
+touched (our choice; the paper reports no correlation). Inherited ones are taken after recalibration, as a search takes
+them, and without: then all share running statistics averaged over sampled children.
 
 Each training is a shared phase: arms that differ in their supernet, and a study of more architectures, reuse
 those that are there. The supernet is that of a ``trionet`` model with the same options.

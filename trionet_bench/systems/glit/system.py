@@ -3,8 +3,8 @@ hierarchical search.
 
 Chen et al. 2021 (arXiv 2107.02960). The first level finds how many channels of each block attend: its supernet is
 searched, the best few distributions are trained from scratch and compared on the search-validation images. The second
-level finds the details under the winner. Both supernets train one path a step, drawn uniformly, and every candidate of a
-block has separate weights. Known: the levels, five retrained distributions, 1000 children scored under a limit on
+level finds the details under the winner. Both supernets train one path a step, drawn uniformly, and every candidate of
+a block has separate weights. Known: the levels, five retrained distributions, 1000 children scored under a limit on
 FLOPs. Ours: that each level scores as many children, and trains as many epochs, as the recipe says; that true MACs are
 limited; that batch norm keeps its affine weights in the supernet; and the width, the largest of the space whose plain
 transformer fits the budget. The chosen network is then treated as a TrioNet's.
