@@ -3,7 +3,7 @@
 import pytest
 
 from trionet_bench.benchmarks import cost
-from trionet_bench.benchmarks.measure import Setting
+from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.spaces.presets import RESNET_NANO
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from trionet_bench.benchmarks.data import measure, targets
 from trionet_bench.benchmarks.data_identity import LIMIT, FileSet, measure_identity
-from trionet_bench.benchmarks.measure import Setting
+from trionet_bench.benchmarks.setting import Setting
 
 
 def test_share_of_the_step():

@@ -8,8 +8,9 @@ import pytest
 
 from trionet_bench.benchmarks import everything
 from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all
-from trionet_bench.benchmarks.measure import OnCase, Setting, at_least, at_most, compared, line_of, target_line
+from trionet_bench.benchmarks.measure import OnCase, at_least, at_most, compared, line_of, target_line
 from trionet_bench.benchmarks.page import shown, table
+from trionet_bench.benchmarks.setting import Setting
 
 ENVIRONMENT = {"device_name": "A CPU, 3.0 GHz", "cores": 2, "torch": "2"}
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from trionet_bench.benchmarks import operators
-from trionet_bench.benchmarks.measure import Setting
 from trionet_bench.benchmarks.operators import CASES, TARGETED, Case, case_peak_bytes, error_of, measure, targets
+from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.networks.operators.local import LocalAttention
 
 TINY = (

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from fabricated import fabricate
 
-from trionet_bench.cli.report import image_reader
 from trionet_bench.cli.report import report as command
 from trionet_bench.data.sources.opening import open_source
+from trionet_bench.data.thumbnails import image_reader
 from trionet_bench.errors import UsageError
 from trionet_bench.reporting.page import write_report
 from trionet_bench.reporting.text import DASH

@@ -6,7 +6,7 @@ import yaml
 from PIL import Image
 
 from trionet_bench.errors import UsageError
-from trionet_bench.suite.autosuite import QUICK_STEPS, Wishes, propose
+from trionet_bench.suite.autosuite import QUICK_STEPS, CompareOptions, propose
 from trionet_bench.suite.specification import load_suite
 
 
@@ -27,7 +27,7 @@ def photos(tmp_path):
 def test_quick_proposal_is_a_valid_suite(photos, tmp_path):
     folder = tmp_path / "results"
     folder.mkdir()
-    proposal = propose(str(photos), Wishes(), folder)
+    proposal = propose(str(photos), CompareOptions(), folder)
     path = folder / "suite.yaml"
     path.write_text(proposal.text)
     suite = load_suite(path)
@@ -45,8 +45,10 @@ def test_quick_proposal_is_a_valid_suite(photos, tmp_path):
 
 
 def test_wishes_are_followed(photos, tmp_path):
-    wishes = Wishes(models=("axial", "conv"), budget=5_000_000, seeds=3, epochs=7, resolution=16, recipe="small")
-    content = propose(str(photos), wishes, tmp_path).content
+    options = CompareOptions(
+        models=("axial", "conv"), budget=5_000_000, seeds=3, epochs=7, resolution=16, recipe="small"
+    )
+    content = propose(str(photos), options, tmp_path).content
     assert content["budgets"] == ["5M"]
     assert content["seeds"] == [0, 1, 2]
     assert content["recipe"]["base"] == "small"
@@ -57,8 +59,8 @@ def test_wishes_are_followed(photos, tmp_path):
 
 
 def test_every_kind_of_network_has_room(photos, tmp_path):
-    alone = propose(str(photos), Wishes(), tmp_path)
-    beside = propose(str(photos), Wishes(models=("conv", "glit")), tmp_path)
+    alone = propose(str(photos), CompareOptions(), tmp_path)
+    beside = propose(str(photos), CompareOptions(models=("conv", "glit")), tmp_path)
     (own,), (common,) = alone.content["budgets"], beside.content["budgets"]
     assert float(common[:-1]) > float(own[:-1])
     assert any("glit-nano" in reason for reason in beside.reasons)
@@ -72,19 +74,19 @@ def test_every_kind_of_network_has_room(photos, tmp_path):
 
 
 def test_full_setting_takes_the_images_own_size(photos, tmp_path):
-    content = propose(str(photos), Wishes(quick=False), tmp_path).content
+    content = propose(str(photos), CompareOptions(quick=False), tmp_path).content
     assert (content["recipe"], content["space"], content["seeds"]) == ("small", "resnet-nano", [0, 1, 2])
 
 
 def test_digits_by_uri(tmp_path):
-    content = propose("sklearn:digits", Wishes(), tmp_path).content
+    content = propose("sklearn:digits", CompareOptions(), tmp_path).content
     assert content["datasets"] == {"digits": {"source": "sklearn:digits", "resolution": 16}}
     assert content["space"] == "resnet-nano"
 
 
 def test_unknown_model(tmp_path):
     with pytest.raises(UsageError, match='did you mean "local"'):
-        propose("sklearn:digits", Wishes(models=("conv", "locl")), tmp_path)
+        propose("sklearn:digits", CompareOptions(models=("conv", "locl")), tmp_path)
 
 
 def test_quick_takes_a_part_of_a_large_set(tmp_path):
@@ -96,10 +98,10 @@ def test_quick_takes_a_part_of_a_large_set(tmp_path):
         test_images=np.zeros((10, 8, 8), np.uint8),
         test_labels=labels[:10],
     )
-    quick = propose(str(tmp_path / "large.npz"), Wishes(), tmp_path)
+    quick = propose(str(tmp_path / "large.npz"), CompareOptions(), tmp_path)
     # 6,000 images are 187 steps of 32: four epochs for 800 steps
     assert quick.content["datasets"]["large"]["train_images"] == 6_000
     assert quick.content["recipe"]["epochs"] == 4
-    for wishes in (Wishes(quick=False), Wishes(epochs=2)):
-        full = propose(str(tmp_path / "large.npz"), wishes, tmp_path)
+    for options in (CompareOptions(quick=False), CompareOptions(epochs=2)):
+        full = propose(str(tmp_path / "large.npz"), options, tmp_path)
         assert "train_images" not in full.content["datasets"]["large"]

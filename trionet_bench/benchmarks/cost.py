@@ -13,13 +13,13 @@ from trionet_bench.benchmarks.measure import (
     Document,
     OnCase,
     Row,
-    Setting,
     Target,
     at_least,
     compared,
     document,
     line_of,
 )
+from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.networks.cost import counted_macs
 from trionet_bench.networks.skeletons import architecture_macs, build_network
 from trionet_bench.spaces.choice import Space

@@ -15,13 +15,13 @@ from trionet_bench.benchmarks.measure import (
     Document,
     OnCase,
     Row,
-    Setting,
     Target,
     at_most,
     compared,
     document,
     line_of,
 )
+from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.benchmarks.study import Keys, opened
 from trionet_bench.networks.layers import initialise
 from trionet_bench.systems.training_context import AnyTrainingContext

@@ -6,7 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from trionet_bench.benchmarks.measure import Document, OnCase, Setting
+from trionet_bench.benchmarks.measure import Document, OnCase
+from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.files import write_atomically
 from trionet_bench.integrity.provenance import code_state
 from trionet_bench.records.store import write_json

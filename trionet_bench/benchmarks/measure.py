@@ -1,4 +1,4 @@
-"""What all benchmarks share: settings, a case beside its reference, targets, and how they are printed.
+"""What all benchmarks share: a case beside its reference, targets, and how they are printed.
 
 A benchmark is a function ``measure(setting, on_case)`` that returns one JSON document: ``environment``, ``cases`` and
 ``targets``. A case has ``median_ms`` and every sample, the same of its reference, and their ratio.
@@ -16,27 +16,6 @@ from trionet_bench.training.device import environment
 OnCase = Callable[[int, int, str], None]  # cases done, all cases, the last one in one line
 Row = dict[str, Any]  # a case, or a target, of a JSON document
 Document = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How to measure.
-
-    Args:
-        device: as ``training.device.resolve_device`` reads it.
-        threads: of torch on a CPU; None is torch's own choice.
-        samples: of every case; None is the default of the benchmark.
-        quick: only the cases that targets are stated for, few samples: a first look.
-    """
-
-    device: str = "auto"
-    threads: int | None = None
-    samples: int | None = None
-    quick: bool = False
-
-    def count(self, usual: int) -> int:
-        """Samples of a case that usually gets so many."""
-        return self.samples or (min(usual, 3) if self.quick else usual)
 
 
 @dataclass(frozen=True)

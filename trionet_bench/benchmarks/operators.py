@@ -19,7 +19,6 @@ from trionet_bench.benchmarks.measure import (
     Document,
     OnCase,
     Row,
-    Setting,
     Target,
     at_least,
     at_most,
@@ -29,6 +28,7 @@ from trionet_bench.benchmarks.measure import (
 )
 from trionet_bench.benchmarks.memory import peak_bytes
 from trionet_bench.benchmarks.references import DenseLocal, EinsumAxial, ShiftedLocal, UnfoldedLocal
+from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators.axial import AxialAttention
 from trionet_bench.networks.operators.conv import Convolution

@@ -17,13 +17,13 @@ from trionet_bench.benchmarks.measure import (
     Document,
     OnCase,
     Row,
-    Setting,
     Target,
     at_most,
     compared,
     document,
     line_of,
 )
+from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.benchmarks.study import write_suite
 from trionet_bench.timing import in_turns
 

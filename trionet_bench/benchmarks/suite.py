@@ -18,7 +18,6 @@ from trionet_bench.benchmarks.measure import (
     Document,
     OnCase,
     Row,
-    Setting,
     Target,
     at_least,
     at_most,
@@ -27,6 +26,7 @@ from trionet_bench.benchmarks.measure import (
     line_of,
 )
 from trionet_bench.benchmarks.processes import run_watched
+from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.benchmarks.study import Keys, write_suite
 from trionet_bench.execution.executors.local import LocalExecutor, available_cores, worker_context
 from trionet_bench.execution.plan import make_plan

@@ -16,13 +16,13 @@ from trionet_bench.benchmarks.measure import (
     Document,
     OnCase,
     Row,
-    Setting,
     Target,
     at_most,
     compared,
     document,
     line_of,
 )
+from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.spaces.presets import SPACES

@@ -1,21 +1,16 @@
 """``trionet-bench bench``: speed and memory, each as a ratio to a reference measured in the same run."""
 
 import functools
-import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from trionet_bench.cli._options import data_root_option, json_option, reports_option, results_option
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from trionet_bench.benchmarks.setting import Setting
+from trionet_bench.cli._options import Command, data_root_option, json_option, reports_option, results_option
 
 _OPTIONS = (
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-    click.option("--threads", type=click.IntRange(min=1), help="Of torch on a CPU.  [default: torch's own choice]"),
+    click.option("--threads", type=click.IntRange(min=1), help="Of torch on a CPU.  [default: torch's choice]"),
     click.option("--samples", type=click.IntRange(min=1), help="Timed samples of each case.  [default: 2 to 20]"),
     click.option("--quick", is_flag=True, help="A first look: the cases with targets, few samples."),
 )
@@ -25,9 +20,7 @@ def setting_options(command: Command) -> Command:
     """Adds how to measure to a command, which gets it as one ``Setting`` named ``setting``."""
 
     @functools.wraps(command)
-    def with_options(device: str, threads: int | None, samples: int | None, quick: bool, **others: Any) -> Any:
-        from trionet_bench.benchmarks.measure import Setting  # torch loads here, not for --help
-
+    def with_options(device: str, threads: int | None, samples: int | None, quick: bool, **others: object) -> object:
         return command(setting=Setting(device, threads, samples, quick), **others)
 
     for option in reversed(_OPTIONS):
@@ -49,7 +42,7 @@ def bench() -> None:
     "--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True, help="Number format."
 )
 @json_option
-def operators(setting: Any, dtype: str, as_json: bool) -> None:
+def operators(setting: Setting, dtype: str, as_json: bool) -> None:
     """Local and axial attention, forward and backward, against simple ways to write them."""
     _one("operators", setting, as_json, dtype=dtype)
 
@@ -57,7 +50,7 @@ def operators(setting: Any, dtype: str, as_json: bool) -> None:
 @bench.command()
 @setting_options
 @json_option
-def training(setting: Any, as_json: bool) -> None:
+def training(setting: Setting, as_json: bool) -> None:
     """Steps of ResNet-50 against torchvision's; number and memory formats."""
     _one("training", setting, as_json)
 
@@ -65,7 +58,7 @@ def training(setting: Any, as_json: bool) -> None:
 @bench.command()
 @setting_options
 @json_option
-def supernet(setting: Any, as_json: bool) -> None:
+def supernet(setting: Setting, as_json: bool) -> None:
     """Steps of a supernet against its children apart; scoring a candidate against plain inference."""
     _one("supernet", setting, as_json)
 
@@ -73,7 +66,7 @@ def supernet(setting: Any, as_json: bool) -> None:
 @bench.command()
 @setting_options
 @json_option
-def cost(setting: Any, as_json: bool) -> None:
+def cost(setting: Setting, as_json: bool) -> None:
     """MACs of an architecture in closed form against the operator-level counter."""
     _one("cost", setting, as_json)
 
@@ -85,7 +78,7 @@ def cost(setting: Any, as_json: bool) -> None:
 @click.option("--recipe", default="small", show_default=True, help="Recipe whose augmentation is used with --data.")
 @data_root_option
 @json_option
-def data(setting: Any, data: str | None, space: str, recipe: str, data_root: Path, as_json: bool) -> None:
+def data(setting: Setting, data: str | None, space: str, recipe: str, data_root: Path, as_json: bool) -> None:
     """The input pipeline's share of a training step."""
     custom = (data, space, recipe) if data else None
     _one("data", setting, as_json, custom=custom, data_root=data_root)
@@ -94,7 +87,7 @@ def data(setting: Any, data: str | None, space: str, recipe: str, data_root: Pat
 @bench.command()
 @setting_options
 @json_option
-def suite(setting: Any, as_json: bool) -> None:
+def suite(setting: Setting, as_json: bool) -> None:
     """Cells side by side against one at a time; how busy the cores are; what the harness adds."""
     _one("suite", setting, as_json)
 
@@ -102,8 +95,8 @@ def suite(setting: Any, as_json: bool) -> None:
 @bench.command()
 @setting_options
 @json_option
-def start(setting: Any, as_json: bool) -> None:
-    """Seconds until help, the state of a suite of 1000 cells, and a network's cost are told."""
+def start(setting: Setting, as_json: bool) -> None:
+    """Seconds until help, the state of a suite of 1000 cells, and a network's cost are printed."""
     _one("start", setting, as_json)
 
 
@@ -113,57 +106,19 @@ def start(setting: Any, as_json: bool) -> None:
 @reports_option
 @json_option
 @click.pass_context
-def everything(ctx: click.Context, setting: Any, results: Path, reports: Path, as_json: bool) -> None:
+def everything(ctx: click.Context, setting: Setting, results: Path, reports: Path, as_json: bool) -> None:
     """All of these, into one file under RESULTS/benchmarks and one page under REPORTS/benchmarks."""
-    from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all
-    from trionet_bench.integrity.provenance import command_line
-    from trionet_bench.progress import Progress
+    from trionet_bench.cli.actions.bench import measure_every  # torch loads here, not for --help
 
-    with Progress() as progress:
-        command = command_line(sys.argv[1:])
-        whole, file, page = measure_all(setting, lambda bench: _told(progress, bench), results, reports, command)
-    if as_json:
-        click.echo(json.dumps(whole, indent=2))
-    else:
-        for name in BENCHES:
-            click.echo(f"\n{BENCHES[name]}")
-            _show_targets(whole["benches"][name])
-        click.echo(f"\nFigures: {file}\nPage: {page}")
-    errors = failed(whole)
-    for name, error in errors.items():
-        click.echo(f"Error: bench {name}: {error}", err=True)
-    ctx.exit(1 if errors else 0)
+    ctx.exit(0 if measure_every(setting, results, reports, as_json) else 1)
 
 
-def _one(bench: str, setting: Any, as_json: bool, **options: Any) -> None:
-    from trionet_bench.benchmarks.everything import measure_one
-    from trionet_bench.benchmarks.measure import line_of
-    from trionet_bench.progress import Progress
+def _one(
+    bench: str,
+    setting: Setting,
+    as_json: bool,
+    **options: str | Path | tuple[str, str, str] | None,
+) -> None:
+    from trionet_bench.cli.actions.bench import measure_named  # torch loads here, not for --help
 
-    with Progress() as progress:
-        found = measure_one(bench, setting, _told(progress, bench), **options)
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-        return
-    for row in found["cases"]:
-        click.echo(line_of(row))
-    click.echo("\nTargets")
-    _show_targets(found)
-
-
-def _told(progress: Any, bench: str) -> Callable[[int, int, str], None]:
-    """A bar or lines with the time left, and a line for each case."""
-    task = progress.task(bench, 1)
-
-    def tell(done: int, total: int, line: str) -> None:
-        progress.say(line)
-        task(done, total)
-
-    return tell
-
-
-def _show_targets(found: dict[str, Any]) -> None:
-    from trionet_bench.benchmarks.measure import target_line
-
-    for target in found["targets"]:
-        click.echo(f"  {target_line(target)}")
+    measure_named(bench, setting, as_json, **options)

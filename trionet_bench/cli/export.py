@@ -1,4 +1,4 @@
-"""``trionet-bench export``: the found network as a file for other programs."""
+"""``trionet-bench export``: the network of a cell as a file for other programs."""
 
 import json
 from pathlib import Path
@@ -40,15 +40,9 @@ def export(
     quickstart:digits/trionet/3M-s0. The file takes normalised images, any number at once, and carries
     architecture.json, which holds their size, mean and deviation and the names of the classes.
     """
-    from trionet_bench.records.store import find_cell
-    from trionet_bench.systems.exporting import SUFFIXES, sample  # torch loads here, not for --help
-    from trionet_bench.systems.exporting import export as write
-    from trionet_bench.systems.trained import load_network
+    from trionet_bench.cli.actions.export import export_cell  # torch loads here, not for --help
 
-    folder = find_cell(cell, results)
-    trained = load_network(folder)
-    path = out or Path("-".join(folder.resolve().parts[-3:]) + SUFFIXES[form])
-    done = write(trained, form, path, sample(trained, folder, images, data_root))
+    done = export_cell(cell, form, out, images, results, data_root)
     if as_json:
         facts = {"file": str(done.path), "format": form, "checked_on": done.checked_on}
         click.echo(json.dumps({"schema": 1, **facts, "largest_difference": done.largest_difference}))

@@ -1,13 +1,13 @@
 """``trionet-bench``: finds the commands, and turns every error into one paragraph and its exit code.
 
 A module of this package is a command of its name, unless the name begins with an underscore. It is imported when the
-command is needed, and imports torch, pandas and the like only when the command is carried out.
+command is needed and declares its options; what the command does is in ``actions``, which it imports when it is carried
+out.
 """
 
 import pkgutil
 import traceback
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -37,8 +37,9 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The usual order of work, then what was added."""
-        found = {m.name for m in pkgutil.iter_modules(cli.__path__) if m.name != "main" and not m.name.startswith("_")}
-        return [name for name in _FIRST if name in found] + sorted(found.difference(_FIRST))
+        modules = {module.name for module in pkgutil.iter_modules(cli.__path__) if not module.ispkg}
+        names = {name for name in modules if name != "main" and not name.startswith("_")}
+        return [name for name in _FIRST if name in names] + sorted(names.difference(_FIRST))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of that name, imported now."""
@@ -52,7 +53,7 @@ class Commands(click.Group):
         others = [argument for argument in args if argument != "--debug"]
         return super().parse_args(ctx, ["--debug", *others] if len(others) < len(args) else args)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Carry the command out; an error becomes a paragraph on stderr."""
         try:
             load_plugins()

@@ -3,7 +3,7 @@
 import click
 
 from trionet_bench.cli._options import suite_argument
-from trionet_bench.cli._running import RunOptions, run_options, run_suite
+from trionet_bench.cli._run_options import RunOptions, run_options
 
 
 @click.command(epilog="SUITE is a file or one of `trionet-bench suite list`. Example: trionet-bench run quickstart")
@@ -15,6 +15,6 @@ def run(ctx: click.Context, suite: str, options: RunOptions) -> None:
 
     What is finished is never run again; a run that was interrupted goes on where it stood. Nothing is downloaded.
     """
-    from trionet_bench.suite.specification import load_suite  # parsing libraries load here, not for --help
+    from trionet_bench.cli.actions.run import run_named  # not for --help
 
-    ctx.exit(run_suite(load_suite(suite), options))
+    ctx.exit(run_named(suite, options))

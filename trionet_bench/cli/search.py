@@ -1,15 +1,11 @@
 """``trionet-bench search``: one phase of a suite's cells at a time, in this process."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
 import click
 
 from trionet_bench.cli._options import Command, data_root_option, only_option, results_option, suite_argument
-
-if TYPE_CHECKING:
-    from trionet_bench.execution.executors.inline import Step
 
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 
@@ -23,31 +19,21 @@ def search() -> None:
     """
 
 
-def _step(name: "Step", suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
-    from trionet_bench.execution.executors.inline import carry_out_step  # torch loads here, not for --help
-    from trionet_bench.execution.plan import check_cells, make_plan, parse_only
-    from trionet_bench.execution.worker import RunRequest
-    from trionet_bench.integrity.provenance import code_state, command_line
-    from trionet_bench.progress import Progress
-    from trionet_bench.suite.specification import load_suite
+def _step(
+    name: Literal["supernet", "evolve", "retrain"],
+    suite: str,
+    results: Path,
+    data_root: Path,
+    only: str | None,
+    device: str,
+) -> None:
+    from trionet_bench.cli.actions.search import run_step  # torch loads here, not for --help
 
-    loaded = load_suite(suite)
-    plan = make_plan(loaded, results.resolve(), data_root, parse_only(only, loaded) if only else None)
-    for error in plan.absent.values():
-        raise error
-    check_cells(cell.job for cell in plan.cells if cell.job is not None)
-    request = RunRequest(plan.results, loaded.fidelity, code_state(), command_line(sys.argv[1:]))
-    with Progress(interval=30) as progress:
-        task = progress.task(f"{loaded.name} {name}", 1)
-        done = carry_out_step(plan, name, request, device, task)
-    for label in done:
-        click.echo(f"{name}: {label}")
-    if not done:
-        click.echo(f"{name}: nothing to do")
+    run_step(name, suite, results, data_root, only, device)
 
 
 def _options(command: Command) -> Command:
-    """What every step takes."""
+    """Add the options of every step."""
     for option in (_DEVICE, only_option, data_root_option, results_option, suite_argument):
         command = option(command)
     return command
@@ -55,20 +41,20 @@ def _options(command: Command) -> Command:
 
 @search.command()
 @_options
-def supernet(**values: Any) -> None:
+def supernet(suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
     """Train the supernets that the cells hang from."""
-    _step("supernet", **values)
+    _step("supernet", suite, results, data_root, only, device)
 
 
 @search.command()
 @_options
-def evolve(**values: Any) -> None:
+def evolve(suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
     """Search in trained supernets; the scores are kept for `retrain` and `run`."""
-    _step("evolve", **values)
+    _step("evolve", suite, results, data_root, only, device)
 
 
 @search.command()
 @_options
-def retrain(**values: Any) -> None:
-    """Train what was found, test it and leave its record."""
-    _step("retrain", **values)
+def retrain(suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
+    """Train the networks that the search selected, test them and write their records."""
+    _step("retrain", suite, results, data_root, only, device)

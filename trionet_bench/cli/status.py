@@ -1,6 +1,5 @@
 """``trionet-bench status``: how the cells of a suite stand."""
 
-import json
 from pathlib import Path
 
 import click
@@ -16,15 +15,6 @@ from trionet_bench.cli._options import data_root_option, json_option, only_optio
 @json_option
 def status(suite: str, results: Path, data_root: Path, only: str | None, as_json: bool) -> None:
     """Which cells are complete, failed, missing, or stale (made by an earlier form of the suite or of its data)."""
-    from trionet_bench.cli._showing import failures, grid, headline, outcome_json
-    from trionet_bench.execution.plan import make_plan, parse_only
-    from trionet_bench.suite.specification import load_suite
+    from trionet_bench.cli.actions.status import show_status  # parsing libraries load here, not for --help
 
-    checked = load_suite(suite)
-    plan = make_plan(checked, results, data_root, parse_only(only, checked) if only else None)
-    if as_json:
-        click.echo(json.dumps(outcome_json(plan)))
-        return
-    click.echo("\n".join([headline(plan), *grid(plan), *failures(plan)]))
-    for error in plan.absent.values():
-        click.echo(str(error), err=True)
+    show_status(suite, results, data_root, only, as_json)

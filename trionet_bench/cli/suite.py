@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -18,15 +17,9 @@ def suite() -> None:
 @json_option
 def list_suites(as_json: bool) -> None:
     """The suites that can be run by name, with what each answers."""
-    from trionet_bench.suite.specification import load_suite, shipped_suites
+    from trionet_bench.cli.actions.suites import list_shipped  # parsing libraries load here, not for --help
 
-    rows = [{"name": name, **_facts(load_suite(path))} for name, path in shipped_suites().items()]
-    if as_json:
-        click.echo(json.dumps({"schema": 1, "suites": rows}))
-        return
-    width = max((len(row["name"]) for row in rows), default=0)
-    for row in rows:
-        click.echo(f"{row['name']:{width}}  {row['cells']:4} cells  {row['title']}")
+    list_shipped(as_json)
 
 
 @suite.command()
@@ -34,10 +27,9 @@ def list_suites(as_json: bool) -> None:
 @json_option
 def show(suite: str, as_json: bool) -> None:
     """The text of a suite; with --json, what it resolves to."""
-    from trionet_bench.suite.specification import load_suite
+    from trionet_bench.cli.actions.suites import show_suite  # not for --help
 
-    checked = load_suite(suite)
-    click.echo(json.dumps({"schema": 1, **_resolved(checked)}) if as_json else checked.document.text.rstrip())
+    show_suite(suite, as_json)
 
 
 @suite.command()
@@ -49,56 +41,14 @@ def validate(suite: str, data_root: Path, as_json: bool) -> None:
 
     Exit code 2 for a fault in the suite, 4 for missing data. Nothing is trained.
     """
-    from trionet_bench.execution.plan import check_cells, make_plan
-    from trionet_bench.suite.specification import load_suite
+    from trionet_bench.cli.actions.validate import validate_suite  # not for --help
 
-    checked = load_suite(suite)
-    plan = make_plan(checked, Path("results"), data_root)
-    check_cells(cell.job for cell in plan.cells if cell.job is not None)
-    for error in plan.absent.values():
-        raise error
-    if as_json:
-        click.echo(json.dumps({"schema": 1, "valid": True, "name": checked.name, **_facts(checked)}))
-    else:
-        click.echo(f"{checked.document.path} is a valid suite of {len(plan.cells)} cells.")
+    validate_suite(suite, data_root, as_json)
 
 
 @suite.command()
 def schema() -> None:
     """The JSON Schema of suite files, for editors."""
-    from trionet_bench.suite.schema import suite_schema
+    from trionet_bench.suite.schema import suite_schema  # not for --help
 
     click.echo(json.dumps(suite_schema(), indent=1))
-
-
-def _facts(checked: Any) -> dict[str, Any]:
-    from trionet_bench.execution.plan import cell_names
-
-    return {
-        "title": checked.title,
-        "datasets": list(checked.datasets),
-        "models": list(checked.models),
-        "budgets": list(checked.budgets),
-        "seeds": list(checked.seeds),
-        "cells": len(list(cell_names(checked))),
-    }
-
-
-def _resolved(checked: Any) -> dict[str, Any]:
-    """Every name of a suite replaced by what it stands for."""
-    return {
-        "name": checked.name,
-        **_facts(checked),
-        "fidelity": checked.fidelity,
-        "datasets": {name: entry.model_dump(mode="json") for name, entry in checked.datasets.items()},
-        "models": {
-            name: {
-                "system": model.system,
-                "options": model.options.model_dump(mode="json"),
-                "recipe": model.recipe.model_dump(mode="json"),
-                "space": model.space_at(model.resolution(None)).to_dict(),
-            }
-            for name, model in checked.models.items()
-        },
-        "comparisons": [comparison.model_dump(mode="json") for comparison in checked.comparisons],
-    }

@@ -19,9 +19,9 @@ def verify(ctx: click.Context, results: Path, as_json: bool) -> None:
 
     RESULTS is a folder of suites, one suite's folder, or any folder in it. Exit code 1 where there is a fault.
     """
-    from trionet_bench.integrity import verify as library  # numpy loads here, not for --help
+    from trionet_bench.integrity.verify import verify as check  # numpy loads here, not for --help
 
-    verdict = library.verify(results.resolve())
+    verdict = check(results.resolve())
     if as_json:
         click.echo(json.dumps({"schema": 1, **asdict(verdict)}))
     else:

@@ -19,11 +19,13 @@ from trionet_bench.data.sources.uri import as_uri, relative_uri
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import format_budget
+from trionet_bench.search.evolution import cheapest
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.operators import operators_for
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space, space_for
 from trionet_bench.spaces.resnet import TRIO
 from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.training.recipe import resolve_recipe
 
 QUICK_STEPS = 800
 QUICK_BATCH = 32
@@ -41,8 +43,8 @@ _SEARCHED: dict[str, JsonObject] = {
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a suite is to contain by request; None where the data decide."""
+class CompareOptions:
+    """Requested content of the suite; None where it follows from the data."""
 
     models: tuple[str, ...] = (*TRIO, "trionet")
     budget: int | None = None
@@ -83,10 +85,10 @@ def _models() -> dict[str, JsonObject]:
     return alone | _SEARCHED
 
 
-def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = None) -> Proposal:
-    """A suite that compares ``wishes.models`` on ``data``; its file will lie in ``folder``, for relative paths."""
+def propose(data: str, options: CompareOptions, folder: Path, data_root: Path | None = None) -> Proposal:
+    """A suite that compares ``options.models`` on ``data``; its file will lie in ``folder``, for relative paths."""
     known = _models()
-    for model in wishes.models:
+    for model in options.models:
         if model not in known:
             raise UsageError(f'unknown model "{model}"; {nearest(model, list(known))}')
     uri = as_uri(data)
@@ -95,19 +97,19 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
         f"{index.uri}: {', '.join(f'{n} {part}' for part, n in index.counts.items())} images of "
         f"{len(index.classes)} classes, {index.native_size} pixels"
     ]
-    train_images = _train_images(index, wishes, reasons)
-    resolution = _resolution(index, wishes, reasons)
-    space = _space(resolution, wishes, reasons)
-    budget = _budget(resolve_space(space), index, resolution, wishes, reasons)
-    recipe = _recipe(train_images or index.counts["train"], wishes, reasons)
-    seeds = wishes.seeds or (2 if wishes.quick else 3)
+    train_images = _train_images(index, options, reasons)
+    resolution = _resolution(index, options, reasons)
+    space = _space(resolution, options, reasons)
+    budget = _budget(resolve_space(space), index, resolution, options, reasons)
+    recipe = _recipe(train_images or index.counts["train"], options, reasons)
+    seeds = options.seeds or (2 if options.quick else 3)
     reasons.append(
         f"seeds {seeds}: "
-        + ("as asked" if wishes.seeds else "enough for an interval" if wishes.quick else "three for a claim")
+        + ("as asked" if options.seeds else "enough for an interval" if options.quick else "three for a claim")
     )
     name = "compare-" + (re.sub(r"[^A-Za-z0-9]+", "-", index.name).strip("-").lower() or "data")
     dataset = re.sub(r"[^A-Za-z0-9_]+", "_", index.name).strip("_").lower() or "data"
-    baseline = wishes.models[0]
+    baseline = options.models[0]
     content: JsonObject = {
         "schema": 1,
         "name": name,
@@ -122,38 +124,38 @@ def propose(data: str, wishes: Wishes, folder: Path, data_root: Path | None = No
         "space": space,
         "recipe": recipe,
         "budgets": [format_budget(budget)],
-        "models": {model: _entry(model, recipe, wishes, reasons) for model in wishes.models},
+        "models": {model: _entry(model, recipe, options, reasons) for model in options.models},
         "seeds": list(range(seeds)),
     }
-    if len(wishes.models) > 1:
-        candidates = list(wishes.models[1:])
+    if len(options.models) > 1:
+        candidates = list(options.models[1:])
         content["comparisons"] = [{"baseline": baseline, "candidates": candidates, "margin": 1.0}]
     return Proposal(name, content, tuple(reasons))
 
 
-def _train_images(index: Index, wishes: Wishes, reasons: list[str]) -> int | None:
-    if not wishes.quick_recipe or wishes.epochs or index.counts["train"] <= 2 * QUICK_IMAGES:
+def _train_images(index: Index, options: CompareOptions, reasons: list[str]) -> int | None:
+    if not options.quick_recipe or options.epochs or index.counts["train"] <= 2 * QUICK_IMAGES:
         return None
     reasons.append(f"train_images {QUICK_IMAGES:,}: quick; a part of train, drawn by class, that is seen several times")
     return QUICK_IMAGES
 
 
-def _resolution(index: Index, wishes: Wishes, reasons: list[str]) -> int:
-    if wishes.resolution:
-        reasons.append(f"resolution {wishes.resolution}: as asked")
-        return wishes.resolution
+def _resolution(index: Index, options: CompareOptions, reasons: list[str]) -> int:
+    if options.resolution:
+        reasons.append(f"resolution {options.resolution}: as asked")
+        return options.resolution
     side = index.native_size
     fitting = next((choice for choice in (16, 32, 64, 96) if side <= choice * 1.25), 224 if side >= 300 else 96)
-    if wishes.quick and fitting > QUICK_RESOLUTION:
+    if options.quick and fitting > QUICK_RESOLUTION:
         reasons.append(f"resolution {QUICK_RESOLUTION}: quick; the images would be worth {fitting}")
         return QUICK_RESOLUTION
     reasons.append(f"resolution {fitting}: the nearest working size to the images' own")
     return fitting
 
 
-def _space(resolution: int, wishes: Wishes, reasons: list[str]) -> str | JsonObject:
+def _space(resolution: int, options: CompareOptions, reasons: list[str]) -> str | JsonObject:
     """The ``space`` of the suite file."""
-    if wishes.quick and resolution in QUICK_STEMS:
+    if options.quick and resolution in QUICK_STEMS:
         stem = QUICK_STEMS[resolution]
         reasons.append(f"space resnet-nano with stem {stem}: quick; its first stage sees few positions")
         return RESNET_NANO.name if stem == RESNET_NANO.stem else {"base": RESNET_NANO.name, "stem": stem}
@@ -162,47 +164,44 @@ def _space(resolution: int, wishes: Wishes, reasons: list[str]) -> str | JsonObj
     return space.name
 
 
-def _budget(space: Space, index: Index, resolution: int, wishes: Wishes, reasons: list[str]) -> int:
-    if wishes.budget:
-        reasons.append(f"budget {format_budget(wishes.budget)}: as asked")
-        return wishes.budget
+def _budget(space: Space, index: Index, resolution: int, options: CompareOptions, reasons: list[str]) -> int:
+    if options.budget:
+        reasons.append(f"budget {format_budget(options.budget)}: as asked")
+        return options.budget
     from trionet_bench.networks.skeletons import architecture_macs  # torch loads only where MACs must be known
-    from trionet_bench.search.evolution import cheapest
 
     def macs(of: Space, genes: Genes) -> int:
         return architecture_macs(of.decode(genes), len(index.classes), index.channels, resolution)
 
-    asked = [spec.name for spec in operators_for(space.kind) if spec.name in wishes.models]
+    asked = [spec.name for spec in operators_for(space.kind) if spec.name in options.models]
     every = space.with_dimensions(operators=[*dict.fromkeys((*space.operators, *asked))])
     smallest = max(
         macs(every, every.extreme(every.operators_set_to(operator), biggest=False)) for operator in every.operators
     )
     why = "the smallest network of the most expensive operator"
-    systems = [SYSTEMS.get(_models()[name]["system"]) for name in wishes.models]
+    systems = [SYSTEMS.get(_models()[name]["system"]) for name in options.models]
     kinds = {system.space_kind or space.kind for system in systems}
     for other in (space_for(kind, resolution) for kind in sorted(kinds - {space.kind})):
         least = macs(other, cheapest(other, partial(macs, other)))
         if least > smallest:
             smallest, why = least, f"the smallest network of {other.name}"
-    factor = 2 if wishes.quick else 4
+    factor = 2 if options.quick else 4
     unit: int = 10 ** (int(math.log10(smallest * factor)) - 1)
     budget = math.ceil(smallest * factor / unit) * unit
     reasons.append(f"budget {format_budget(budget)} MACs: {factor} times {why}")
     return budget
 
 
-def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | JsonObject:
-    name = wishes.recipe or ("quick" if wishes.quick else "small")
-    if wishes.epochs is None and not wishes.quick_recipe:
+def _recipe(train_images: int, options: CompareOptions, reasons: list[str]) -> str | JsonObject:
+    name = options.recipe or ("quick" if options.quick else "small")
+    if options.epochs is None and not options.quick_recipe:
         reasons.append(f"recipe {name}, with its own number of epochs")
         return name
-    from trionet_bench.training.recipe import resolve_recipe
-
-    quick = wishes.quick_recipe
+    quick = options.quick_recipe
     recipe = resolve_recipe({"base": name, "batch": QUICK_BATCH} if quick else name)
     steps = max(1, train_images // recipe.batch)
-    epochs = wishes.epochs or max(1, round(QUICK_STEPS / steps))
-    why = "as asked" if wishes.epochs else f"about {QUICK_STEPS} steps of {recipe.batch} images"
+    epochs = options.epochs or max(1, round(QUICK_STEPS / steps))
+    why = "as asked" if options.epochs else f"about {QUICK_STEPS} steps of {recipe.batch} images"
     reasons.append(f"recipe {name}, {epochs} epochs: {why}")
     scaled = recipe.scaled(epochs)
     content = {
@@ -222,10 +221,10 @@ def _recipe(train_images: int, wishes: Wishes, reasons: list[str]) -> str | Json
     return content | {"batch": QUICK_BATCH, "supernet": supernet}
 
 
-def _entry(model: str, recipe: str | JsonObject, wishes: Wishes, reasons: list[str]) -> JsonObject:
+def _entry(model: str, recipe: str | JsonObject, options: CompareOptions, reasons: list[str]) -> JsonObject:
     """The entry of a model in the suite file."""
     entry = _models()[model]
-    if entry["system"] != "glit" or not isinstance(recipe, dict) or not wishes.quick_recipe:
+    if entry["system"] != "glit" or not isinstance(recipe, dict) or not options.quick_recipe:
         return entry
     reasons.append(f"{model} with learning rate {QUICK_TRANSFORMER_LR}: transformers do not learn well at the others'")
     return {**entry, "recipe": {**recipe, "optimizer": {"lr": QUICK_TRANSFORMER_LR}}}

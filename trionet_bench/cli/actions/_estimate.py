@@ -1,13 +1,22 @@
 """What a run would cost, as text."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from trionet_bench.execution.estimate import Estimate
 from trionet_bench.units import duration, prefixed
 
+if TYPE_CHECKING:
+    from trionet_bench.execution.estimate import Estimate  # loads torch, which a run of a finished suite does not need
 
-def estimate_lines(work: Estimate, workers: int, by_records: float | None) -> Iterator[str]:
-    """A line for each part of the study, and what it all comes to; ``by_records`` are seconds by earlier cells."""
+
+def estimate_lines(work: "Estimate", workers: int, by_records: float | None) -> Iterator[str]:
+    """A line for each part of the study, then the totals.
+
+    Args:
+        work: the estimated compute.
+        workers: how many jobs run at a time.
+        by_records: seconds of one worker going by the durations of earlier cells; None without any.
+    """
     for names, what in ((work.published, "counted by its published numbers"), (work.unknown, "left out below")):
         for name in names:
             yield f"data set {name} is not here; {what}"

@@ -1,14 +1,13 @@
-"""How the cells of a suite stand, as text and as JSON."""
-
-from typing import Any
+"""The state of the cells of a suite, as text and as JSON."""
 
 from trionet_bench.execution.plan import Plan, PlannedCell
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import LOG, format_budget
 from trionet_bench.units import counted
 
 
 def headline(plan: Plan) -> str:
-    """One line: how many cells stand how."""
+    """One line: the number of cells in each state."""
     counts = plan.counts()
     others = "".join(f", {counts[state]} {state}" for state in ("failed", "missing", "stale") if counts[state])
     return f"{plan.suite.name}: {counts['complete']} of {counted(len(plan.cells), 'cell')} complete{others}"
@@ -35,8 +34,8 @@ def grid(plan: Plan) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def outcome_json(plan: Plan) -> dict[str, Any]:
-    """The plan for other programs."""
+def outcome_json(plan: Plan) -> JsonObject:
+    """The plan as a JSON document."""
     return {
         "schema": 1,
         "suite": plan.suite.name,
@@ -51,7 +50,7 @@ def outcome_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _cell_json(plan: Plan, cell: PlannedCell) -> dict[str, Any]:
+def _cell_json(plan: Plan, cell: PlannedCell) -> JsonObject:
     record = cell.record if cell.state in ("complete", "failed") else None
     return {
         **cell.name._asdict(),

@@ -1,4 +1,4 @@
-"""What a person sees of a run while it goes on."""
+"""Progress of a run on stderr."""
 
 import time
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from trionet_bench.execution.worker import Outcome
 from trionet_bench.progress import Progress
 from trionet_bench.units import duration
 
-_SIGN_OF_LIFE = 60.0  # seconds between lines on what is under way, where there is no terminal to draw on
+_INTERVAL = 60.0  # seconds between lines about running jobs where there is no terminal
 
 
 class ProgressWatcher(Watcher):
-    """A line on stderr for each job that is over, and in between how far the others have come.
+    """A line on stderr for each job that ended, and in between the progress of the running ones.
 
     Args:
-        title: what stands before the bar on a terminal.
+        title: label of the bar on a terminal.
         jobs: how many jobs the run has.
     """
 
@@ -23,8 +23,8 @@ class ProgressWatcher(Watcher):
         self.progress = progress
         self.overall = progress.task(title, jobs) if progress.bars is not None else None
         self.under_way: dict[str, str] = {}
-        self.told = time.monotonic()
-        self.told_to_wait = False
+        self.last_line = time.monotonic()
+        self.said_waiting = False
 
     def began(self, label: str) -> None:
         """One more job is under way."""
@@ -52,17 +52,17 @@ class ProgressWatcher(Watcher):
 
     def waits(self, labels: list[str]) -> None:
         """Says so once."""
-        if not self.told_to_wait:
+        if not self.said_waiting:
             self.progress.say(f"waiting for another run on these results to finish {', '.join(labels)}")
-            self.told_to_wait = True
+            self.said_waiting = True
 
     def _show(self) -> None:
         note = ", ".join(self.under_way.values())
         if self.overall is not None:
             self.overall.advance(0, note)
-        elif time.monotonic() - self.told >= _SIGN_OF_LIFE:
+        elif time.monotonic() - self.last_line >= _INTERVAL:
             self.progress.say(f"under way: {note}")
-            self.told = time.monotonic()
+            self.last_line = time.monotonic()
 
 
 def _accuracy(metrics: Mapping[str, float]) -> str:

@@ -1,0 +1,101 @@
+"""The options of ``run`` and ``compare``."""
+
+import functools
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from trionet_bench.cli._options import (
+    Command,
+    data_root_option,
+    json_option,
+    only_option,
+    reports_option,
+    results_option,
+)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of a run as they were given."""
+
+    results: Path
+    reports: Path
+    data_root: Path
+    only: str | None
+    jobs: int | None
+    device: str
+    devices: int | None
+    executor: Literal["local", "ray"]
+    dry_run: bool
+    retry_failed: bool
+    force: bool
+    no_report: bool
+    as_json: bool
+
+
+class _Jobs(click.ParamType[int | None]):
+    name = "jobs"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value in (None, "auto"):
+            return None
+        return click.IntRange(min=1).convert(value, param, ctx)
+
+
+_OPTIONS = (
+    results_option,
+    reports_option,
+    data_root_option,
+    only_option,
+    click.option(
+        "--jobs",
+        type=_Jobs(),
+        default="auto",
+        show_default=True,
+        metavar="N|auto",
+        envvar="TRIONET_BENCH_JOBS",
+        help="Cells at a time. auto: one for each GPU, else one for each core, each with one thread.",
+    ),
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        envvar="TRIONET_BENCH_DEVICE",
+        help="auto, cpu, cuda, cuda:1, mps.",
+    ),
+    click.option(
+        "--devices",
+        type=click.IntRange(min=1),
+        envvar="TRIONET_BENCH_DEVICES",
+        help="How many GPUs to use.  [default: all]",
+    ),
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        envvar="TRIONET_BENCH_EXECUTOR",
+        help="ray: on the cluster at RAY_ADDRESS; its machines must share the results folder.",
+    ),
+    click.option("--dry-run", is_flag=True, help="Say what would be run and what it costs; run nothing."),
+    click.option("--retry-failed", is_flag=True, help="Also run cells that failed before."),
+    click.option("--force", is_flag=True, help="Run finished cells again; earlier records are kept beside the new."),
+    click.option("--no-report", is_flag=True, help="Write no report."),
+    json_option,
+)
+
+
+def run_options(command: Command) -> Command:
+    """Adds the options of a run to a command, which gets them as one ``RunOptions`` named ``options``."""
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> object:  # click converts the values by the types of their options
+        of_run = {field.name: values.pop(field.name) for field in fields(RunOptions)}
+        return command(options=RunOptions(**of_run), **values)
+
+    for option in reversed(_OPTIONS):
+        with_options = option(with_options)
+    return with_options  # type: ignore[return-value]

@@ -1,0 +1,33 @@
+"""Runs one phase of the cells of a suite in this process."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from trionet_bench.execution.executors.inline import Step, carry_out_step
+from trionet_bench.execution.plan import check_cells, make_plan, parse_only
+from trionet_bench.execution.worker import RunRequest
+from trionet_bench.integrity.provenance import code_state, command_line
+from trionet_bench.progress import Progress
+from trionet_bench.suite.specification import load_suite
+
+
+def run_step(name: Step, suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
+    """Carry out one step of the open cells that ``only`` selects, and print what was done.
+
+    DataError where a data set is missing, UsageError where a cell cannot be carried out.
+    """
+    loaded = load_suite(suite)
+    plan = make_plan(loaded, results.resolve(), data_root, parse_only(only, loaded) if only else None)
+    for error in plan.absent.values():
+        raise error
+    check_cells(cell.job for cell in plan.cells if cell.job is not None)
+    request = RunRequest(plan.results, loaded.fidelity, code_state(), command_line(sys.argv[1:]))
+    with Progress(interval=30) as progress:
+        task = progress.task(f"{loaded.name} {name}", 1)
+        done = carry_out_step(plan, name, request, device, task)
+    for label in done:
+        click.echo(f"{name}: {label}")
+    if not done:
+        click.echo(f"{name}: nothing to do")

@@ -1,0 +1,23 @@
+"""Checks a suite in full, with its data sets and networks."""
+
+import json
+from pathlib import Path
+
+import click
+
+from trionet_bench.cli.actions.suites import suite_facts
+from trionet_bench.execution.plan import check_cells, make_plan
+from trionet_bench.suite.specification import load_suite
+
+
+def validate_suite(suite: str, data_root: Path, as_json: bool) -> None:
+    """Print that a suite is valid. UsageError for a fault in it, DataError where a data set is missing."""
+    checked = load_suite(suite)
+    plan = make_plan(checked, Path("results"), data_root)
+    check_cells(cell.job for cell in plan.cells if cell.job is not None)
+    for error in plan.absent.values():
+        raise error
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "valid": True, "name": checked.name, **suite_facts(checked)}))
+    else:
+        click.echo(f"{checked.document.path} is a valid suite of {len(plan.cells)} cells.")

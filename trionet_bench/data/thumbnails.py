@@ -1,0 +1,44 @@
+"""Small test images for reports."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trionet_bench.data.sources.opening import open_source
+from trionet_bench.errors import BenchError
+
+THUMBNAIL = 96  # pixels, the longer side
+Pixels = NDArray[np.uint8]
+ImageReader = Callable[[str, Sequence[int], Sequence[int]], list[Pixels] | None]
+
+
+def image_reader(data_root: Path | None = None, base: Path | None = None) -> ImageReader:
+    """A function from the URI of a source, positions in its test part and labels to thumbnails.
+
+    Args:
+        data_root: folder of the named data sets.
+        base: folder that relative paths start from.
+
+    It returns a uint8 array (height, width, 3) for each position, with a longer side of at most ``THUMBNAIL`` pixels;
+    None where the source cannot be read or has other labels at these positions.
+    """
+
+    def read(source: str, positions: Sequence[int], labels: Sequence[int]) -> list[Pixels] | None:
+        try:
+            index = open_source(source, data_root, base)
+            part = "test" if "test" in index.labels else "val"
+            present = index.labels[part]
+            if any(p >= len(present) or present[p] != label for p, label in zip(positions, labels, strict=True)):
+                return None
+            pixels = []
+            for position in positions:
+                image = index.read(part, position).convert("RGB")
+                image.thumbnail((THUMBNAIL, THUMBNAIL))
+                pixels.append(np.asarray(image))
+        except (BenchError, OSError):
+            return None
+        return pixels
+
+    return read
