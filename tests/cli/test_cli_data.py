@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -20,11 +21,14 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture
 def birds(tmp_path: Path) -> Path:
+    """Two classes of different images, none of them in both parts."""
+    generator = np.random.default_rng(0)
     for part in ("train", "val"):
         for name in ("crow", "wren"):
             (tmp_path / "birds" / part / name).mkdir(parents=True)
             for number in range(3):
-                Image.new("RGB", (12, 9)).save(tmp_path / "birds" / part / name / f"{number}.png")
+                pixels = generator.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "birds" / part / name / f"{number}.png")
     return tmp_path
 
 
