@@ -118,6 +118,43 @@ def test_flat_val_images_without_a_list_say_which_lists_would_do(tmp_path: Path)
         open_source(f"imagenet:{tmp_path}")
 
 
+def test_numbers_for_all_classes_are_read_by_the_list_of_all_or_refused(tmp_path: Path):
+    write_train(tmp_path / "train")
+    write_flat_val(tmp_path / "val")
+    full = sorted([*SYNSETS, *(f"n0{number:07d}" for number in range(1000, 1097))])  # a list of a hundred classes
+    lines = [f"ILSVRC2012_val_{i:08d}.JPEG {full.index(synset)}\n" for i, synset in enumerate(VAL, 1)]
+    (tmp_path / "val.txt").write_text("".join(lines))
+    with pytest.raises(DataError, match=r"val\.txt numbers classes up to 99, and 3 are known here"):
+        open_source(f"imagenet:{tmp_path}")
+    (tmp_path / "LOC_synset_mapping.txt").write_text("".join(f"{synset} thing\n" for synset in full))
+    index = open_source(f"imagenet:{tmp_path}")
+    assert index.labels["val"].tolist() == [SYNSETS.index(synset) for synset in VAL]
+    (tmp_path / "val.txt").write_text("".join(line.replace(" 9", " 8") for line in lines))
+    with pytest.raises(DataError, match=r"by the numbers of .* val has class .* which train does not have"):
+        open_source(f"imagenet:{tmp_path}")
+
+
+def test_a_line_of_another_form_is_named(tmp_path: Path):
+    write_train(write_listed_val(tmp_path) / "train")
+    (tmp_path / "val.txt").write_text("ILSVRC2012_val_00000001.JPEG n01440764 tench\n")
+    with pytest.raises(DataError, match=r"line 1 of .* is not the name of an image and its synset"):
+        open_source(f"imagenet:{tmp_path}")
+
+
+def test_the_halves_of_files_that_macos_leaves_need_no_label(tmp_path: Path):
+    write_train(write_listed_val(tmp_path) / "train")
+    (tmp_path / "val" / "._ILSVRC2012_val_00000001.JPEG").write_bytes(b"\0\5")
+    index = open_source(f"imagenet:{tmp_path}")
+    assert index.counts == {"train": 6, "val": 4}
+    assert [(each.suffix, each.reason, each.count) for each in index.left_out] == [(".jpeg", "hidden", 1)]
+
+
+def test_a_missing_imagenet_says_where_it_was_looked_for(tmp_path: Path):
+    with pytest.raises(DataError) as caught:
+        open_source("imagenet:ilsvrc", data_root=tmp_path / "data", base=tmp_path)
+    assert f"{tmp_path}/ilsvrc or {tmp_path}/data/ilsvrc" in str(caught.value)
+
+
 def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)

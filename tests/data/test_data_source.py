@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trionet_bench.data.sources.catalogue import named_uri
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.data.sources.uri import as_uri, parse_uri, relative_uri
 from trionet_bench.errors import DataError, UsageError
@@ -78,6 +79,25 @@ def test_a_relative_path_of_a_uri_can_start_from_another_folder(tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     assert relative_uri("folder:birds?flip=0", tmp_path / "results") == "folder:../birds?flip=0"
     assert relative_uri("sklearn:digits", tmp_path / "results") == "sklearn:digits"
+
+
+@pytest.mark.parametrize("name", ["what?", "50%", "#1 & more", "a%3Fb", "%25", "flip=0?flip=1", "H\u00fchner"])
+def test_a_path_that_exists_is_a_path_whatever_signs_it_holds(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_set(tmp_path / name, {"train": {"a": 2, "b": 2}, "test": {"a": 1, "b": 1}})
+    monkeypatch.chdir(tmp_path)
+    for typed in (name, f"folder:{name}", str(tmp_path / name)):
+        assert open_source(as_uri(typed)).counts == {"train": 4, "test": 2}
+        assert named_uri(typed) == as_uri(typed)
+    relative = relative_uri(as_uri(name), tmp_path / "results")
+    assert open_source(relative, base=tmp_path / "results").name == name
+    assert not open_source(f"{as_uri(name)}?flip=0").flip_safe
+
+
+def test_a_path_that_is_no_text_is_refused():
+    with pytest.raises(UsageError, match=r"caf\\xe9: the path is not UTF-8"):
+        open_source("folder:caf\udce9")
 
 
 def test_digits_have_the_published_counts_and_a_fixed_stratified_test_part():
@@ -209,6 +229,7 @@ def test_the_list_files_of_cub_give_labels_and_parts(tmp_path: Path):
         open_source(f"folder:{tmp_path}?layout=cub")
 
 
-def test_a_missing_cub_says_where_it_comes_from(tmp_path: Path):
-    with pytest.raises(DataError, match="CaltechDATA"):
-        open_source("folder:CUB_200_2011?layout=cub", data_root=tmp_path)
+def test_a_missing_cub_says_where_it_comes_from_and_where_it_was_looked_for(tmp_path: Path):
+    with pytest.raises(DataError, match="CaltechDATA") as caught:
+        open_source("folder:CUB_200_2011?layout=cub", data_root=tmp_path / "data", base=tmp_path)
+    assert f"{tmp_path}/CUB_200_2011 or {tmp_path}/data/CUB_200_2011" in str(caught.value)

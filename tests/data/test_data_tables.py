@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trionet_bench.data.index import Index
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.data.sources.synthetic import matches, textures
 from trionet_bench.errors import DataError, UsageError
@@ -44,12 +45,75 @@ def test_a_table_without_splits_holds_out_a_fifth(tmp_path: Path):
     [
         ("file,label", "x/1.png,red", "path and label are needed"),
         ("path,label,split", "x/1.png,red,tset", 'line 2 of .* has the split "tset"; did you mean "test"'),
+        ("path,label", "x/1.png,red,brown", "line 2 of .* has 3 values where the first line has 2; put a value"),
+        ("path,label,label", "x/1.png,red,red", "path and label are needed, once each"),
+        ("path,label,split", "x/1.png,red,val", "all rows of .* have the split val; needed are train"),
+        ("path,label,split", "x/1.png,red,train", "all rows of .* have the split train; needed are train"),
     ],
 )
 def test_a_wrong_table_is_refused_with_its_line(header: str, row: str, words: str, tmp_path: Path):
     write_table(tmp_path, header, [row])
     with pytest.raises(DataError, match=words):
         open_source("csv:list.csv", base=tmp_path)
+
+
+def write_listed(folder: Path, table: bytes) -> Index:
+    """The index of a table over x/0.png to x/9.png and x/a,b.png."""
+    (folder / "x").mkdir(exist_ok=True)
+    for number in range(10):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / "x" / f"{number}.png")
+    Image.new("RGB", (8, 8)).save(folder / "x" / "a,b.png")
+    (folder / "list.csv").write_bytes(table)
+    return open_source("csv:list.csv", base=folder)
+
+
+NAMES = ("cap", "boots, br\u00fcn")
+LINES = [f"x/{number}.png,{NAMES[number % 2]}" for number in range(10)]
+QUOTED = [f'x/{number}.png,"{NAMES[number % 2]}"' for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "\n".join(["path,label", *QUOTED]).encode(),
+        "\r\n".join(["path,label", *QUOTED]).encode("utf-8-sig"),
+        "\n".join(["path,label", *QUOTED]).encode("utf-16"),
+        "\n".join(["path;label", *(line.replace(",", ";", 1) for line in LINES), "", ";"]).encode(),
+        "\n".join(["path\tlabel", *(line.replace(",", "\t", 1) for line in LINES)]).encode(),
+        "\n".join([" Path , LABEL", *(line.replace(',"', ' , "') for line in QUOTED)]).encode(),
+        "\n".join(["path,label", *(line.replace("/", "\\") for line in QUOTED)]).encode(),
+        "\n".join(["path,label", *QUOTED, *QUOTED[:3]]).encode(),
+        "\n".join(["path,label", *(line.replace("\u00fc", "u\u0308") for line in QUOTED)]).encode(),
+    ],
+    ids=["plain", "mark", "utf-16", "semicolons", "tabs", "blanks", "backslashes", "repeated", "decomposed"],
+)
+def test_tables_as_programs_write_them_are_read_alike(table: bytes, tmp_path: Path):
+    index = write_listed(tmp_path, table)
+    assert index.classes == ("boots, br\u00fcn", "cap")
+    assert index.counts == {"train": 8, "test": 2}
+    for part in index.labels:
+        for position, label in enumerate(index.labels[part]):
+            assert index.read(part, position).getpixel((0, 0))[0] % 2 == 1 - label
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("path,label\nx/1.png,br\u00fcn\n".encode("latin1"), "line 2 is not UTF-8; it seems to be Latin-1"),
+        (b"path,label\nx/1.png,a\nx/1.png,b\n", "x/1.png stands in lines 2 and 3 of .* with different labels"),
+        (b"path,label,split\nx/1.png,a,train\n./x/1.png,a,test\n", "lines 2 and 3 of .* with different splits"),
+        (b'path,label\nx/1.png,"a\n', "cannot be read: unexpected end of data. Correct its quotes"),
+        (b"path,label\nx/1.png,a\0\n", "control characters"),
+        (b"path,label\nx/1.png, \n", "line 2 of .* has no label"),
+        (b"path,label\nx,a\n", '1 of 1 listed images are no files under .*: "x"'),
+        (b"path,label\n", "lists no image"),
+        (b"", "path and label are needed"),
+        (b"path,label\n" + b"".join(b"x/%d.png,a\n" % n for n in range(10)), "are of one class"),
+    ],
+)
+def test_a_table_that_is_not_clear_is_refused_with_its_line(table: bytes, words: str, tmp_path: Path):
+    with pytest.raises(DataError, match=words):
+        write_listed(tmp_path, table)
 
 
 def test_a_row_without_its_file_is_named(tmp_path: Path):

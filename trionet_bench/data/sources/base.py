@@ -5,6 +5,7 @@ A URI is ``scheme:path?option=value&option=value``. docs/adding-source.md shows 
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,16 @@ from trionet_bench.registry import resolve
 # Of every source: flip=0 says that a mirrored image has another meaning, as text has; range=LOW,HIGH is what numbers of
 # 16-bit and float images become black and white.
 COMMON_OPTIONS = ("flip", "range")
+
+
+def escaped_path(path: str) -> str:
+    """A path as it stands in a URI: ``?`` as ``%3F``, and ``%`` as ``%25`` where it would be read as one of the two."""
+    return re.sub("%(?=25|3[Ff])", "%25", path).replace("?", "%3F")
+
+
+def unescaped_path(text: str) -> str:
+    """The path that ``escaped_path`` wrote; any other sign stands for itself."""
+    return re.sub("%(25|3[Ff])", lambda match: "%" if match[1] == "25" else "?", text)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The named sets: published facts about each, from ``named.yaml``."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ import yaml
 from pydantic import model_validator
 
 from trionet_bench.data.index import Index
-from trionet_bench.data.sources.uri import parse_uri
+from trionet_bench.data.sources.uri import as_uri, parse_uri
 from trionet_bench.errors import DataError, UsageError, nearest
 from trionet_bench.records.values import Strict
 
@@ -108,8 +109,10 @@ def named_set(name: str) -> NamedSet:
 
 
 def named_uri(name: str) -> str:
-    """The URI of a named set; what holds a colon is a URI already."""
-    return name if ":" in name else named_set(name).uri
+    """The URI of what was typed: a named set, a path that exists, or a URI."""
+    if ":" in name or os.path.exists(os.path.expanduser(name)):
+        return as_uri(name)
+    return named_set(name).uri
 
 
 def published_index(uri: str) -> Index | None:

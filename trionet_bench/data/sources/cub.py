@@ -6,6 +6,7 @@ from trionet_bench.data.index import Index
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.files import index_of_files, listed_files
+from trionet_bench.data.sources.text import read_lines
 
 
 def cub_index(uri: Uri, places: Places) -> Index:
@@ -35,4 +36,4 @@ def cub_index(uri: Uri, places: Places) -> Index:
 
 def _read_list(path: Path) -> dict[str, str]:
     """Values by id; a line is an id, a blank and a value."""
-    return dict(line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip())
+    return dict(line.split(maxsplit=1) for line in read_lines(path))

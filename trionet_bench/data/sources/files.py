@@ -93,7 +93,7 @@ def listed_files(uri: Uri, root: Path, entries: Iterable[tuple[str, str]]) -> li
             missing.append(path)
     if missing:
         raise DataError(
-            f"{uri.text}: {len(missing)} of {len(files) + len(missing)} listed images are not under {root}: "
+            f"{uri.text}: {len(missing)} of {len(files) + len(missing)} listed images are no files under {root}: "
             f"{quoted(missing)}. Unpack the archive again, or correct the list."
         )
     return files

@@ -14,6 +14,7 @@ published counts are asserted, unless ``?subset=1`` is given.
 import csv
 import tarfile
 from pathlib import Path
+from typing import NamedTuple
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.base import Places, Uri
@@ -21,7 +22,8 @@ from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.classes import quoted
 from trionet_bench.data.sources.files import ImageFile, class_folders, files_by_class, index_of_files, listed_files
 from trionet_bench.data.sources.matlab import load_variable
-from trionet_bench.data.sources.scanning import scan
+from trionet_bench.data.sources.scanning import count_left_out, scan
+from trionet_bench.data.sources.text import read_lines, read_text
 from trionet_bench.errors import DataError
 
 TRAIN_ARCHIVE, VAL_ARCHIVE, DEVKIT_ARCHIVE = (
@@ -49,10 +51,11 @@ def open_index(uri: Uri, places: Places) -> Index:
     synsets = class_folders(root, "train")
     parts = {
         "train": files_by_class(root, "train"),
-        "val": files_by_class(root, "val") or _val_by_list(uri, top, root, synsets, devkit),
+        "val": files_by_class(root, "val") or _val_by_list(uri, top, root, _Classes(synsets, sorted(names)), devkit),
     }
     named = {part: [_with_class_name(file, names) for file in files] for part, files in parts.items()}
-    index = index_of_files(uri, root, named, top.name)
+    left_out = count_left_out(entry for part in parts for entry in scan(root, part).all_left_out())
+    index = index_of_files(uri, root, named, top.name, left_out=left_out)
     if max(len(synsets), len(names)) < FULL_SET_CLASSES:
         return index
     if not uri.flag("subset"):
@@ -106,25 +109,61 @@ def _class_names(top: Path, devkit: Path | None) -> dict[str, str]:
     """The first name of each synset, from the mapping file or the devkit; empty where there is neither."""
     mapping = top / "LOC_synset_mapping.txt"
     if mapping.is_file():
-        lines = [line.split(maxsplit=1) for line in mapping.read_text().splitlines() if line.strip()]
-        return {synset: words.split(",")[0].strip() for synset, words in lines}
+        lines = [line.partition(" ") for line in read_lines(mapping)]
+        return {synset: words.split(",")[0].strip() for synset, _, words in lines}
     return dict(_synset_of_devkit_number(devkit).values()) if devkit else {}
 
 
-def _val_by_list(uri: Uri, top: Path, root: Path, synsets: list[str], devkit: Path | None) -> list[ImageFile]:
+class _Classes(NamedTuple):
+    """Synsets that are folders of train, and all that a list of names knows, each sorted."""
+
+    of_train: list[str]
+    named: list[str]
+
+
+def _listed_labels(uri: Uri, text: Path, classes: _Classes) -> dict[str, str]:
+    """Synsets by the name of their image without its suffix, from lines of a name and a synset or number.
+
+    A number is a position in the sorted list of all classes: the names where there are more of them than folders in
+    train, else those folders. DataError where it lies outside, or the line is of another form.
+    """
+    pairs = [line.split() for line in read_lines(text)]
+    if wrong := next((number for number, pair in enumerate(pairs, 1) if len(pair) != 2), None):
+        raise DataError(f"{uri.text}: line {wrong} of {text} is not the name of an image and its synset.")
+    numbers = [int(label) for _, label in pairs if label.isdecimal()]
+    synsets = classes.named if len(classes.named) > len(classes.of_train) else classes.of_train
+    if numbers and max(numbers) >= len(synsets):
+        raise DataError(
+            f"{uri.text}: {text} numbers classes up to {max(numbers)}, and {len(synsets)} are known here. Put "
+            "LOC_synset_mapping.txt or the devkit with all classes beside it, or write synsets instead of numbers."
+        )
+    labels = {Path(name).stem: synsets[int(label)] if label.isdecimal() else label for name, label in pairs}
+    if numbers and (foreign := sorted(set(labels.values()) - set(classes.of_train))):
+        raise DataError(
+            f"{uri.text}: by the numbers of {text} val has class {quoted(foreign)}, which train does not have. They "
+            f"were taken as positions among {len(synsets)} classes; write synsets instead of numbers if they are not."
+        )
+    return labels
+
+
+def _val_by_list(uri: Uri, top: Path, root: Path, classes: _Classes, devkit: Path | None) -> list[ImageFile]:
     """Val images that lie in one folder, with labels from a list; DataError where it is missing or incomplete."""
     folder = root / "val"
     images = list(scan(root, "val").images)
     solution, listed = top / "LOC_val_solution.csv", [place / "val.txt" for place in (top, root, root / "val")]
     if solution.is_file():
-        with solution.open(newline="") as table:
-            labels = {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(table)}
+        table = csv.DictReader(read_text(solution).splitlines())
+        try:
+            labels = {row["ImageId"]: row["PredictionString"].split()[0] for row in table}
+        except (LookupError, AttributeError) as error:
+            raise DataError(
+                f"{uri.text}: line {table.line_num} of {solution} is no ImageId,PredictionString."
+            ) from error
     elif text := next((path for path in listed if path.is_file()), None):
-        pairs = [line.split() for line in text.read_text().splitlines() if line.strip()]
-        labels = {Path(name).stem: synsets[int(label)] if label.isdigit() else label for name, label in pairs}
+        labels = _listed_labels(uri, text, classes)
     elif devkit and (truth := devkit / "ILSVRC2012_validation_ground_truth.txt").is_file():
         synset_of = _synset_of_devkit_number(devkit)
-        numbers = [int(line) for line in truth.read_text().split()]
+        numbers = [int(line) for line in read_lines(truth)]
         if len(numbers) != len(images):
             raise DataError(f"{uri.text}: {truth} labels {len(numbers)} images, and {folder} has {len(images)}.")
         labels = {Path(name).stem: synset_of[number][0] for name, number in zip(images, numbers, strict=True)}

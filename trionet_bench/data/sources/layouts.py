@@ -5,8 +5,9 @@ where only one of many is called like a part, the folders are the classes.
 """
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
-from trionet_bench.data.sources.base import Uri
+from trionet_bench.data.sources.base import Uri, escaped_path
 from trionet_bench.data.sources.names import PARTS, Part, part_names
 from trionet_bench.data.sources.scanning import BESIDE_CLASSES, BESIDE_PARTS, Folder
 from trionet_bench.errors import DataError
@@ -57,24 +58,25 @@ def _is_flat(uri: Uri, top: Folder) -> bool:
         return False
     if not parts and not others:
         raise _refused(uri, f"{names} hold images and no class folders, so that nothing has a label. {EXPECTED}")
-    way = f"or {_with(uri, f'train={called[0].name}')} where it is the train part" if parts else "or move it away"
+    way = f"or {_with(uri, 'train', called[0].name)} where it is the train part" if parts else "or move it away"
     raise _refused(
         uri,
         f"{names} may be a part or a class beside {', '.join(folder.name for folder in others[:3])}. "
-        f"Write {_with(uri, 'layout=flat')} where all folders are classes, {way}.",
+        f"Write {_with(uri, 'layout', 'flat')} where all folders are classes, {way}.",
     )
 
 
 def _flat(uri: Uri, top: Folder) -> Layout:
     classes = top.with_images
     if len(classes) == 1 and any(part_names(folder.name) for folder in classes[0].folders):
-        raise _refused(uri, f"its parts are one folder further down; write {uri.scheme}:{uri.path}/{classes[0].name}.")
+        inner_uri = f"{uri.scheme}:{escaped_path(f'{uri.path}/{classes[0].name}')}"
+        raise _refused(uri, f"its parts are one folder further down; write {inner_uri}.")
     inner = {part_names(folder.name) for of_class in classes for folder in of_class.with_images} - {()}
     if len(inner) > 1 and uri.options.get("layout") != "flat":
         raise _refused(
             uri,
             f"the folder {classes[0].name} is divided into parts. Put the parts above the classes, or write "
-            f"{_with(uri, 'layout=flat')} to take all images and draw a test part.",
+            f"{_with(uri, 'layout', 'flat')} to take all images and draw a test part.",
         )
     if len(classes) < 2:
         raise _refused(uri, f"there are no two folders with images, which would be its classes. {EXPECTED}")
@@ -88,7 +90,7 @@ def _by_parts(uri: Uri, top: Folder, named: dict[Part, str]) -> Layout:
     folders = _folders_of_parts(uri, top, named)
     unused = [folder for folder in top.folders if folder not in folders.values()]
     warnings = [
-        f"the folder {folder.name} is not used; {_with(uri, f'test={folder.name}')} tests on it"
+        f"the folder {folder.name} is not used; {_with(uri, 'test', folder.name)} tests on it"
         for folder in unused
         if folder.has_images
     ]
@@ -126,7 +128,7 @@ def _folders_of_parts(uri: Uri, top: Folder, named: dict[Part, str]) -> dict[Par
         candidates = sure or either
         if len(candidates) > 1:
             names = [folder.name for folder in candidates]
-            ways = " or ".join(_with(uri, f"{part}={name}") for name in names)
+            ways = " or ".join(_with(uri, part, name) for name in names)
             raise _refused(uri, f"{' and '.join(names)} are both called like the {part} part; write {ways}.")
         if candidates:
             chosen[part] = candidates[0]
@@ -153,17 +155,17 @@ def _unlabelled(uri: Uri, part: Part, folder: Folder, folders: dict[Part, Folder
     if part == "train":
         way = EXPECTED
     elif part == "test" and (val := folders.get("val")):
-        way = f"Write {_with(uri, f'test={val.name}')} to test on {val.name}."
+        way = f"Write {_with(uri, 'test', val.name)} to test on {val.name}."
     elif part == "test":
-        way = f"Write {_with(uri, 'test=none')} to hold out a fifth of train as test."
+        way = f"Write {_with(uri, 'test', NONE)} to hold out a fifth of train as test."
     else:
-        way = f"Write {_with(uri, f'{part}=none')} to leave it out."
+        way = f"Write {_with(uri, part, NONE)} to leave it out."
     return _refused(uri, f"the {part} part {folder.name} {what}. {way}")
 
 
-def _with(uri: Uri, *options: str) -> str:
-    """The URI with further options."""
-    return uri.text + ("&" if uri.options else "?") + "&".join(options)
+def _with(uri: Uri, option: str, value: str) -> str:
+    """The URI with a further option."""
+    return f"{uri.text}{'&' if uri.options else '?'}{option}={quote(value, safe='/')}"
 
 
 def _refused(uri: Uri, what: str) -> DataError:

@@ -66,4 +66,4 @@ def resembling(name: str, others: list[str]) -> str | None:
 
 
 def _folded(name: str) -> str:
-    return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold())
+    return re.sub(r"[\s_]+", "", unicodedata.normalize("NFKC", name).casefold())

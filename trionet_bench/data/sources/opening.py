@@ -10,7 +10,7 @@ from trionet_bench.data.sources.base import Places
 from trionet_bench.data.sources.classes import absent_class_warnings, check_parts, similar_class_warnings
 from trionet_bench.data.sources.registry import SOURCES
 from trionet_bench.data.sources.uri import parse_uri
-from trionet_bench.errors import UsageError
+from trionet_bench.errors import DataError, UsageError
 
 
 def open_source(
@@ -39,7 +39,13 @@ def open_source(
     parsed = parse_uri(uri)
     source = SOURCES.get(parsed.scheme)
     parsed.check_options(*source.options)
-    opened = source.open_index(parsed, Places.of(data_root, base))
+    try:
+        opened = source.open_index(parsed, Places.of(data_root, base))
+    except OSError as error:
+        raise DataError(
+            f"{uri}: {error.filename or 'a file'} cannot be read: {error.strerror or error}. Restore it, or make it "
+            "readable."
+        ) from error
     of_classes = (*absent_class_warnings(opened), *similar_class_warnings(opened))
     check_parts(opened)
     index = identified(opened, reread, identity)

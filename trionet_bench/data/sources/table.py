@@ -1,56 +1,126 @@
 """``csv:PATH``: a table with the columns path and label, and optionally split.
 
-Paths are relative to the table's folder. ``split`` is train, val or test; without it a fifth of each class is held out
-as test, the same images in every run.
+Paths are relative to the table's folder, with slashes or backslashes. ``split`` is train, val or test in any common
+spelling; without it a fifth of each class is held out as test, the same images in every run. Columns are separated by
+commas, semicolons, tabs or bars; the text is UTF-8, or UTF-16 with a byte order mark. Blanks around values are ignored.
 """
 
 import csv
+import io
+import os
+import posixpath
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from trionet_bench.data.holdout import hold_out_warning
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.files import ImageFile, hold_out_files, index_of_files, listed_files
+from trionet_bench.data.sources.names import PARTS, Part, class_name, part_names
+from trionet_bench.data.sources.text import read_text
 from trionet_bench.errors import DataError, nearest
 
-PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SEPARATORS = ",;\t|"
+NEEDED = ("path", "label")
+
+
+class Row(NamedTuple):
+    """One image: line of the table, path below its folder, class, and part where there is a column for it."""
+
+    line: int
+    path: str
+    label: str
+    part: Part | None
 
 
 def open_index(uri: Uri, places: Places) -> Index:
     """The index of a table; DataError with the line where a row is wrong."""
     path = places.resolve(uri.path)
     if not path.is_file():
-        raise DataError(f"{uri.text}: {path} is not there. Expected is a table with the columns path,label[,split].")
-    rows = _read_rows(uri, path)
-    files = listed_files(uri, path.parent, ((row["path"], row["label"]) for row in rows))
-    if "split" not in rows[0]:
-        warning = hold_out_warning("no split column")
-        return index_of_files(uri, path.parent, hold_out_files(files), path.stem, warnings=[warning])
-    parts: dict[str, list[ImageFile]] = {}
+        looked = places.looked_in(uri.path)
+        raise DataError(f"{uri.text}: {looked} is no file. Expected is a table with the columns path,label[,split].")
+    rows, repeated = _distinct(uri, path, list(_read_rows(uri, path)))
+    files = listed_files(uri, path.parent, ((row.path, row.label) for row in rows))
+    warnings = [f"{repeated} rows are repeated, and each image is used once"] if repeated else []
+    if rows[0].part is None:
+        warnings.insert(0, hold_out_warning("no split column"))
+        return index_of_files(uri, path.parent, hold_out_files(files), path.stem, warnings=warnings)
+    by_part: dict[str, list[ImageFile]] = {part: [] for part in PARTS}
     for file, row in zip(files, rows, strict=True):
-        parts.setdefault(PARTS[row["split"].lower()], []).append(file)
-    if "train" not in parts:
-        raise DataError(f"{uri.text}: no row of {path} has the split train.")
-    return index_of_files(uri, path.parent, parts, path.stem)
+        by_part[row.part or "train"].append(file)
+    parts = {part: of_part for part, of_part in by_part.items() if of_part}
+    if set(parts) <= {"train"} or "train" not in parts:
+        raise DataError(
+            f"{uri.text}: all rows of {path} have the split {' or '.join(parts)}; needed are train, and test or val. "
+            "Remove the column to hold out a fifth of each class as test."
+        )
+    return index_of_files(uri, path.parent, parts, path.stem, warnings=warnings)
 
 
-def _read_rows(uri: Uri, path: Path) -> list[dict[str, str]]:
-    """The checked rows by column name in lower case."""
-    with path.open(newline="", encoding="utf-8-sig") as table:
-        reader = csv.DictReader(table)
-        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
-        for column in ("path", "label"):
-            if column not in reader.fieldnames:
-                columns = ", ".join(reader.fieldnames)
-                raise DataError(f"{uri.text}: line 1 of {path} has the columns {columns}; path and label are needed.")
-        rows = []
-        for row in reader:
-            where = f"{uri.text}: line {reader.line_num} of {path}"
-            if not row["path"] or not row["label"]:
-                raise DataError(f"{where} has no path or no label.")
-            if "split" in row and (row["split"] or "").lower() not in PARTS:
-                raise DataError(f'{where} has the split "{row["split"]}"; {nearest(row["split"] or "", list(PARTS))}')
-            rows.append(row)
-    if not rows:
+def _read_rows(uri: Uri, path: Path) -> Iterator[Row]:
+    """The checked rows; empty ones are skipped."""
+    text = read_text(path)
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True, skipinitialspace=True)
+    where = f"{uri.text}: line {{}} of {path}"
+    try:
+        columns = [name.strip().lower() for name in next(table, [])]
+        for column in NEEDED:
+            if columns.count(column) != 1:
+                names = ", ".join(columns)
+                raise DataError(f"{where.format(1)} has the columns {names}; path and label are needed, once each.")
+        empty = True
+        for values in table:
+            if not any(value.strip() for value in values):
+                continue
+            empty = False
+            yield _checked(where.format(table.line_num), path.parent, columns, values, table.line_num)
+    except csv.Error as error:
+        raise DataError(f"{where.format(table.line_num)} cannot be read: {error}. Correct its quotes.") from error
+    if empty:
         raise DataError(f"{uri.text}: {path} lists no image.")
-    return rows
+
+
+def _separator(text: str) -> str:
+    """The sign between the names of the columns in the first line."""
+    header = text.lstrip().split("\n", 1)[0]
+    return max(SEPARATORS, key=header.count)
+
+
+def _checked(where: str, folder: Path, columns: list[str], values: list[str], line: int) -> Row:
+    if len(values) != len(columns):
+        raise DataError(
+            f"{where} has {len(values)} values where the first line has {len(columns)}; put a value that holds the "
+            "separator in double quotes."
+        )
+    cells = {column: value.strip() for column, value in zip(columns, values, strict=True)}
+    if not cells["path"] or not cells["label"]:
+        raise DataError(f"{where} has no {'label' if cells['path'] else 'path'}.")
+    part: Part | None = None
+    if "split" in cells:
+        parts = part_names(cells["split"])
+        if not parts:
+            raise DataError(f'{where} has the split "{cells["split"]}"; {nearest(cells["split"], PARTS)}')
+        part = parts[0]
+    return Row(line, _with_slashes(folder, cells["path"]), class_name(cells["label"], where), part)
+
+
+def _with_slashes(folder: Path, path: str) -> str:
+    """A path as this system writes it: one with backslashes is of Windows, unless there is a file of that name."""
+    if "\\" in path and not os.path.exists(folder / path):
+        path = path.replace("\\", "/")
+    return posixpath.normpath(path)
+
+
+def _distinct(uri: Uri, table: Path, rows: list[Row]) -> tuple[list[Row], int]:
+    """One row for each path, and how many were the same again; DataError where they differ in label or part."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        known = first.setdefault(row.path, row)
+        if (known.label, known.part) != (row.label, row.part):
+            what = "labels" if known.label != row.label else "splits"
+            raise DataError(
+                f"{uri.text}: {row.path} stands in lines {known.line} and {row.line} of {table} with different {what}. "
+                "Remove one of the two."
+            )
+    return list(first.values()), len(rows) - len(first)

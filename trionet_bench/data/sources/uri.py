@@ -4,13 +4,19 @@ import os
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from trionet_bench.data.sources.base import Uri
+from trionet_bench.data.sources.base import Uri, escaped_path, unescaped_path
+from trionet_bench.data.sources.names import is_text, printable
 from trionet_bench.data.sources.registry import SOURCES
 from trionet_bench.errors import UsageError, nearest
 
 
 def parse_uri(text: str) -> Uri:
-    """Split ``scheme:path?option=value``; UsageError where a part is missing or the scheme is not registered."""
+    """Split ``scheme:path?option=value``; UsageError where a part is missing or the scheme is not registered.
+
+    A question mark in a path is written ``%3F``.
+    """
+    if not is_text(text):
+        raise UsageError(f"{printable(text)}: the path is not UTF-8. Rename it, or name it through a symbolic link.")
     scheme, colon, rest = text.partition(":")
     if not colon:
         raise UsageError(f'"{text}" is not a data source; write scheme:path, for example folder:{text}')
@@ -24,25 +30,27 @@ def parse_uri(text: str) -> Uri:
         if key in options:
             raise UsageError(f'{text}: the option "{key}" is given twice')
         options[key] = value
-    return Uri(text, scheme, path, options)
+    return Uri(text, scheme, unescaped_path(path), options)
 
 
 def as_uri(text: str) -> str:
     """The URI of what was typed: a URI as it is, a file by its suffix, a folder by what lies in it.
 
+    What exists is a path, whatever signs it holds.
+
     UsageError where it is neither a URI nor a path of such a file or folder.
     """
-    scheme, colon, _ = text.partition(":")
-    if colon and scheme in SOURCES:
-        return text
+    scheme, colon, rest = text.partition(":")
     path = Path(os.path.expanduser(text))
+    if colon and scheme in SOURCES and not path.exists():
+        return f"{scheme}:{escaped_path(rest)}" if Path(os.path.expanduser(rest)).exists() else text
     for source in SOURCES:
-        if path.is_file() and path.suffix in source.suffixes:
-            return f"{source.name}:{text}"
+        if path.is_file() and path.suffix.lower() in source.suffixes:
+            return f"{source.name}:{escaped_path(text)}"
         if path.is_dir() and any(any(path.glob(marker)) for marker in source.markers):
-            return f"{source.name}:{text}"
+            return f"{source.name}:{escaped_path(text)}"
     if path.is_dir():
-        return f"folder:{text}"
+        return f"folder:{escaped_path(text)}"
     suffixes = " or ".join(suffix for source in SOURCES for suffix in source.suffixes)
     raise UsageError(
         f"{text} is neither a folder, a {suffixes} file, nor a source such as sklearn:digits or torchvision:Flowers102."
@@ -56,7 +64,8 @@ def relative_uri(uri: str, folder: Path) -> str:
     """
     scheme, _, rest = uri.partition(":")
     path, question_mark, query = rest.partition("?")
-    if not Path(os.path.expanduser(path)).exists():
+    there = Path(os.path.expanduser(unescaped_path(path)))
+    if not there.exists():
         return uri
-    relative = os.path.relpath(Path(os.path.expanduser(path)).resolve(), folder.resolve())
-    return f"{scheme}:{relative}{question_mark}{query}"
+    relative = os.path.relpath(there.resolve(), folder.resolve())
+    return f"{scheme}:{escaped_path(relative)}{question_mark}{query}"

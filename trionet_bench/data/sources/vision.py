@@ -8,6 +8,7 @@ Options: ``train`` (where a set has its own val part: ``trainval`` adds that to 
 part of the set on purpose: published counts are not asserted), ``partition`` (DTD), ``size`` (Imagenette).
 """
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from trionet_bench.data.index import Index
 from trionet_bench.data.sources import vision_arrays, vision_files
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import NamedSet, named_sets
-from trionet_bench.errors import UsageError, nearest
+from trionet_bench.errors import DataError, UsageError, nearest
 
 READERS: dict[str, Callable[[Uri, Path, NamedSet], Index]] = {
     "CIFAR10": vision_arrays.cifar10,
@@ -53,7 +54,13 @@ def open_index(uri: Uri, places: Places) -> Index:
     root = facts.place(places.data_root)
     if root is None:
         raise facts.not_found(uri.text, places.data_root, str(places.data_root))
-    index = facts.described(READERS[uri.path](uri, root, facts))
+    try:
+        index = facts.described(READERS[uri.path](uri, root, facts))
+    except (ValueError, LookupError, TypeError, EOFError, struct.error) as error:  # what its lists raise when damaged
+        raise DataError(
+            f"{uri.text}: a list or archive of {facts.name} below {root} is damaged ({type(error).__name__}: {error}). "
+            "Unpack it again."
+        ) from error
     if not uri.flag("subset"):
         facts.assert_counts(index, choice)
     return index

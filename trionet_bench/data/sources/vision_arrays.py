@@ -18,6 +18,7 @@ from trionet_bench.data.sources.arrays import index_of_arrays
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.catalogue import NamedSet
 from trionet_bench.data.sources.matlab import load_variable
+from trionet_bench.data.sources.text import read_text
 from trionet_bench.errors import DataError
 
 PartFiles = Mapping[str, tuple[str, ...]]
@@ -104,7 +105,7 @@ def stl10(uri: Uri, root: Path, facts: NamedSet) -> Index:
     return index_of_arrays(
         uri,
         facts.name,
-        classes=names.read_text().split() if names.is_file() else [str(number) for number in range(1, 11)],
+        classes=read_text(names).split() if names.is_file() else [str(number) for number in range(1, 11)],
         labels={part: np.fromfile(folder / f"{part}_y.bin", np.uint8).astype(np.int64) - 1 for part in parts},
         load=partial(_load_stl10, folder),
         shape=(96, 3),

@@ -23,6 +23,7 @@ from trionet_bench.data.sources.files import (
     listed_files,
 )
 from trionet_bench.data.sources.matlab import load_variable
+from trionet_bench.data.sources.text import read_lines, read_text
 from trionet_bench.errors import DataError
 
 Entries = list[tuple[str, str]]  # path below the folder of the set, class
@@ -59,9 +60,9 @@ def aircraft(uri: Uri, root: Path, facts: NamedSet) -> Index:
     folder = root / "fgvc-aircraft-2013b" / "data"
     parts = {}
     for part in ("train", "val", "test"):
-        lines = [line.split(" ", 1) for line in _read_lines(folder / f"images_variant_{part}.txt")]
+        lines = [line.split(" ", 1) for line in read_lines(folder / f"images_variant_{part}.txt")]
         parts[part] = [(f"images/{image}.jpg", variant) for image, variant in lines]
-    return _index_of_entries(uri, facts, folder, parts, _read_lines(folder / "variants.txt"))
+    return _index_of_entries(uri, facts, folder, parts, read_lines(folder / "variants.txt"))
 
 
 def cars(uri: Uri, root: Path, facts: NamedSet) -> Index:
@@ -97,7 +98,7 @@ def dtd(uri: Uri, root: Path, facts: NamedSet) -> Index:
     folder = root / "dtd" / "dtd"
     partition = uri.choice("partition", tuple(str(number) for number in range(1, 11)))
     parts = {
-        part: [(f"images/{line}", line.split("/")[0]) for line in _read_lines(folder / f"labels/{part}{partition}.txt")]
+        part: [(f"images/{line}", line.split("/")[0]) for line in read_lines(folder / f"labels/{part}{partition}.txt")]
         for part in ("train", "val", "test")
     }
     return _index_of_entries(uri, facts, folder, parts)
@@ -110,7 +111,7 @@ def pets(uri: Uri, root: Path, facts: NamedSet) -> Index:
     parts: dict[str, Entries] = {}
     for part, path in (("train", "annotations/trainval.txt"), ("test", "annotations/test.txt")):
         parts[part] = []
-        for line in _read_lines(folder / path):
+        for line in read_lines(folder / path):
             image, number, *_ = line.split()
             names[int(number)] = image.rsplit("_", 1)[0].replace("_", " ").title()
             parts[part].append((f"images/{image}.jpg", names[int(number)]))
@@ -122,7 +123,7 @@ def food101(uri: Uri, root: Path, facts: NamedSet) -> Index:
     folder = root / "food-101"
     parts = {}
     for part in ("train", "test"):
-        by_class = json.loads((folder / "meta" / f"{part}.json").read_text())
+        by_class = json.loads(read_text(folder / "meta" / f"{part}.json"))
         parts[part] = [(f"images/{path}.jpg", name) for name, paths in by_class.items() for path in paths]
     return _index_of_entries(uri, facts, folder, parts)
 
@@ -130,8 +131,8 @@ def food101(uri: Uri, root: Path, facts: NamedSet) -> Index:
 def gtsrb(uri: Uri, root: Path, facts: NamedSet) -> Index:
     """A folder for each class in train, and a table of the test images."""
     folder = root / "gtsrb"
-    with (folder / "GT-final_test.csv").open(newline="") as table:
-        rows = list(csv.DictReader(table, delimiter=";", skipinitialspace=True))
+    table = read_text(folder / "GT-final_test.csv").splitlines()
+    rows = list(csv.DictReader(table, delimiter=";", skipinitialspace=True))
     test = [(f"GTSRB/Final_Test/Images/{row['Filename']}", f"{int(row['ClassId']):05d}") for row in rows]
     parts = {"train": files_by_class(folder, "GTSRB/Training"), "test": listed_files(uri, folder, test)}
     return index_of_files(uri, folder, parts, facts.name)
@@ -166,7 +167,3 @@ def _index_of_entries(
         parts = {"train": parts["train"] + parts["val"], "test": parts["test"]}
     files = {part: listed_files(uri, folder, entries) for part, entries in parts.items()}
     return index_of_files(uri, folder, files, facts.name, classes=None if classes is None else list(classes))
-
-
-def _read_lines(path: Path) -> list[str]:
-    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
