@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pydantic import BaseModel
 
 from trionet_bench.data.digest import digest_table
 from trionet_bench.data.index import Index
@@ -12,6 +13,8 @@ from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
 from trionet_bench.systems.cell import Cell, DataChoice
 from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.tasks.base import Task
+from trionet_bench.tasks.registry import DEFAULT
 from trionet_bench.training.recipe import resolve_recipe
 
 # Stage 0 has one or two blocks, stage 1 has one. A block is a convolution (2 expansions), local attention (2
@@ -119,11 +122,13 @@ RECIPE = resolve_recipe(
 )
 
 
-def cell(system: str, budget: int = 120_000, seed: int = 0, **options: Any) -> Cell:
+def cell(
+    system: str, budget: int = 120_000, seed: int = 0, task: Task = DEFAULT, **options: Any
+) -> Cell[BaseModel, ResNetSpace]:
     """A cell on the images of ``index``; ``options`` are those of the system."""
     return Cell(
         suite="tests",
-        data=DataChoice("thirds", index(), search_val=0.2, val=0.1),
+        data=DataChoice("thirds", index(), search_val=0.2, val=0.1, task=task),
         model=system,
         system=system,
         options=SYSTEMS.get(system).options_type(**options),
