@@ -1,13 +1,17 @@
 """Tables, arrays, the Hugging Face manner and the generated sets."""
 
+import io
 import pickle
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from trionet_bench.data.index import Index
+from trionet_bench.data.pipeline.broken_images import find_broken_images
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.data.sources.synthetic import matches, textures
 from trionet_bench.errors import DataError, UsageError
@@ -241,6 +245,127 @@ def test_a_declared_class_that_only_train_lacks_is_an_error(tmp_path: Path):
         file = f"{part}-00000-of-00001.parquet"
         (tmp_path / "p" / folder / file).rename(tmp_path / "p" / file)
     with pytest.raises(DataError, match='test has class "green", which train does not have'):
+        open_source("hf:p", base=tmp_path)
+
+
+def write_columns(folder: Path, **splits: dict[str, pa.Array]) -> Path:
+    """Parquet files of plain columns, one for each split."""
+    folder.mkdir(parents=True)
+    for split, columns in splits.items():
+        pq.write_table(pa.table(columns), folder / f"{split}-00000-of-00001.parquet")
+    return folder
+
+
+def pngs(count: int, first: int = 0) -> list[bytes]:
+    encoded = []
+    for number in range(first, first + count):
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(buffer, "PNG")
+        encoded.append(buffer.getvalue())
+    return encoded
+
+
+TEST = {"image": pngs(4, 50), "label": [0, 1, 0, 1]}
+
+
+@pytest.mark.usefixtures("hub_cache")
+@pytest.mark.parametrize(
+    ("columns", "classes"),
+    [
+        ({"image": pngs(6), "label": [0, 1, 0, 1, 0, 1]}, ("0", "1")),  # encoded bytes without a type
+        ({"image": [{"bytes": png, "path": None} for png in pngs(6)], "label": [0, 1] * 3}, ("0", "1")),
+        ({"image": pngs(6), "label": [0.0, 1.0] * 3}, ("0", "1")),
+        ({"image": pngs(6), "label": [[0], [1]] * 3}, ("0", "1")),
+        ({"image": pngs(6), "label": [True, False] * 3}, ("False", "True")),
+        ({"image": pngs(6), "label": [" caf\u00e9", "tee "] * 3}, ("caf\u00e9", "tee")),
+    ],
+    ids=["bytes", "records", "floats", "lists of one", "booleans", "names"],
+)
+def test_plain_columns_are_read(columns: dict[str, list], classes: tuple[str, ...], tmp_path: Path):
+    test = {**columns, "image": columns["image"][::-1]}
+    write_columns(tmp_path / "p" / "data", train=columns, eval=test)
+    index = open_source("hf:p", base=tmp_path)
+    assert (index.classes, index.counts) == (classes, {"train": 6, "val": 6})
+    assert index.read("train", 3).getpixel((0, 0))[0] == 3
+    assert len(np.unique(index.reader.digests("train"), axis=0)) == 6
+
+
+@pytest.mark.usefixtures("hub_cache")
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"label": [0, 1, None, 1, 0, None]}, 'column "label" of split train: 2 of 6 rows .* the first is row 2'),
+        ({"label": ["a", None, "b", "a", "b", "a"]}, "1 of 6 rows have no label, the first is row 1"),
+        ({"label": [[0], [0, 1], [1], [], [0], [1]]}, "several labels for an image .multi-label."),
+        ({"label": [[0, 1], [1, 0]] * 3}, "one-hot: store the number of the class instead"),
+        ({"label": [[1, 1], [1, 0]] * 3}, "several for an image"),
+        ({"label": [0.5, 1.0] * 3}, "row 0 is 0.5"),
+        ({"label": [{"a": 1}] * 6}, "holds struct.* needed is one number or name"),
+        ({"label": [0] * 6}, "are of one class"),
+    ],
+)
+def test_labels_that_are_no_single_class_are_refused_with_their_row(
+    columns: dict[str, list], words: str, tmp_path: Path
+):
+    write_columns(tmp_path / "p", train={"image": pngs(6), **columns}, test={"image": pngs(6, 50), **columns})
+    with pytest.raises(DataError, match=words):
+        open_source("hf:p", base=tmp_path)
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_a_test_split_without_labels_is_refused_and_another_is_offered(tmp_path: Path):
+    train, hidden = {"image": pngs(6), "label": [0, 1] * 3}, {"image": pngs(4, 90), "label": [-1] * 4}
+    write_columns(tmp_path / "p", train=train, validation=TEST, test=hidden)
+    with pytest.raises(DataError, match=r'"label" of split test: 4 of 4 are -1.*\?test=validation'):
+        open_source("hf:p", base=tmp_path)
+    index = open_source("hf:p?test=validation", base=tmp_path)
+    assert index.counts == {"train": 6, "test": 4}
+    assert any("the split test is not used" in warning for warning in index.warnings)
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_an_empty_image_cell_is_a_broken_image_with_its_row(tmp_path: Path):
+    images = pngs(6)
+    write_columns(tmp_path / "p", train={"image": [*images[:3], None, *images[4:]], "label": [0, 1] * 3}, test=TEST)
+    index = open_source("hf:p", base=tmp_path)
+    broken = find_broken_images(index)
+    assert [(each.item, each.reason) for each in broken] == [("train row 3", "the cell is empty")]
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_paths_in_cells_start_from_the_folder_of_the_table(tmp_path: Path):
+    folder = tmp_path / "p" / "data"
+    for part in ("train", "test"):
+        cells = [{"bytes": None, "path": f"img/{part}{number}.png"} for number in range(4)]
+        table = write_columns(tmp_path / part, **{part: {"image": cells, "label": [0, 1] * 2}})
+        folder.mkdir(parents=True, exist_ok=True)
+        (table / f"{part}-00000-of-00001.parquet").rename(folder / f"{part}-00000-of-00001.parquet")
+        (folder / "img").mkdir(exist_ok=True)
+        for number in range(4):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / "img" / f"{part}{number}.png")
+    index = open_source("hf:p", base=tmp_path)
+    assert index.read("test", 2).getpixel((0, 0))[0] == 2
+
+
+@pytest.mark.usefixtures("hub_cache")
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"image": [[png] for png in pngs(6)]}, r"no image column among image \(List\).* one image in each row"),
+        ({"image": pngs(6), "mask": pngs(6)}, r"several columns may be the image .*\?image="),
+    ],
+)
+def test_columns_that_are_not_one_image_a_row_must_be_named(columns: dict[str, list], words: str, tmp_path: Path):
+    write_columns(tmp_path / "p", train={**columns, "label": [0, 1] * 3}, test={**columns, "label": [0, 1] * 3})
+    with pytest.raises(UsageError, match=words):
+        open_source("hf:p", base=tmp_path)
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_a_damaged_parquet_file_is_a_data_error(tmp_path: Path):
+    write_columns(tmp_path / "p", train={"image": pngs(6), "label": [0, 1] * 3}, test=TEST)
+    (tmp_path / "p" / "test-00000-of-00001.parquet").write_bytes(b"PAR1 damaged PAR1")
+    with pytest.raises(DataError, match="cannot be read"):
         open_source("hf:p", base=tmp_path)
 
 

@@ -3,7 +3,8 @@
 A folder holds Parquet files, an image folder, or what ``save_to_disk`` wrote. A name means the snapshot that
 ``trionet-bench data fetch`` left in the Hugging Face cache; nothing is looked up on the network. The image and label
 columns are recognised by their type, or named by ``?image=`` and ``?label=``; ``?config=`` chooses one of several
-configurations. Where there is only a train split, a fifth of each class is held out as test.
+configurations. Splits are recognised by common names of parts; ``?train=``, ``?val=`` and ``?test=`` name them, with
+``none`` for no such part. Where there is only a train split, a fifth of each class is held out as test.
 """
 
 import io
@@ -20,10 +21,14 @@ from trionet_bench.data.digest import digest_table, sha256
 from trionet_bench.data.file_digests import stamps_of
 from trionet_bench.data.holdout import hold_out, hold_out_warning
 from trionet_bench.data.images import open_image
-from trionet_bench.data.index import Content, Index
+from trionet_bench.data.index import Content, Index, LeftOut
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.classes import unknown_classes
 from trionet_bench.data.sources.files import fingerprint_of_labels, survey
+from trionet_bench.data.sources.labels import label_values
+from trionet_bench.data.sources.names import PARTS, Part, class_name
+from trionet_bench.data.sources.parts import NONE, parts_of_names, unused_warning, with_option
+from trionet_bench.data.sources.scanning import count_left_out
 from trionet_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +37,6 @@ if TYPE_CHECKING:
 
 # ``datasets`` takes half a second to import and reads its environment then: functions import it when a set is opened.
 
-PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test"}
 DESCRIPTIONS = (".json", ".md", ".txt", ".lock")  # suffixes of files that hold no image
 LABEL_NAMES = ("label", "labels", "class", "target")
 
@@ -97,23 +101,25 @@ def open_index(uri: Uri, places: Places) -> Index:
     if not folder.is_dir():
         folder = cached_snapshot(uri)
     files = _files_below(folder)
-    tables = _load_tables(uri, folder, files)
+    splits = _load_splits(uri, folder, files)
+    names, warnings = _parts(uri, splits)
+    tables: dict[str, Dataset] = {part: splits[name] for part, name in names.items()}
     features = tables["train"].features
-    image = _choose_column(uri, features, "image", [name for name in features if _type_name(features, name) == "Image"])
+    image = _choose_column(uri, features, "image", _image_columns(features))
     typed = [name for name in features if _type_name(features, name) == "ClassLabel"]
     label = _choose_column(uri, features, "label", typed or [name for name in LABEL_NAMES if name in features])
 
-    values = {part: np.asarray(table.with_format("numpy")[label][:]) for part, table in tables.items()}
-    classes, labels = _encode_labels(uri, values, getattr(features[label], "names", None))
+    values = {str(part): _labels_of(uri, tables[part], label, part, names) for part in names}
+    feature = features[label]
+    classes, labels = _encode_labels(uri, values, list(feature.names) if label in typed else None)
     rows = {part: np.arange(len(of_part)) for part, of_part in labels.items()}
-    warnings = []
     if set(labels) == {"train"}:
-        warnings.append(hold_out_warning("no test split"))
+        warnings.insert(0, hold_out_warning("no test split"))
         rows["train"], rows["test"] = hold_out(labels["train"])
         labels = {part: labels["train"][rows[part]] for part in ("train", "test")}
         tables = dict.fromkeys(("train", "test"), tables["train"])
-    encoded = {part: _without_decoding(table, image) for part, table in tables.items()}
-    reader = HubReader(encoded, image, rows, folder)
+    encoded = {part: _without_decoding(uri, table, image) for part, table in tables.items()}
+    reader = HubReader(encoded, image, rows, _base_of_paths(encoded["train"], image, folder, files))
     seen = survey(uri, reader, len(rows["train"]))
     outside = _files_outside(encoded, image, folder)
     return Index(
@@ -127,6 +133,7 @@ def open_index(uri: Uri, places: Places) -> Index:
         fingerprint=fingerprint_of_labels(labels, classes, image, uri.options.get("config", "")),
         warnings=tuple(warnings),
         content=Content(folder, (*files, *outside), formats=seen.formats),
+        left_out=_left_out(folder, files),
         value_range=seen.value_range,
     )
 
@@ -167,8 +174,14 @@ def _files_below(folder: Path) -> list[str]:
     )
 
 
-def _load_tables(uri: Uri, folder: Path, files: list[str]) -> "dict[str, Dataset]":
-    """The tables of the folder by part; splits of other names are left out.
+def _left_out(folder: Path, files: list[str]) -> tuple[LeftOut, ...]:
+    """The files below the folder that are no tables or images."""
+    every = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return count_left_out((path, "no table or image") for path in sorted(every.difference(files)))
+
+
+def _load_splits(uri: Uri, folder: Path, files: list[str]) -> "dict[str, Dataset]":
+    """The tables of the folder by the name of their split.
 
     What ``datasets`` converts is kept for as long as no file is touched; its own cache goes by name and time alone.
     """
@@ -178,28 +191,92 @@ def _load_tables(uri: Uri, folder: Path, files: list[str]) -> "dict[str, Dataset
     except ImportError as error:
         raise DataError(f"{uri.text} needs the package datasets, which is missing: pip install datasets") from error
     datasets.disable_progress_bars()
+    # What pyarrow and datasets raise for files that are damaged or of unequal columns.
+    damaged = (OSError, ValueError, TypeError, LookupError, NotImplementedError, datasets.exceptions.DatasetsError)
     try:
         if (folder / "dataset_dict.json").is_file():
-            splits = datasets.load_from_disk(str(folder))
-        elif (folder / "state.json").is_file():
-            splits = {"train": datasets.load_from_disk(str(folder))}
-        else:
-            stamps = stamps_of(folder, files).values.tobytes()
-            cache = cache_folder() / "tables" / sha256(str(folder), *files, stamps)[:24]
-            splits = datasets.load_dataset(str(folder), name=uri.options.get("config"), cache_dir=str(cache))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{uri.text}: {folder} cannot be read: {error}") from error
-    tables = {PARTS[name]: table for name, table in splits.items() if name in PARTS}
-    if "train" not in tables:
-        raise DataError(f"{uri.text}: the splits of {folder} are {', '.join(splits)}; needed is one called train.")
-    return tables
+            return dict(datasets.load_from_disk(str(folder)))
+        if (folder / "state.json").is_file():
+            return {"train": datasets.load_from_disk(str(folder))}
+        stamps = stamps_of(folder, files).values.tobytes()
+        cache = cache_folder() / "tables" / sha256(str(folder), *files, stamps)[:24]
+        return dict(datasets.load_dataset(str(folder), name=uri.options.get("config"), cache_dir=str(cache)))
+    except damaged as error:
+        cause = error.__cause__ or error
+        raise DataError(f"{uri.text}: {folder} cannot be read: {cause}. Write its files again.") from error
 
 
-def _without_decoding(table: "Dataset", column: str) -> "Dataset":
-    """The image column alone, its cells as encoded bytes or paths."""
+def _parts(uri: Uri, splits: "Mapping[str, Dataset]") -> tuple[dict[Part, str], list[str]]:
+    """The split of each part, and warnings of those that are not used; a single split of any name is train."""
+    names: dict[Part, str] = {"train": next(iter(splits))} if len(splits) == 1 else {}
+    if not names or any(part in uri.options for part in PARTS):
+        names = parts_of_names(uri, list(splits), "split")
+    if "train" not in names:
+        raise DataError(
+            f"{uri.text}: the splits are {', '.join(splits)}; needed is one called train, or named by ?train=."
+        )
+    unused = [name for name in splits if name not in names.values()]
+    return names, [unused_warning(uri, "split", name) for name in unused]
+
+
+def _labels_of(uri: Uri, table: "Dataset", column: str, part: Part, names: dict[Part, str]) -> np.ndarray:
+    """The labels of a part as numbers or names; DataError with the row where one is missing or of another kind."""
+    import pyarrow as pa
+
+    where = f'{uri.text}: column "{column}" of split {names[part]}'
+    way = ""
+    if part == "test":
+        way = f"Write {with_option(uri, 'test', names.get('val', NONE))} to do without this split."
+    if column not in table.features:
+        raise DataError(f"{where} is not there; there are {', '.join(table.features)}.")
+    cells = table.with_format("arrow")[:][column]
+    if cells.null_count:
+        missing, first = f"{cells.null_count} of {len(cells)} rows have no label", cells.is_null().index(True).as_py()
+        raise DataError(f"{where}: {missing}, the first is row {first}. Remove them. {way}".rstrip())
+    kind = cells.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        lists = cells.to_pylist()
+        if len({len(labels) for labels in lists}) != 1 or not lists[0]:
+            raise DataError(f"{where} holds lists, several labels for an image (multi-label); choose one for each.")
+        return label_values(np.array(lists), where, part, way)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return np.array([class_name(name.strip(), where) for name in cells.to_pylist()])
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        raise DataError(f"{where} holds {kind}; needed is one number or name for each image. Name another by ?label=.")
+    return label_values(np.asarray(cells.to_pylist()), where, part, way)
+
+
+def _without_decoding(uri: Uri, table: "Dataset", column: str) -> "Dataset":
+    """The image column alone, its cells as encoded bytes or paths; DataError where it holds anything else."""
     import datasets
 
-    return table.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+    try:
+        return table.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+    except (ValueError, TypeError, LookupError) as error:
+        raise DataError(
+            f'{uri.text}: column "{column}" holds {table.features.get(column)}; needed is one encoded image in each '
+            "row. Name another by ?image=, or write one image a row."
+        ) from error
+
+
+def _base_of_paths(table: "Dataset", column: str, folder: Path, files: list[str]) -> Path:
+    """The folder that relative paths in the image column start from: the set's, or one that a table lies in."""
+    path = next((cell["path"] for cell in table[:1][column] if cell and not cell["bytes"]), None)
+    places = [folder, *dict.fromkeys((folder / file).parent for file in files)]
+    return next((place for place in places if path and (place / path).is_file()), folder)
+
+
+def _image_columns(features: "Features") -> list[str]:
+    """Columns of images by their type, else those of bytes, or of records of bytes and a path."""
+    typed = [name for name in features if _type_name(features, name) == "Image"]
+    encoded = [name for name, feature in features.items() if _is_encoded(feature)]
+    return typed or encoded
+
+
+def _is_encoded(feature: object) -> bool:
+    if isinstance(feature, Mapping):
+        return set(feature) == {"bytes", "path"}
+    return repr(feature) in ("Value('binary')", "Value('large_binary')")
 
 
 def _type_name(features: "Features", column: str) -> str:
@@ -213,8 +290,8 @@ def _choose_column(uri: Uri, features: "Features", role: str, candidates: list[s
         return candidates[0]
     columns = ", ".join(f"{name} ({_type_name(features, name)})" for name in features)
     if chosen is None:
-        number = "several" if candidates else "no"
-        raise UsageError(f"{uri.text}: there is {number} {role} column among {columns}; name it with ?{role}=.")
+        what = f"several columns may be the {role}" if candidates else f"there is no {role} column"
+        raise UsageError(f"{uri.text}: {what} among {columns}; name it with ?{role}=. It holds one {role} in each row.")
     if chosen not in features:
         raise UsageError(f'{uri.text}: there is no column "{chosen}"; there are {columns}.')
     return chosen

@@ -5,12 +5,13 @@ import numpy as np
 from trionet_bench.errors import DataError
 
 
-def label_values(labels: np.ndarray, where: str, part: str) -> np.ndarray:
+def label_values(labels: np.ndarray, where: str, part: str, way: str = "") -> np.ndarray:
     """Labels as integers or strings (N,).
 
     Args:
         labels: (N,) or (N, 1).
         where: the beginning of messages.
+        way: a sentence on how to do without a part that has no labels.
 
     Raises:
         DataError: names the row of a missing label; says that labels are several for an image, or one-hot, or -1.
@@ -32,9 +33,9 @@ def label_values(labels: np.ndarray, where: str, part: str) -> np.ndarray:
     unlabelled = np.flatnonzero(labels == -1) if labels.dtype.kind == "i" else np.zeros(0, np.int64)
     # A set of the two classes -1 and 1 is sound.
     if unlabelled.size and (len(unlabelled) == len(labels) or len(np.unique(labels)) > 2):
-        way = "Remove these rows" if part == "train" else f"Remove these rows, or the part {part}"
+        remove = "Remove these rows" if part == "train" else f"Remove these rows, or the part {part}"
         raise DataError(
             f"{where}: {len(unlabelled)} of {len(labels)} are -1, which stands for no label, the first in row "
-            f"{unlabelled[0]}. {way}."
+            f"{unlabelled[0]}. {remove}. {way}".rstrip()
         )
     return labels

@@ -5,15 +5,14 @@ where only one of many is called like a part, the folders are the classes.
 """
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from trionet_bench.data.sources.base import Uri, escaped_path
 from trionet_bench.data.sources.names import PARTS, Part, part_names
+from trionet_bench.data.sources.parts import NONE, parts_of_names, unused_warning, with_option
 from trionet_bench.data.sources.scanning import BESIDE_CLASSES, BESIDE_PARTS, Folder
 from trionet_bench.errors import DataError
 
 EXPECTED = "Expected is PATH/train/<class>/*.jpg and the same under val or test, or PATH/<class>/*.jpg."
-NONE = "none"  # value of ?val= and ?test=: there is no such part
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,10 @@ def recognise(uri: Uri, top: Folder) -> Layout:
     The options of ``uri`` decide: ``layout``, and ``train``, ``val`` and ``test``, which name folders.
     """
     layout = uri.choice("layout", ("auto", "parts", "flat"))
-    named = {part: uri.options[part] for part in PARTS if part in uri.options}
+    named = any(part in uri.options for part in PARTS)
     if layout == "flat" or (layout == "auto" and not named and _is_flat(uri, top)):
         return _flat(uri, top)
-    return _by_parts(uri, top, named)
+    return _by_parts(uri, top)
 
 
 def _is_flat(uri: Uri, top: Folder) -> bool:
@@ -58,11 +57,11 @@ def _is_flat(uri: Uri, top: Folder) -> bool:
         return False
     if not parts and not others:
         raise _refused(uri, f"{names} hold images and no class folders, so that nothing has a label. {EXPECTED}")
-    way = f"or {_with(uri, 'train', called[0].name)} where it is the train part" if parts else "or move it away"
+    way = f"or {with_option(uri, 'train', called[0].name)} where it is the train part" if parts else "or move it away"
     raise _refused(
         uri,
         f"{names} may be a part or a class beside {', '.join(folder.name for folder in others[:3])}. "
-        f"Write {_with(uri, 'layout', 'flat')} where all folders are classes, {way}.",
+        f"Write {with_option(uri, 'layout', 'flat')} where all folders are classes, {way}.",
     )
 
 
@@ -76,7 +75,7 @@ def _flat(uri: Uri, top: Folder) -> Layout:
         raise _refused(
             uri,
             f"the folder {classes[0].name} is divided into parts. Put the parts above the classes, or write "
-            f"{_with(uri, 'layout', 'flat')} to take all images and draw a test part.",
+            f"{with_option(uri, 'layout', 'flat')} to take all images and draw a test part.",
         )
     if len(classes) < 2:
         raise _refused(uri, f"there are no two folders with images, which would be its classes. {EXPECTED}")
@@ -86,14 +85,13 @@ def _flat(uri: Uri, top: Folder) -> Layout:
     return Layout({"train": classes}, tuple(left_out), tuple(warnings))
 
 
-def _by_parts(uri: Uri, top: Folder, named: dict[Part, str]) -> Layout:
-    folders = _folders_of_parts(uri, top, named)
+def _by_parts(uri: Uri, top: Folder) -> Layout:
+    by_name = {folder.name: folder for folder in top.folders}
+    folders = {part: by_name[name] for part, name in parts_of_names(uri, list(by_name), "folder").items()}
+    if "train" not in folders:
+        raise _refused(uri, f"it has {', '.join(by_name) or 'no folder'} but no train. {EXPECTED}")
     unused = [folder for folder in top.folders if folder not in folders.values()]
-    warnings = [
-        f"the folder {folder.name} is not used; {_with(uri, 'test', folder.name)} tests on it"
-        for folder in unused
-        if folder.has_images
-    ]
+    warnings = [unused_warning(uri, "folder", folder.name) for folder in unused if folder.has_images]
     left_out = [*((path, BESIDE_PARTS) for path in top.own_paths()), *top.left_out]
     for folder in unused:
         left_out += folder.all_unused(BESIDE_PARTS)
@@ -107,34 +105,6 @@ def _by_parts(uri: Uri, top: Folder, named: dict[Part, str]) -> Layout:
         parts[part] = inner.with_images
         left_out += [*((path, BESIDE_CLASSES) for path in inner.own_paths()), *folder.all_left_out()]
     return Layout(parts, tuple(left_out), tuple(warnings))
-
-
-def _folders_of_parts(uri: Uri, top: Folder, named: dict[Part, str]) -> dict[Part, Folder]:
-    """The folder of each part, in the order train, val, test."""
-    by_name = {folder.name: folder for folder in top.folders}
-    chosen: dict[Part, Folder] = {}
-    for part, name in named.items():
-        if name == NONE and part != "train":
-            continue
-        if name not in by_name:
-            raise _refused(uri, f"{part}={name} names no folder of it; there are {', '.join(by_name)}.")
-        chosen[part] = by_name[name]
-    free = [folder for folder in top.folders if folder not in chosen.values()]
-    for part in PARTS:
-        if part in named:
-            continue
-        sure = [folder for folder in free if part_names(folder.name) == (part,)]
-        either = [folder for folder in free if part in part_names(folder.name) and folder not in chosen.values()]
-        candidates = sure or either
-        if len(candidates) > 1:
-            names = [folder.name for folder in candidates]
-            ways = " or ".join(_with(uri, part, name) for name in names)
-            raise _refused(uri, f"{' and '.join(names)} are both called like the {part} part; write {ways}.")
-        if candidates:
-            chosen[part] = candidates[0]
-    if "train" not in chosen:
-        raise _refused(uri, f"it has {', '.join(by_name) or 'no folder'} but no train. {EXPECTED}")
-    return {part: chosen[part] for part in PARTS if part in chosen}
 
 
 def _part_folder(folder: Folder) -> Folder:
@@ -155,17 +125,12 @@ def _unlabelled(uri: Uri, part: Part, folder: Folder, folders: dict[Part, Folder
     if part == "train":
         way = EXPECTED
     elif part == "test" and (val := folders.get("val")):
-        way = f"Write {_with(uri, 'test', val.name)} to test on {val.name}."
+        way = f"Write {with_option(uri, 'test', val.name)} to test on {val.name}."
     elif part == "test":
-        way = f"Write {_with(uri, 'test', NONE)} to hold out a fifth of train as test."
+        way = f"Write {with_option(uri, 'test', NONE)} to hold out a fifth of train as test."
     else:
-        way = f"Write {_with(uri, part, NONE)} to leave it out."
+        way = f"Write {with_option(uri, part, NONE)} to leave it out."
     return _refused(uri, f"the {part} part {folder.name} {what}. {way}")
-
-
-def _with(uri: Uri, option: str, value: str) -> str:
-    """The URI with a further option."""
-    return f"{uri.text}{'&' if uri.options else '?'}{option}={quote(value, safe='/')}"
 
 
 def _refused(uri: Uri, what: str) -> DataError:

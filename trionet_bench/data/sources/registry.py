@@ -26,7 +26,7 @@ SOURCES: Registry[Source] = Registry(
             "trionet_bench.data.sources.hub:open_index",
             usage="hf:PATH or hf:NAME@REVISION",
             summary="Parquet files, or a set of the Hugging Face hub",
-            options=("image", "label", "config"),
+            options=("image", "label", "config", "train", "val", "test"),
             markers=("**/*.parquet", "**/*.arrow"),
             fetcher="trionet_bench.data.sources.fetch:fetch_snapshot",
         ),
