@@ -47,11 +47,11 @@ def row(table: pd.DataFrame, **where: object) -> pd.Series:
 
 def test_share_of_a_block_is_over_the_networks_that_have_it():
     table = placement_shares(FOUND)
-    found = row(table, stage=1, block=0, operator="axial")
-    assert (found["count"], found.n, found.share, found.prior) == (1, 2, 0.5, 0.25)
+    entry = row(table, stage=1, block=0, operator="axial")
+    assert (entry["count"], entry.n, entry.share, entry.prior) == (1, 2, 0.5, 0.25)
     assert row(table, stage=1, block=1, operator="axial").n == 1
     reference = stats.binomtest(1, 2).proportion_ci(method="wilson")
-    assert (found.low, found.high) == pytest.approx((reference.low, reference.high))
+    assert (entry.low, entry.high) == pytest.approx((reference.low, reference.high))
 
 
 def test_operators_that_were_never_chosen_are_there_with_share_zero():
@@ -60,10 +60,10 @@ def test_operators_that_were_never_chosen_are_there_with_share_zero():
 
 def test_prior_of_a_stage_weighs_its_blocks_as_the_networks_have_them():
     # stage 1 holds block 0 twice and block 1 once: (0.25 + 0.25 + 0.6) / 3
-    found = row(placement_shares(FOUND, level="stage"), stage=1, operator="axial")
-    assert (found["count"], found.n) == (2, 3)
-    assert found.prior == pytest.approx((0.25 + 0.25 + 0.6) / 3)
-    assert found.macs_share == pytest.approx(40 / 60)
+    entry = row(placement_shares(FOUND, level="stage"), stage=1, operator="axial")
+    assert (entry["count"], entry.n) == (2, 3)
+    assert entry.prior == pytest.approx((0.25 + 0.25 + 0.6) / 3)
+    assert entry.macs_share == pytest.approx(40 / 60)
 
 
 def test_entropy_in_bits_by_hand():
@@ -91,9 +91,9 @@ MIXED = results(
 
 
 def test_block_of_two_operators_counts_for_each_by_its_share():
-    found = row(placement_shares(MIXED), block=1, operator="global")
-    assert (found["count"], found.n, found.share, found.prior) == pytest.approx((1 / 3, 2, 1 / 6, 0.4))
-    assert found.macs_share == pytest.approx(10 / 40)
+    entry = row(placement_shares(MIXED), block=1, operator="global")
+    assert (entry["count"], entry.n, entry.share, entry.prior) == pytest.approx((1 / 3, 2, 1 / 6, 0.4))
+    assert entry.macs_share == pytest.approx(10 / 40)
 
 
 def test_networks_of_one_stage_are_told_by_block():

@@ -26,12 +26,12 @@ def test_bootstrap_interval_is_about_scipys():
     generator = np.random.default_rng(2)
     a = generator.random(40)
     b = a + generator.normal(0, 0.3, 40)
-    found = agreement(a, b, np.arange(40))
+    result = agreement(a, b, np.arange(40))
     reference = stats.bootstrap(
         (a, b), lambda x, y: stats.kendalltau(x, y).statistic, paired=True, vectorized=False, n_resamples=999,
         method="percentile", rng=np.random.default_rng(0),
     ).confidence_interval  # fmt: skip
-    assert (found.tau_low, found.tau_high) == pytest.approx((reference.low, reference.high), abs=0.03)
+    assert (result.tau_low, result.tau_high) == pytest.approx((reference.low, reference.high), abs=0.03)
 
 
 def test_agreement_that_merely_follows_size_is_shown_as_such():
@@ -39,9 +39,9 @@ def test_agreement_that_merely_follows_size_is_shown_as_such():
     macs = np.repeat([1, 2, 3], 10)
     score = 10 * macs + np.tile(np.arange(10), 3)
     value = 10 * macs - np.tile(np.arange(10), 3)
-    found = agreement(score, value, macs)
-    assert found.tau > 0.3
-    assert found.tau_within == pytest.approx(-1)
+    result = agreement(score, value, macs)
+    assert result.tau > 0.3
+    assert result.tau_within == pytest.approx(-1)
 
 
 def test_regret_is_what_the_first_choice_loses():
@@ -49,9 +49,9 @@ def test_regret_is_what_the_first_choice_loses():
 
 
 def test_no_interval_below_ten_architectures():
-    found = agreement(np.arange(9), np.arange(9), np.arange(9))
-    assert found.tau == 1
-    assert np.isnan([found.tau_low, found.rho_low, found.tau_within]).all()
+    result = agreement(np.arange(9), np.arange(9), np.arange(9))
+    assert result.tau == 1
+    assert np.isnan([result.tau_low, result.rho_low, result.tau_within]).all()
 
 
 def suite(accuracies: np.ndarray) -> Results:
@@ -84,14 +84,14 @@ def suite(accuracies: np.ndarray) -> Results:
 def test_mean_ranks_of_eight_data_sets():
     posthocs = pytest.importorskip("scikit_posthocs")
     accuracies = np.random.default_rng(0).random((8, 3)) / 2 + [0.0, 0.15, 0.45]
-    found = mean_ranks(suite(accuracies))
-    assert not isinstance(found, str)
+    result = mean_ranks(suite(accuracies))
+    assert not isinstance(result, str)
     expected = stats.rankdata(-accuracies, axis=1).mean(axis=0)
-    assert found.ranks.tolist() == pytest.approx(expected)
-    assert found.friedman_p == pytest.approx(stats.friedmanchisquare(*accuracies.T).pvalue)
+    assert result.ranks.tolist() == pytest.approx(expected)
+    assert result.friedman_p == pytest.approx(stats.friedmanchisquare(*accuracies.T).pvalue)
     # Nemenyi: the studentized range over sqrt(2), for the first and the last model
     statistic = abs(expected[0] - expected[2]) / np.sqrt(3 * 4 / (6 * 8)) * np.sqrt(2)
-    assert found.nemenyi_p.loc["conv", "axial"] == pytest.approx(
+    assert result.nemenyi_p.loc["conv", "axial"] == pytest.approx(
         stats.studentized_range.sf(statistic, 3, np.inf), abs=1e-4
     )
     assert posthocs is not None

@@ -103,11 +103,11 @@ def test_operators_are_told_apart_in_grey():
 
 def test_every_model_has_its_own_colour_marker_and_line():
     models = ["conv", "local", "axial", "trionet", "glit", "fab", "random"]
-    found = looks(models)
+    drawn = looks(models)
     for part in ("colour", "marker"):
-        assert len({getattr(look, part) for look in found.values()}) == len(models), part
-    assert len({(str(look.line), look.marker) for look in found.values()}) == len(models)
-    hues = {colorsys.rgb_to_hsv(*(int(look.colour[i : i + 2], 16) / 255 for i in (1, 3, 5))) for look in found.values()}
+        assert len({getattr(look, part) for look in drawn.values()}) == len(models), part
+    assert len({(str(look.line), look.marker) for look in drawn.values()}) == len(models)
+    hues = {colorsys.rgb_to_hsv(*(int(look.colour[i : i + 2], 16) / 255 for i in (1, 3, 5))) for look in drawn.values()}
     assert len(hues) == len(models)
 
 
@@ -134,7 +134,11 @@ def test_critical_difference_needs_eight_data_sets(tmp_path: Path):
     small = {"models": ("conv", "local", "axial"), "budgets": (4_000_000,), "images": 80, "side_files": False}
     folder = fabricate(tmp_path, datasets=names, **small)
     with drawn_in(STYLES["paper"]):
-        assert kind.build(load([folder]), STYLES["paper"]) is not None
+        drawing = kind.build(load([folder]), STYLES["paper"])
+        assert drawing is not None
+        for line in drawing.figure.axes[0].lines:
+            if len(set(line.get_ydata())) == 1:  # a bar that joins models, which starts at the left
+                assert list(line.get_xdata()) == sorted(line.get_xdata())
         assert kind.build(load([fabricate(tmp_path / "few", datasets=names[:7], **small)]), STYLES["paper"]) is None
 
 

@@ -85,14 +85,14 @@ def test_deleting_a_record_leaves_a_dash_and_says_so(tmp_path: Path):
     folder = fabricate(
         tmp_path / "results", datasets=("digits",), models=("conv", "axial"), budgets=(4_000_000,), images=100, epochs=2
     )
-    whole = write_report([folder], tmp_path / "out", ["html", "csv"]).read_text()
+    complete = write_report([folder], tmp_path / "out", ["html", "csv"]).read_text()
     row = pd.read_csv(tmp_path / "out/tables/main.csv").set_index("model").loc["axial"]
-    assert "6 of 6 cells, 0 failed" in whole
+    assert "6 of 6 cells, 0 failed" in complete
     (folder / "digits/axial/4M-s1/record.json").unlink()
     lacking = write_report([folder], tmp_path / "out", ["html", "csv", "md"]).read_text()
     assert "5 of 6 cells, 0 failed, 1 missing" in lacking
     shown = f"{100 * row['mean']:.1f} ± {100 * row.sd:.1f}"
-    assert shown in whole
+    assert shown in complete
     assert shown not in lacking
     line = next(line for line in (tmp_path / "out/report.md").read_text().splitlines() if "| axial" in line)
     assert [cell.strip() for cell in line.split("|")][4:10] == [DASH, DASH, DASH, DASH, DASH, "2 of 3"]

@@ -1,6 +1,6 @@
 """The comparisons that a suite declared before it ran, with their verdicts. Nothing undeclared is tested.
 
-Differences are candidate minus baseline in the metric's own sign; verdicts know which sign is better.
+Differences are candidate minus baseline, whatever the direction of the metric; verdicts know which sign is better.
 """
 
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Rows of data frames from records as they stream past. Columns are the fields of the record's own models.
+"""Rows of data frames from records as they stream past. Columns are the fields of the record's models.
 
 A field that a model of ``records.record`` gains is a column here without further words.
 """
@@ -98,10 +98,18 @@ class Frames:
         return frames
 
 
-_OF_RECORD = plain_fields(Record)
-_OF_SEARCH = plain_fields(Search)
-_OF_ENVIRONMENT = plain_fields(Environment)
-_OF_CODE = plain_fields(Code)
+def _plain_values(model: type[BaseModel]) -> Callable[[BaseModel], dict[str, Any]]:
+    """A function from a value of this model to its plain fields."""
+    names = plain_fields(model)
+    values = attrgetter(*names)
+    return lambda value: dict(zip(names, values(value), strict=True))
+
+
+_OF_RECORD = _plain_values(Record)
+_OF_SEARCH = _plain_values(Search)
+_NO_SEARCH = dict.fromkeys(plain_fields(Search))
+_OF_ENVIRONMENT = _plain_values(Environment)
+_OF_CODE = _plain_values(Code)
 
 
 def _cell_row(record: Record, folder: Path) -> dict[str, Any]:
@@ -110,10 +118,10 @@ def _cell_row(record: Record, folder: Path) -> dict[str, Any]:
     classes = record.data.get("classes")
     standalone = record.options.get("operator") if search is None else None
     return {
-        **{name: getattr(record, name) for name in _OF_RECORD},
-        **{name: getattr(search, name) if search else None for name in _OF_SEARCH},
-        **{name: getattr(environment, name) for name in _OF_ENVIRONMENT},
-        **{name: getattr(record.code, name) for name in _OF_CODE},
+        **_OF_RECORD(record),
+        **(_OF_SEARCH(search) if search else _NO_SEARCH),
+        **_OF_ENVIRONMENT(environment),
+        **_OF_CODE(record.code),
         "error": f"{record.error.type}: {record.error.message}" if record.error else "",
         "folder": folder,
         "task": record.task,

@@ -33,7 +33,7 @@ def check_comparable(cells: pd.DataFrame) -> None:
     """UsageError, naming what differs and where, when records of one data set or model cannot be compared."""
     for dataset, group in cells.groupby("dataset", sort=True):
         _same(group, group.fingerprint, f"data set {dataset}", "its images differ (other fingerprint)")
-        _same(group, group.task.map(repr), f"data set {dataset}", "its task or that task's options differ")
+        _same(group, _like_the_first(group.task), f"data set {dataset}", "its task or that task's options differ")
     for (dataset, model), group in cells.groupby(["dataset", "model"], sort=True):
         _same(group, group.recipe.map(repr), f"model {model} on {dataset}")
         _same(group, group.options.map(repr), f"model {model} on {dataset}")
@@ -45,6 +45,11 @@ def check_comparable(cells: pd.DataFrame) -> None:
         raise UsageError(
             f"Smoke runs and full runs do not belong in one report; {smoke.folder} is a smoke run. Report them apart."
         )
+
+
+def _like_the_first(values: pd.Series) -> pd.Series:
+    first = values.iloc[0]
+    return values.map(lambda value: value == first)
 
 
 def _same(group: pd.DataFrame, values: pd.Series, what: str, why: str | None = None) -> None:

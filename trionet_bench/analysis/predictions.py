@@ -7,6 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import confusion_matrix, recall_score
 
 from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.metrics import is_accuracy
@@ -99,8 +100,6 @@ def headline_pair(results: Results) -> tuple[str, str] | None:
 
 def class_accuracy(results: Results, models: tuple[str, ...]) -> pd.DataFrame:
     """Accuracy of every class by cell, at the largest budget. Columns: ``CELL``, class_index, class_name, accuracy."""
-    from sklearn.metrics import recall_score
-
     rows = []
     cells = at_largest_budget(results)
     for cell in cells[cells.model.isin(models)].itertuples():
@@ -128,8 +127,6 @@ def class_name(names: Any, index: int) -> str:
 
 def confusion(results: Results, dataset: str, model: str) -> tuple[pd.DataFrame, int] | None:
     """Share of each class (row) that was predicted as each class (column), over all seeds at the largest budget."""
-    from sklearn.metrics import confusion_matrix
-
     cells = at_largest_budget(results)
     cells = cells[(cells.dataset == dataset) & (cells.model == model)]
     stored = _stored(cells)

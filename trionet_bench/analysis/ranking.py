@@ -102,7 +102,7 @@ def _tau_within(scores: np.ndarray, values: np.ndarray, macs: np.ndarray) -> flo
 
 
 def architectures(results: Results) -> pd.DataFrame:
-    """Every architecture that was scored with a supernet's weights and trained on its own, its seeds averaged.
+    """Every architecture that was scored with a supernet's weights and trained from scratch, its seeds averaged.
 
     Columns: dataset, model, architecture, macs, the primary metric on the test part, and every ``inherited_`` column.
     """
@@ -200,7 +200,7 @@ def mean_ranks(results: Results) -> MeanRanks | str:
         return "No critical-difference diagram: it needs three models."
     if find_spec("scikit_posthocs") is None:
         return "No critical-difference diagram: it needs scikit-posthocs (pip install trionet_bench[stats])."
-    import scikit_posthocs
+    import scikit_posthocs  # of an optional extra
 
     wide = table.pivot(index="dataset", columns="model", values="mean")[list(results.models)]
     friedman = stats.friedmanchisquare(*(wide[model] for model in wide))

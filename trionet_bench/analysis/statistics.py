@@ -12,6 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 LEVEL = 0.95
 EXACT_PAIRS = 16  # up to here all 2**n sign patterns are enumerated
@@ -79,8 +83,6 @@ def grouped_t_intervals(frame: pd.DataFrame, by: list[str], value: str, level: f
 
 def proportion_interval(successes: ArrayLike, total: ArrayLike, level: float = LEVEL) -> tuple[Any, Any]:
     """Wilson's interval of a share, or of each of many."""
-    from statsmodels.stats.proportion import proportion_confint
-
     low, high = proportion_confint(np.asarray(successes), np.asarray(total), alpha=1 - level, method="wilson")
     return low, high
 
@@ -100,8 +102,6 @@ def paired_difference(
             by less than this.
         direction: 1 where positive differences are better, -1 where negative ones are.
     """
-    from statsmodels.regression.linear_model import OLS
-
     values = np.asarray(differences, float)
     labels = pd.Series(["all"] * len(values) if strata is None else list(strata))
     design = pd.get_dummies(labels, dtype=float)
@@ -144,8 +144,6 @@ def sign_flip(differences: Sequence[float] | np.ndarray) -> tuple[float, float]:
 
 def mcnemar_exact(baseline_correct: np.ndarray, candidate_correct: np.ndarray) -> tuple[int, int, float]:
     """Images that only the baseline and only the candidate got right, and McNemar's exact p for the two counts."""
-    from statsmodels.stats.contingency_tables import mcnemar
-
     baseline, candidate = np.asarray(baseline_correct, bool), np.asarray(candidate_correct, bool)
     only_baseline = int((baseline & ~candidate).sum())
     only_candidate = int((candidate & ~baseline).sum())
@@ -156,8 +154,6 @@ def mcnemar_exact(baseline_correct: np.ndarray, candidate_correct: np.ndarray) -
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Holm's adjusted p-values; NaN entries stay NaN and do not count."""
-    from statsmodels.stats.multitest import multipletests
-
     values = np.asarray(p_values, float)
     adjusted = np.full(len(values), np.nan)
     known = ~np.isnan(values)

@@ -1,4 +1,4 @@
-"""A whole report: every table and figure whose data exist, in the formats asked for, and one HTML page of all of them.
+"""A report: every table and figure whose data exist, in the formats asked for, and one HTML page of all of them.
 
 Nothing comes from the clock or the machine that writes it: two reports of the same records are the same to the byte.
 """
@@ -71,10 +71,10 @@ def write_report(
 ) -> Path:
     """Write the report of one or several results folders into ``out``; returns its main file.
 
-    Records of several tasks make one page, on which each task has sections, tables and figures of its own.
+    Records of several tasks make one page, on which each task has its sections, tables and figures.
 
     Args:
-        formats: some of ``FORMATS``; ``html`` and ``md`` are whole reports, the others write each item apart.
+        formats: some of ``FORMATS``; ``html`` and ``md`` are complete reports, the others write each item apart.
         suite: what was declared; read from ``suite.json`` in the folders when not given.
         force: also replace the report of another suite.
         images: gets at test images, for the figure that shows some; without it that figure is left out.

@@ -1,6 +1,6 @@
 """Published results as their sources print them, and their conversion: here and nowhere else.
 
-A source prints a rounded number in a unit of its own. ``13.7 M`` stands for anything from 13.65 to 13.75 million, and
+Sources print rounded numbers in units that differ. ``13.7 M`` stands for anything from 13.65 to 13.75 million, and
 ``4.7 B FLOPS`` are 2.35 G MACs where the source counts a multiply and an add as two.
 """
 
@@ -50,7 +50,7 @@ class Reference(Strict):
 
     Args:
         model: the network's name here.
-        source: the data it was trained on, in full or its scheme alone (``imagenet:``).
+        source: the data it was trained on, in full or only its scheme (``imagenet:``).
         params, cost: as printed.
         flops_per_mac: of the unit of ``cost``: whether its source counts a multiply-add as one operation or as two.
         top1_percent: as printed.

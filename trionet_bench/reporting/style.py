@@ -161,7 +161,7 @@ def operator_hatch(operator: str) -> str:
 
 @contextmanager
 def drawn_in(style: Style) -> Iterator[None]:
-    """Drawing and saving under ``style``, whatever the user's own matplotlib settings are."""
+    """Drawing and saving under ``style``, whatever the user's matplotlib settings are."""
     with mpl.rc_context():
         mpl.rcdefaults()
         for name, value in style.rc().items():

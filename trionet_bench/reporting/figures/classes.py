@@ -15,7 +15,7 @@ from trionet_bench.units import counted
 
 MAX_PANELS = 3
 MAX_CLASSES = 24
-_LONGEST = 16  # letters of a class name
+_LONGEST = 16  # characters of a class name
 
 
 def short(name: str) -> str:

@@ -77,7 +77,7 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
 
 
 def draw_spread_scatter(results: Results, style: Style) -> Drawing | None:
-    """A panel for each supernet, one point an architecture that was trained alone, with and without recalibration."""
+    """A panel for each supernet, one point an architecture, with and without recalibration."""
     table = ranked_architectures(results)
     if table.empty:
         return None

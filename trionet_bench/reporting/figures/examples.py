@@ -18,7 +18,7 @@ ACROSS = 7
 
 
 def draw_examples(results: Results, style: Style) -> Drawing | None:
-    """For each single-operator model, the images that it alone gets right; needs the images themselves."""
+    """For each single-operator model, the images that no other model gets right; needs the images themselves."""
     if results.images is None:
         return None
     models = list(dict.fromkeys(results.complete[results.complete.operator.notna()].model))

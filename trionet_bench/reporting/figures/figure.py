@@ -56,7 +56,7 @@ def saved(drawing: Drawing, form: str) -> bytes:
 
 
 def inline_svg(svg: bytes, name: str) -> str:
-    """The SVG as part of a page: ids of its own, colours that follow the page's light or dark scheme."""
+    """The SVG as part of a page: ids that begin with ``name``, colours that follow the page's light or dark scheme."""
     text = svg.decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->\n?", "", text, flags=re.S)

@@ -13,13 +13,13 @@ def draw_critical_difference(results: Results, style: Style) -> Drawing | None:
     ranking = mean_ranks(results)
     if not isinstance(ranking, MeanRanks):
         return None
-    import scikit_posthocs
+    import scikit_posthocs  # of an optional extra
 
     figure = new_figure(style.page * 0.75, (0.9 + 0.16 * len(ranking.ranks)) * style.scale)
     axis = figure.subplots()
     axis.grid(visible=False)
     colours = {model: look.colour for model, look in looks(results.models).items()}
-    scikit_posthocs.critical_difference_diagram(
+    parts = scikit_posthocs.critical_difference_diagram(
         ranking.ranks,
         ranking.nemenyi_p,
         ax=axis,
@@ -32,6 +32,8 @@ def draw_critical_difference(results: Results, style: Style) -> Drawing | None:
         elbow_props={"linewidth": style.line},
         marker_props={"s": 14 * style.scale, "zorder": 3},
     )
+    for (crossbar,) in parts["crossbars"]:
+        crossbar.set_xdata(sorted(crossbar.get_xdata()))  # their order is that of a set, which differs between runs
     for text in axis.texts:
         text.set_color(INK)  # the palette is for the lines; not all of it can be read as text
     order = ranking.ranks.sort_values()

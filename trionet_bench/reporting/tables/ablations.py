@@ -93,7 +93,7 @@ def _marked(text: pd.DataFrame, table: pd.DataFrame, column: str) -> pd.DataFram
 
 
 def operator_ablation(results: Results) -> Table | None:
-    """Each operator alone, each pair, all: searched models that differ in nothing but the operators of their space."""
+    """Single operators, pairs, all: searched models that differ in nothing but the operators of their space."""
     searched = _searched(results)
     if searched.empty:
         return None

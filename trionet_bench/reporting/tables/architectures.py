@@ -65,7 +65,7 @@ def searched_architectures(results: Results) -> Table | None:
 
 
 def _note(blocks: pd.DataFrame) -> str:
-    """What the letters mean: the operators of ResNets always, other options and transformers where there are some."""
+    """What the codes mean: the operators of ResNets always, other options and transformers where there are some."""
     written = set(blocks.operator)
     operators = [
         f"{spec.code.upper()} {spec.label}" for spec in operators_for("resnet") if spec.name in (*TRIO, *written)

@@ -1,4 +1,4 @@
-"""Numbers from the literature beside ours: results of cells in columns of their own, and what networks cost.
+"""Numbers from the literature beside ours: results of cells in separate columns, and what networks cost.
 
 Neither is ever mixed into a table of measured rows.
 """
@@ -180,7 +180,7 @@ def published(results: Results) -> Table | None:
 
 
 def _same(reference: str, source: str) -> bool:
-    """A reference names a source in full, or its scheme alone, such as ``imagenet:``."""
+    """A reference names a source in full, or only its scheme, such as ``imagenet:``."""
     return source == reference or (reference.endswith(":") and source.startswith(reference))
 
 

@@ -126,7 +126,7 @@ def to_latex(table: Table, name: str, title: str) -> str:
 
 
 def to_html(table: Table, title: str) -> str:
-    """A table element with its caption, for a page of one's own; reports set theirs by template."""
+    """A table element with its caption, for pages that are no reports, whose tables are in their template."""
     body = str(table.text.to_html(index=False, border=0))
     caption = f"{escape(sentence(title))} {escape(table.note)}".strip()
     return body.replace(">", f">\n  <caption>{caption}</caption>", 1) + "\n"
