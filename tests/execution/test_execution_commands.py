@@ -1,15 +1,14 @@
 """run, status, suite and verify, on suites of the fake system."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from trionet_bench.cli.main import main
 from trionet_bench.execution import estimate
@@ -124,6 +123,21 @@ def test_wrong_suites_are_2_before_anything_runs(suite_file: Write, tmp_path: Pa
     assert bench("suite", "validate", path).exit_code == 2
 
 
+@pytest.mark.parametrize("option", ["--json", "--dry-run"])
+def test_data_that_would_spoil_a_result_are_4_before_anything_runs(suite_file: Write, tmp_path: Path, option: str):
+    for name, value in (("black", 0), ("white", 255)):
+        for part, count in (("train", 8), ("test", 2)):
+            folder = tmp_path / "flat" / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.new("L", (8, 8), value).save(folder / f"{number}.png")
+    path = suite_file({"a": {}}, datasets={"flat": {"source": f"folder:{tmp_path / 'flat'}"}})
+    result = bench("run", path, option)
+    assert result.exit_code == 4
+    assert "2 cells of data set flat cannot be run without it" in result.stderr
+    assert not (tmp_path / "results/fakes/flat").exists()
+
+
 def test_options_from_the_environment(suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TRIONET_BENCH_RESULTS", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("TRIONET_BENCH_RUN_ONLY", "seed=1")
@@ -140,9 +154,7 @@ def test_the_report_is_written_once_and_named(suite_file: Write, tmp_path: Path,
         (out / "index.html").write_text("")
         return out / "index.html"
 
-    page = ModuleType("page")
-    page.write_report = write  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "trionet_bench.reporting.page", page)
+    monkeypatch.setattr("trionet_bench.reporting.page.write_report", write)
     path = suite_file({"a": {}}, seeds=[0])
     for _ in range(2):
         result = CliRunner().invoke(main, ["run", str(path), "--device", "cpu"])
@@ -161,9 +173,7 @@ def test_a_suite_that_asks_for_less_is_reported_so(suite_file: Write, monkeypatc
         written.append(json.loads((folders[0] / "suite.json").read_text())["expected"])
         return out / "index.html"
 
-    page = ModuleType("page")
-    page.write_report = write  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "trionet_bench.reporting.page", page)
+    monkeypatch.setattr("trionet_bench.reporting.page.write_report", write)
     for seeds in ([0, 1], [0], [0]):
         path = suite_file({"a": {}}, seeds=seeds)
         assert CliRunner().invoke(main, ["run", str(path), "--device", "cpu"]).exit_code == 0

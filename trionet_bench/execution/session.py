@@ -1,10 +1,11 @@
 """One run of a suite: what is open, what it costs, where it is carried out, and its exit code."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from trionet_bench.data.findings import find_problems
 from trionet_bench.errors import DataError
 from trionet_bench.execution.declaration import declare
 from trionet_bench.execution.durations import Durations
@@ -72,11 +73,13 @@ class Session:
         retry_failed: cells that failed before are carried out too.
         force: every cell of the plan is carried out, from the start, on data that are read anew; phases that are done
             stay.
+        warnings: on data sets, by name; see ``without_unsound_data``.
     """
 
     plan: Plan
     retry_failed: bool = False
     force: bool = False
+    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -106,6 +109,27 @@ class Session:
         """For each data set that could not be opened why, and how many of its cells cannot be run."""
         waiting = [cell.name.dataset for cell in self.plan.cells if cell.state != "complete"]
         return {name: (error, waiting.count(name)) for name, error in self.plan.absent.items()}
+
+    def without_unsound_data(self) -> "Session":
+        """The same session, where data sets with errors count as missing; only those of open cells are looked at.
+
+        DataError where files are gone or were changed since the plan was made.
+        """
+        errors: dict[str, DataError] = {}
+        warnings: dict[str, tuple[str, ...]] = {}
+        for job in self.cells:
+            data = job.cell.data
+            if data.name in warnings:
+                continue
+            findings = find_problems(data.index, data.splits(job.cell.seed))
+            warnings[data.name] = tuple(each.message for each in findings if each.severity == "warning")
+            if serious := [each.message for each in findings if each.severity == "error"]:
+                errors[data.name] = DataError(f"{data.index.uri}: {' '.join(serious)}")
+        cells = tuple(
+            replace(cell, job=None, key=None) if cell.name.dataset in errors else cell for cell in self.plan.cells
+        )
+        plan = replace(self.plan, cells=cells, absent={**self.plan.absent, **errors})
+        return replace(self, plan=plan, warnings={name: messages for name, messages in warnings.items() if messages})
 
     def dry_run(self, workers: Workers) -> DryRun:
         """What ``run`` would do. Nothing is written."""

@@ -29,6 +29,7 @@ from trionet_bench.records.phase import (
 from trionet_bench.records.record import Code, Environment, Failure, Record
 from trionet_bench.records.redaction import anonymous
 from trionet_bench.records.store import digest, retire_record, write_record
+from trionet_bench.records.task_info import TaskInfo
 from trionet_bench.registry import resolve
 from trionet_bench.systems.base import RunContext
 from trionet_bench.systems.registry import SYSTEMS
@@ -69,6 +70,7 @@ class Outcome:
     seconds: float
     metrics: Mapping[str, float]
     content: str | None = None
+    task: TaskInfo | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def carry_out(job: Job, request: RunRequest, resources: Resources, report: Repor
             if isinstance(job, CellJob):
                 record = failed_record(job, job.key, request, failure, attempt.environment, attempt.started)
                 write_record(job.folder, record)
-    return Outcome(failure, attempt.environment, time.monotonic() - began, metrics, content)
+    seconds = time.monotonic() - began
+    return Outcome(failure, attempt.environment, seconds, metrics, content, job.cell.data.task.info)
 
 
 def make_platform(job: Job, resources: Resources) -> Platform:

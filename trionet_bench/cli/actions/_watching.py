@@ -1,7 +1,6 @@
 """Progress of a run on stderr."""
 
 import time
-from collections.abc import Mapping
 
 from trionet_bench.execution.scheduler import Watcher
 from trionet_bench.execution.worker import Outcome
@@ -46,7 +45,7 @@ class ProgressWatcher(Watcher):
         if outcome.failure is not None:
             self.progress.say(f"{label}: failed after {took}: {outcome.failure.message.rstrip('.')}{rest}")
         else:
-            self.progress.say(f"{label}: done in {took}{_accuracy(outcome.metrics)}{rest}")
+            self.progress.say(f"{label}: done in {took}{_measured(outcome)}{rest}")
         if self.overall is not None:
             self.overall(self.overall.total - left, self.overall.total, ", ".join(self.under_way.values()))
 
@@ -65,5 +64,9 @@ class ProgressWatcher(Watcher):
             self.last_line = time.monotonic()
 
 
-def _accuracy(metrics: Mapping[str, float]) -> str:
-    return f", test top-1 {100 * metrics['test_top1']:.2f} %" if "test_top1" in metrics else ""
+def _measured(outcome: Outcome) -> str:
+    """The primary metric on the test part, where the job has it."""
+    if outcome.task is None or (value := outcome.metrics.get(f"test_{outcome.task.primary.name}")) is None:
+        return ""
+    metric = outcome.task.primary
+    return f", test {metric.label} {f'{100 * value:.2f} %' if metric.unit == 'fraction' else f'{value:.4g}'}"

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 import click
 
@@ -11,11 +10,10 @@ from trionet_bench.cli._run_options import RunOptions
 from trionet_bench.cli.actions._estimate import estimate_lines
 from trionet_bench.cli.actions._suite_state import failures, headline, outcome_json
 from trionet_bench.cli.actions._watching import ProgressWatcher
-from trionet_bench.execution.plan import Plan
 from trionet_bench.execution.session import DATA_MISSING, DONE, Session, Workers
 from trionet_bench.integrity.provenance import code_state, command_line
 from trionet_bench.progress import Progress
-from trionet_bench.reporting.freshness import is_current
+from trionet_bench.reporting.refresh import refresh_report
 from trionet_bench.suite.specification import Suite, load_suite
 from trionet_bench.units import counted
 
@@ -27,9 +25,14 @@ def run_named(suite: str, options: RunOptions) -> int:
 
 def run_suite(suite: Suite, options: RunOptions) -> int:
     """Run what is missing of a suite, write its report, print its state; returns the exit code."""
-    session = Session.open(suite, options.results, options.data_root, options.only, options.retry_failed, options.force)
+    session = Session.open(
+        suite, options.results, options.data_root, options.only, options.retry_failed, options.force
+    ).without_unsound_data()
     for name, (error, cells) in session.missing_data().items():
         click.echo(f"{error}\n{counted(cells, 'cell')} of data set {name} cannot be run without it.", err=True)
+    for name, warnings in session.warnings.items():
+        for warning in warnings:
+            click.echo(f"data set {name}: {warning}", err=True)
     workers = Workers(options.jobs, options.device, options.devices, options.executor)
     if options.dry_run:
         _print_dry_run(session, workers, options.as_json)
@@ -40,7 +43,7 @@ def run_suite(suite: Suite, options: RunOptions) -> int:
     else:
         session.redeclare()
     plan = session.plan
-    report = None if options.no_report else _report(plan, options.reports)
+    report = None if options.no_report else refresh_report(plan.folder, options.reports / plan.suite.name)
     if options.as_json:
         click.echo(json.dumps({**outcome_json(plan), "ran": ran, "report": str(report) if report else None}))
     else:
@@ -72,15 +75,3 @@ def _print_dry_run(session: Session, workers: Workers, as_json: bool) -> None:
         click.echo(f"would run {job.label}")
     for line in estimate_lines(dry.estimate, dry.workers, dry.seconds) if dry.estimate else ():
         click.echo(line)
-
-
-def _report(plan: Plan, reports: Path) -> Path | None:
-    """The report's page, written again unless it is current; None without complete cells."""
-    if not plan.counts()["complete"]:
-        return None
-    page = reports / plan.suite.name / "index.html"
-    if is_current(page, plan.folder):
-        return page
-    from trionet_bench.reporting.page import write_report  # pandas and matplotlib load only to write a report
-
-    return write_report([plan.folder], page.parent)
