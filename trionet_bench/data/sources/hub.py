@@ -191,6 +191,7 @@ def _load_splits(uri: Uri, folder: Path, files: list[str]) -> "dict[str, Dataset
     except ImportError as error:
         raise DataError(f"{uri.text} needs the package datasets, which is missing: pip install datasets") from error
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # errors are raised too
     # What pyarrow and datasets raise for files that are damaged or of unequal columns.
     damaged = (OSError, ValueError, TypeError, LookupError, NotImplementedError, datasets.exceptions.DatasetsError)
     try:

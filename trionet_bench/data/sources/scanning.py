@@ -27,7 +27,7 @@ SYSTEM_FOLDERS = (
     "network trash folder",
     "temporary items",
 )
-DEEPEST = 64  # folders around a folder that is looked into
+DEEPEST = 64  # folders in one another
 NO_IMAGE, UNDECODED, HIDDEN, SYSTEM = "no image", "format not decoded here", "hidden", "folder of a system"
 NO_IMAGE_CONTENT, LOOP, NO_FILE = "no image by its content", "link to a folder around it", "no regular file"
 BESIDE_CLASSES, BESIDE_PARTS = "beside the class folders", "beside the parts"
@@ -100,7 +100,8 @@ def scan(root: Path, path: str = "") -> Folder:
     A file is an image by its suffix, or by its content where it has no suffix. A link that leads nowhere is an image
     too where it is called like one: decoding finds it broken.
     """
-    return _scan(root, path, ())
+    above = tuple(_identity(folder) for folder in (root / path).resolve().parents)
+    return _scan(root, path, above, DEEPEST)
 
 
 def count_left_out(entries: Iterable[tuple[str, str]]) -> tuple[LeftOut, ...]:
@@ -116,8 +117,8 @@ def count_left_out(entries: Iterable[tuple[str, str]]) -> tuple[LeftOut, ...]:
     )
 
 
-def _scan(root: Path, path: str, around: tuple[tuple[int, int], ...]) -> Folder:
-    if len(around) > DEEPEST:
+def _scan(root: Path, path: str, around: tuple[tuple[int, int], ...], depth: int) -> Folder:
+    if not depth:
         raise DataError(f"{printable(str(root))} holds folders more than {DEEPEST} deep. Move them further up.")
     content = _Content()
     identity = _identity(root / path)
@@ -134,7 +135,7 @@ def _scan(root: Path, path: str, around: tuple[tuple[int, int], ...]) -> Folder:
             content.left_out.append((below, reason))
         else:
             content.images.append(entry.name)
-    folders = tuple(_scan(root, folder, (*around, identity)) for folder in content.folders)
+    folders = tuple(_scan(root, folder, (*around, identity), depth - 1) for folder in content.folders)
     return Folder(path, tuple(content.images), folders, tuple(content.left_out))
 
 
