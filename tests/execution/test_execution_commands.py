@@ -257,3 +257,23 @@ def test_a_key_can_be_recomputed_from_its_record(suite_file: Write):
     bench("run", suite_file(models, seeds=[0]))
     record = Record.model_validate_json(Path("results/fakes/digits/a/4M-s0/record.json").read_bytes())
     assert recomputed_key(record) == record.key
+
+
+def test_verify_reads_the_data_anew_where_asked(suite_file: Write, tmp_path: Path):
+    generator = np.random.default_rng(0)
+    for name in ("dark", "light"):
+        for part, count in (("train", 8), ("test", 2)):
+            folder = tmp_path / "photos" / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 256, (8, 8), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.bmp")
+    bench("run", suite_file({"a": {}}, datasets={"photos": {"source": f"folder:{tmp_path / 'photos'}"}}, seeds=[0]))
+    assert answer("verify", "results", "--data")["faults"] == []
+    one, other = (tmp_path / "photos" / "test" / name / "0.bmp" for name in ("dark", "light"))
+    first, second = one.read_bytes(), other.read_bytes()
+    one.write_bytes(second)
+    other.write_bytes(first)
+    assert answer("verify", "results")["faults"] == []
+    (fault,) = answer("verify", "results", "--data")["faults"]
+    assert fault["message"].endswith("are not those that it was made of")

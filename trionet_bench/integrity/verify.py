@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from trionet_bench.data.index import Index
+from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import BenchError
 from trionet_bench.records.layout import PHASE, PHASES, PREDICTIONS, RECORD, cell_folder
 from trionet_bench.records.phase import content_of, read_phase
@@ -38,9 +40,15 @@ class Verdict:
     faults: tuple[Fault, ...]
 
 
-def verify(results: Path) -> Verdict:
-    """Verify every record and every shared phase under ``results``."""
+def verify(results: Path, data_root: Path | None = None, data: bool = False) -> Verdict:
+    """Verify every record and every shared phase under ``results``.
+
+    Args:
+        data_root: folder of the named data sets.
+        data: also read the data sets of the records anew, and compare them with what the records were made of.
+    """
     faults: list[Fault] = []
+    known: dict[str, str | None] = {}
     counts = {"records": 0, "phases": 0, "files": 0}
     for folder in record_folders(results):
         counts["records"] += 1
@@ -49,6 +57,8 @@ def verify(results: Path) -> Verdict:
             assert record is not None  # the walk found it
             counts["files"] += len(record.artifacts)
             messages = list(_record_faults(folder, record))
+            if data and (fault := _data_fault(record, data_root, known)) is not None:
+                messages.append(fault)
         except BenchError as error:
             messages = [str(error)]
         faults += [Fault(str(folder.relative_to(results) / RECORD), message) for message in messages]
@@ -110,6 +120,27 @@ def recomputed_key(record: Record) -> str:
 
 def _task(record: Record) -> Task:
     return resolve_task({"name": record.task.name, **record.task.options})
+
+
+def _data_fault(record: Record, data_root: Path | None, known: dict[str, str | None]) -> str | None:
+    """How the data set of a record differs from what it was; ``known`` keeps the answer for other records of it."""
+    source, fingerprint = str(record.data["source"]), record.data["fingerprint"]
+    key = f"{source} {fingerprint}"
+    if key not in known:
+        known[key] = None
+        try:
+            index = open_source(source, data_root, reread=True, identity=record.data.get("identity"))
+        except BenchError as error:
+            known[key] = f"its data cannot be read: {error}"
+        else:
+            if index.fingerprint != fingerprint:
+                known[key] = f"its data, {source}, are not those that it was made of{_decoders(record, index)}"
+    return known[key]
+
+
+def _decoders(record: Record, index: Index) -> str:
+    before, now = record.data.get("decoders"), list(index.decoders)
+    return f"; decoders were {', '.join(before)}, now they are {', '.join(now)}" if before and before != now else ""
 
 
 def _number_faults(record: Record) -> Iterator[str]:
