@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from trionet_bench.analysis.merging import CELL
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.record import (
     Code,
     Environment,
@@ -61,7 +62,7 @@ class Frames:
     """The frames of many records while these stream past: no more than one record is held."""
 
     def __init__(self) -> None:
-        self._cells: list[dict[str, Any]] = []
+        self._cells: list[JsonObject] = []
         self._parts = {
             "blocks": _Part(Placement, lambda record: record.placement, leave_out="options"),
             "priors": _Part(OperatorPrior, lambda record: record.search.operator_prior if record.search else ()),
@@ -98,7 +99,7 @@ class Frames:
         return frames
 
 
-def _plain_values(model: type[BaseModel]) -> Callable[[BaseModel], dict[str, Any]]:
+def _plain_values(model: type[BaseModel]) -> Callable[[BaseModel], JsonObject]:
     """A function from a value of this model to its plain fields."""
     names = plain_fields(model)
     values = attrgetter(*names)
@@ -112,7 +113,7 @@ _OF_ENVIRONMENT = _plain_values(Environment)
 _OF_CODE = _plain_values(Code)
 
 
-def _cell_row(record: Record, folder: Path) -> dict[str, Any]:
+def _cell_row(record: Record, folder: Path) -> JsonObject:
     """What the record says in single values, and what is derived from the rest; metrics and timings by their names."""
     search, counts, environment = record.search, record.counts, record.environment
     classes = record.data.get("classes")
@@ -144,6 +145,6 @@ def _cell_row(record: Record, folder: Path) -> dict[str, Any]:
     }
 
 
-def _as_text(architecture: dict[str, Any]) -> str:
+def _as_text(architecture: JsonObject) -> str:
     """Equal for equal architectures."""
     return json.dumps(architecture, sort_keys=True)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from trionet_bench.errors import UsageError
+from trionet_bench.jsontypes import JsonObject
 
 CELL = ["dataset", "budget", "model", "seed"]  # what names a cell in a report, whichever suite it is from
 
@@ -110,8 +111,8 @@ def _difference(
     return ", ".join(differences[:3]) + (" and more" if len(differences) > 3 else "")
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(value: Mapping[str, Any], prefix: str = "") -> JsonObject:
+    flat: JsonObject = {}
     for key, item in value.items():
         if isinstance(item, Mapping):
             flat |= _flat(item, f"{prefix}{key}.")

@@ -17,6 +17,7 @@ from trionet_bench.analysis.frames import Frames
 from trionet_bench.analysis.merging import CELL, check_comparable, drop_duplicates
 from trionet_bench.analysis.metrics import metric_of
 from trionet_bench.errors import UsageError
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import DECLARED
 from trionet_bench.records.record import Ranked
 from trionet_bench.records.store import read_record, record_folders
@@ -233,7 +234,7 @@ def _measured(field: str, primary: Metric) -> str:
     return re.sub(r"(^|_)val(?=_|$)", rf"\1val_{primary.name}", field)
 
 
-def _declared_beside(folders: Iterable[Path]) -> list[dict[str, Any]]:
+def _declared_beside(folders: Iterable[Path]) -> list[JsonObject]:
     paths = sorted({path for folder in folders for where in ("", "*/") for path in folder.glob(f"{where}{DECLARED}")})
     return [json.loads(path.read_text()) for path in paths]
 

@@ -1,13 +1,13 @@
 """A suite that looks finished: records of the usual size under the right keys, without a network being trained."""
 
 from pathlib import Path
-from typing import Any
 
 from trionet_bench import __version__
 from trionet_bench.execution.jobs import CellJob, PhaseJob
 from trionet_bench.execution.plan import Plan, make_plan
 from trionet_bench.execution.scheduler import inputs_of
 from trionet_bench.execution.worker import RunRequest, failed_record, utc_now
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import RECORD
 from trionet_bench.records.phase import PhaseRecord, content_of, write_phase
 from trionet_bench.records.record import Code, Environment, Failure, Record
@@ -34,7 +34,7 @@ def write_finished(suite: str, results: Path) -> int:
 
 
 def _finish_phase(phase: PhaseJob) -> str:
-    facts: dict[str, Any] = {"probes": [], "operator_draws": {"conv": 1}}
+    facts: JsonObject = {"probes": [], "operator_draws": {"conv": 1}}
     content = content_of(facts, {})
     now = utc_now()
     record = PhaseRecord(

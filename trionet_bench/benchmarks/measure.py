@@ -7,15 +7,15 @@ A benchmark is a function ``measure(setting, on_case)`` that returns one JSON do
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.training.device import environment
 
 OnCase = Callable[[int, int, str], None]  # cases done, all cases, the last one in one line
-Row = dict[str, Any]  # a case, or a target, of a JSON document
-Document = dict[str, Any]
+Row = JsonObject  # a case, or a target, of a JSON document
+Document = JsonObject
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import yaml
 
 from trionet_bench.execution.plan import make_plan
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.suite.specification import load_suite
 from trionet_bench.systems.base import RunContext
 from trionet_bench.systems.training_context import AnyTrainingContext, TrainingContext
 
-Keys = dict[str, Any]  # of a suite file
+Keys = JsonObject  # of a suite file
 
 
 def write_suite(folder: Path, changes: Keys) -> Path:
@@ -24,9 +24,7 @@ def write_suite(folder: Path, changes: Keys) -> Path:
 
 
 @contextmanager
-def opened(
-    changes: dict[str, Any], model: str, device: str, data_root: Path | None = None
-) -> Iterator[AnyTrainingContext]:
+def opened(changes: JsonObject, model: str, device: str, data_root: Path | None = None) -> Iterator[AnyTrainingContext]:
     """The first cell of ``model`` in a suite of these keys, its images loaded, in a temporary folder.
 
     DataError where the data are missing.

@@ -5,7 +5,7 @@ ISO 8601. A change of meaning raises ``SCHEMA``.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -250,5 +250,5 @@ class Record(RecordHead, CellResult):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_an_earlier_schema(cls, value: Any) -> Any:
+    def _of_an_earlier_schema(cls, value: object) -> object:
         return upgraded(value) if isinstance(value, dict) else value

@@ -22,12 +22,12 @@ _CANONICAL = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=("
 _READABLE = json.JSONEncoder(allow_nan=False, ensure_ascii=False, indent=1)
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Canonical JSON: keys sorted, no spaces, tuples as lists; StoreError for NaN and non-JSON types."""
     return _encoded(value, _CANONICAL)
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """SHA-256 of canonical JSON."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
@@ -47,7 +47,7 @@ def file_digest(path: Path) -> str:
         raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write ``value`` as indented JSON, atomically; StoreError where it is no JSON value or the disk refuses."""
     write_atomically(path, _encoded(value, _READABLE) + "\n")
 
@@ -162,7 +162,7 @@ def _content(path: Path) -> bytes | None:
         raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _encoded(value: Any, encoder: json.JSONEncoder) -> str:
+def _encoded(value: object, encoder: json.JSONEncoder) -> str:
     try:
         return encoder.encode(value)
     except (TypeError, ValueError) as error:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from trionet_bench.analysis.results import ImageReader, Results, load_by_task
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.reporting.answer import answer, coverage_line, finished, provenance
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import Drawing, FigureKind, inline_svg, saved, settle
@@ -203,7 +204,7 @@ def _figure(
     return Shown(kind, task, title, drawing, written, inline_svg(svg, name) if "html" in formats else "")
 
 
-def _html(facts: dict[str, Any], shown: Sequence[Shown], style: Style) -> str:
+def _html(facts: JsonObject, shown: Sequence[Shown], style: Style) -> str:
     environment = page_environment()
     environment.globals.update(
         spans=spans,
@@ -240,7 +241,7 @@ def _sections(shown: Sequence[Shown]) -> list[tuple[str, str, list[Shown]]]:
     return sections
 
 
-def _facts(parts: Sequence[Results]) -> dict[str, Any]:
+def _facts(parts: Sequence[Results]) -> JsonObject:
     """What stands around tables and figures."""
     declared, outside = parts[0].declared, parts[0].outside
     cells = pd.concat([results.cells for results in parts], ignore_index=True) if len(parts) > 1 else parts[0].cells
@@ -261,7 +262,7 @@ def _facts(parts: Sequence[Results]) -> dict[str, Any]:
     }
 
 
-def _markdown(facts: dict[str, Any], shown: Sequence[Shown]) -> str:
+def _markdown(facts: JsonObject, shown: Sequence[Shown]) -> str:
     parts = [
         f"# {facts['title']}",
         *facts["answer"],

@@ -14,6 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces.operators import OPERATORS, LineStyle
 
 # The page swaps these four for its own colours when it is shown dark; nothing else may use them.
@@ -60,7 +61,7 @@ class Style:
     def scale(self) -> float:
         return self.size / 8
 
-    def rc(self) -> dict[str, Any]:
+    def rc(self) -> JsonObject:
         return {
             "font.family": self.font,
             "mathtext.fontset": "stix",

@@ -20,6 +20,7 @@ from trionet_bench.data.sources.catalogue import NamedSet
 from trionet_bench.data.sources.matlab import load_variable
 from trionet_bench.data.sources.text import read_text
 from trionet_bench.errors import DataError
+from trionet_bench.jsontypes import JsonObject
 
 PartFiles = Mapping[str, tuple[str, ...]]
 
@@ -69,11 +70,11 @@ class _ArraysOnly(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of images")
 
 
-def _unpickle(path: Path) -> dict[str, Any]:
+def _unpickle(path: Path) -> JsonObject:
     """The dictionary in a CIFAR file, of arrays, lists and strings; DataError for a file that holds anything else."""
     with path.open("rb") as file:
         try:
-            content: dict[str, Any] = _ArraysOnly(file, encoding="latin1").load()
+            content: JsonObject = _ArraysOnly(file, encoding="latin1").load()
         except (pickle.UnpicklingError, EOFError, ImportError) as error:
             raise DataError(f"{path} is not a CIFAR file: {error}. Unpack the archive again.") from error
     return content

@@ -9,6 +9,7 @@ from trionet_bench.analysis.ranking import correlations, supernet_correlations
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.statistics import grouped_t_intervals
 from trionet_bench.analysis.summary import in_report_order, mark_leaders, summarise
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import operators_in_order
 from trionet_bench.reporting.tables.table import Table
@@ -63,7 +64,7 @@ def _groups(results: Results, models: Iterable[str]) -> pd.DataFrame:
     return table[table.model.isin(list(models))].reset_index(drop=True)
 
 
-def _varied(options: list[dict[str, Any]]) -> list[str]:
+def _varied(options: list[JsonObject]) -> list[str]:
     names = list(dict.fromkeys(name for option in options for name in option if name not in _NOT_AN_ARM))
     return [name for name in names if len({repr(option.get(name)) for option in options}) > 1]
 
@@ -119,7 +120,7 @@ def operator_ablation(results: Results) -> Table | None:
     return Table(data, text, note, _marked(text, table, heading), groups=2, numbers=["MACs", heading])
 
 
-def _arm(options: dict[str, Any]) -> dict[str, Any]:
+def _arm(options: JsonObject) -> JsonObject:
     return {name: value for name, value in options.items() if name not in _NOT_AN_ARM}
 
 
@@ -164,7 +165,7 @@ def _ranks(noun: str) -> str:
     )
 
 
-def _agreement(table: pd.DataFrame, quantity: Quantity) -> dict[str, Any]:
+def _agreement(table: pd.DataFrame, quantity: Quantity) -> JsonObject:
     """The columns of a correlation as text."""
     regret = f" ({quantity.difference_unit})" if quantity.difference_unit else ""
     return {

@@ -12,6 +12,7 @@ import pandas as pd
 from trionet_bench.analysis.metrics import is_accuracy
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import summarise
+from trionet_bench.jsontypes import JsonObject
 from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.references import SHIPPED, Printed, Reference, read_references
 from trionet_bench.reporting.tables.table import Table
@@ -63,7 +64,7 @@ class Comparison:
         """Whether nothing differs beyond the tolerance."""
         return not any(beside and beside.agreement == "differs" for beside in (self.params, self.macs))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """For JSON."""
         return {**asdict(self), "agreement": self.agreement, "agrees": self.agrees}
 
@@ -93,9 +94,9 @@ def _beside(printed: Printed | None, ours: int, tolerance: float) -> Beside | No
 
 def comparison_table(compared: list[Comparison]) -> Table:
     """One row a published result."""
-    rows: list[dict[str, Any]] = []
+    rows: list[JsonObject] = []
     for row in compared:
-        flat: dict[str, Any] = {"network": row.network, "citation": row.citation}
+        flat: JsonObject = {"network": row.network, "citation": row.citation}
         for name in TOLERANCE:
             beside = getattr(row, name)
             flat |= {f"{name}_{key}": getattr(beside, key, None) for key in Beside.__dataclass_fields__}
