@@ -1,13 +1,21 @@
 """``trionet-bench compare``: the operators on a data set that no suite was written for."""
 
+import re
+
 import click
 
 from trionet_bench.cli._run_options import RunOptions, run_options
-from trionet_bench.records.layout import parse_budget
+from trionet_bench.records.layout import FOLDER_NAME, parse_budget
 
 
 def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     return None if value is None else parse_budget(value)
+
+
+def _name(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(FOLDER_NAME, value):
+        raise click.BadParameter(f"{value!r} cannot be a folder; use letters, digits, dots, dashes and underscores.")
+    return value
 
 
 @click.command(epilog="Example: trionet-bench compare photos/ --models conv,local,axial,trionet --seeds 3")
@@ -19,6 +27,9 @@ def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 @click.option("--resolution", type=click.IntRange(min=8), help="Side in pixels.  [default: from the data]")
 @click.option("--recipe", help="A named recipe.  [default: quick or small]")
 @click.option("--quick/--full", default=None, help="A first look, or the full recipe.  [default: quick without a GPU]")
+@click.option(
+    "--name", metavar="NAME", callback=_name, help="Of the study.  [default: from the folder and its content]"
+)
 @run_options
 @click.pass_context
 def compare(
@@ -31,6 +42,7 @@ def compare(
     resolution: int | None,
     recipe: str | None,
     quick: bool | None,
+    name: str | None,
     options: RunOptions,
 ) -> None:
     """Compare the operators on DATA, and write the suite that does it.
@@ -41,4 +53,4 @@ def compare(
     from trionet_bench.cli.actions.compare import compare_on  # torch loads here, not for --help
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
-    ctx.exit(compare_on(data, names, budget, seeds, epochs, resolution, recipe, quick, options))
+    ctx.exit(compare_on(data, names, budget, seeds, epochs, resolution, recipe, quick, name, options))

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from trionet_bench.errors import UsageError
 
+FOLDER_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"  # of suites, data sets and models, which become folders
+
 # In the folder of a suite.
 DECLARED = "suite.json"  # what it expects and compares
 SUITE = "suite.yaml"  # its text

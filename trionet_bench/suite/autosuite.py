@@ -27,6 +27,7 @@ from trionet_bench.spaces.resnet import TRIO
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.recipe import resolve_recipe
 
+DIGEST_SHOWN = 8  # digits of a fingerprint in the name of a study
 QUICK_STEPS = 800
 QUICK_BATCH = 32
 QUICK_CROPS = 24  # epochs; with fewer, images are seen too rarely for random crops to help
@@ -53,6 +54,7 @@ class CompareOptions:
     resolution: int | None = None
     recipe: str | None = None
     quick: bool = True
+    name: str | None = None
 
     @property
     def quick_recipe(self) -> bool:
@@ -62,7 +64,11 @@ class CompareOptions:
 
 @dataclass(frozen=True)
 class Proposal:
-    """The content of a suite file, with one line of reason for each choice in it."""
+    """The content of a suite file, with one line of reason for each choice in it.
+
+    The name of a study that was given none has the first digits of the data's fingerprint, so that two data sets of one
+    folder name are two studies.
+    """
 
     name: str
     content: JsonObject
@@ -107,7 +113,8 @@ def propose(data: str, options: CompareOptions, folder: Path, data_root: Path | 
         f"seeds {seeds}: "
         + ("as asked" if options.seeds else "enough for an interval" if options.quick else "three for a claim")
     )
-    name = "compare-" + (re.sub(r"[^A-Za-z0-9]+", "-", index.name).strip("-").lower() or "data")
+    label = re.sub(r"[^A-Za-z0-9]+", "-", index.name).strip("-").lower() or "data"
+    name = options.name or f"compare-{label}-{index.fingerprint[:DIGEST_SHOWN]}"
     dataset = re.sub(r"[^A-Za-z0-9_]+", "_", index.name).strip("_").lower() or "data"
     baseline = options.models[0]
     content: JsonObject = {

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
-from trionet_bench.records.layout import PHASES, parse_budget
+from trionet_bench.records.layout import FOLDER_NAME, PHASES, parse_budget
 from trionet_bench.records.values import Strict
 from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.presets import resolve_space, space_for
@@ -22,7 +22,7 @@ from trionet_bench.tasks.registry import DEFAULT, resolve_task
 from trionet_bench.training.recipe import Recipe, RecipeError, resolve_recipe
 
 SUFFIXES = (".yaml", ".yml")
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # names become folders
+_NAME = f"^{FOLDER_NAME}$"
 _MERGED = ("datasets", "models")  # joined entry by entry with those of the suite that is extended
 
 
@@ -66,7 +66,9 @@ class Comparison(Strict):
     metric: str | None = Field(default=None, description="As in records; else the primary metric on the test part.")
     baseline: str
     candidates: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)]
-    margin: float | None = Field(default=None, ge=0, description="Non-inferiority margin in percentage points.")
+    margin: float | None = Field(
+        default=None, ge=0, description="Non-inferiority margin, in percentage points or the unit of the metric."
+    )
 
 
 class SuiteFile(Strict):
