@@ -21,7 +21,16 @@ from trionet_bench.reporting.pages import page_environment
 from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.style import Style, drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
-from trionet_bench.reporting.tables.table import Table, TableKind, pipe_table, spans, to_csv, to_latex, to_markdown
+from trionet_bench.reporting.tables.table import (
+    Table,
+    TableKind,
+    csv_of,
+    pipe_table,
+    spans,
+    to_csv,
+    to_latex,
+    to_markdown,
+)
 from trionet_bench.reporting.text import DASH, absent, listed, sentence
 from trionet_bench.units import counted
 
@@ -192,7 +201,7 @@ def _figure(
     written: dict[str, str] = {}
     if "csv" in formats:
         written["csv"] = f"figures/{name}.csv"
-        files[written["csv"]] = drawing.data.to_csv(index=False, lineterminator="\n").encode()
+        files[written["csv"]] = csv_of(drawing.data).encode()
     settle(drawing.figure)
     svg = saved(drawing, "svg") if {"svg", "html"} & set(formats) else b""
     for form in ("png", "svg", "pdf"):

@@ -63,8 +63,8 @@ class Style:
 
     def rc(self) -> JsonObject:
         return {
-            "font.family": self.font,
-            "mathtext.fontset": "stix",
+            "font.family": [self.font, "DejaVu Sans"],  # the second has more scripts; both come with matplotlib
+            "text.parse_math": False,  # a dollar sign in the name of a class is a dollar sign
             "font.size": self.size,
             "axes.titlesize": self.size,
             "axes.titleweight": "bold",

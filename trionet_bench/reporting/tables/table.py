@@ -51,6 +51,9 @@ class Table:
         return "" if self.marks is None else str(self.marks.iat[row, column])
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 @dataclass(frozen=True)
 class TableKind:
     """One kind of table. ``build`` returns None when its data do not exist."""
@@ -62,8 +65,19 @@ class TableKind:
 
 
 def to_csv(table: Table) -> str:
-    """The raw values as CSV."""
-    return str(table.data.to_csv(index=False, lineterminator="\n"))
+    """The raw values as CSV; see ``csv_of``."""
+    return csv_of(table.data)
+
+
+def csv_of(data: pd.DataFrame) -> str:
+    """A frame as CSV. A text that a spreadsheet would read as a formula begins with an apostrophe."""
+    text = data.select_dtypes(exclude="number").columns
+    safe = data.assign(**{name: data[name].map(_no_formula) for name in text})
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _no_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def to_markdown(table: Table, title: str, most: int | None = None) -> str:
