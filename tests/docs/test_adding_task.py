@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from support.guides import block_of
+from support.system_battery import carried_out, check_a_cell_gives_a_record_within_its_budget
 from support.task_battery import TASK_CHECKS
+from support.tiny import cell
 
 from trionet_bench.cli.main import main
 from trionet_bench.integrity.verify import verify
@@ -38,6 +40,18 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize("check", TASK_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 def test_the_task_of_the_guide_passes_the_battery(check: Callable[[Task, Path], None], tmp_path: Path):
     check(TASKS.get("brightness").task(), tmp_path)
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_supernet_is_trained_and_searched_for_it(tmp_path: Path):
+    of = cell("trionet", task=TASKS.get("brightness").task())
+    check_a_cell_gives_a_record_within_its_budget((of, of), tmp_path)
+    result = carried_out(of, tmp_path, "again")
+    assert result.search is not None
+    # fitness is minus the error, so that more is better; the metric is the error itself
+    assert max(child.fitness for child in result.search.evaluated) == -result.metrics["search_val_mse"] <= 0
+    assert {"inherited_test_mse", "finetuned_test_mse"} <= result.metrics.keys()
+    assert all(probe.fitness <= 0 for probe in result.search.probes)
 
 
 @pytest.mark.usefixtures("outside")

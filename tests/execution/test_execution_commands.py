@@ -268,7 +268,11 @@ def test_verify_reads_the_data_anew_where_asked(suite_file: Write, tmp_path: Pat
             for number in range(count):
                 pixels = generator.integers(0, 256, (8, 8), dtype=np.uint8)
                 Image.fromarray(pixels).save(folder / f"{number}.bmp")
-    bench("run", suite_file({"a": {}}, datasets={"photos": {"source": f"folder:{tmp_path / 'photos'}"}}, seeds=[0]))
+    suite = suite_file({"a": {}}, datasets={"photos": {"source": f"folder:{tmp_path / 'photos'}"}}, seeds=[0])
+    bench("run", suite)
+    (tmp_path / "photos" / "train" / "dark" / "notes.txt").write_text("")
+    assert "left out: 1 file .txt: " in bench("run", suite, "--force", "--dry-run").stderr
+    (tmp_path / "photos" / "train" / "dark" / "notes.txt").unlink()
     assert answer("verify", "results", "--data")["faults"] == []
     one, other = (tmp_path / "photos" / "test" / name / "0.bmp" for name in ("dark", "light"))
     first, second = one.read_bytes(), other.read_bytes()

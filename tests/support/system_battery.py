@@ -94,9 +94,9 @@ def check_a_cell_gives_a_record_within_its_budget(case: Case, folder: Path) -> N
     assert whole.macs is not None
     assert whole.macs <= of.budget
     assert whole.macs == sum(whole.macs_by_operator.values()) == sum(whole.macs_by_stage.values())
-    index = of.data.index
+    index, architecture = of.data.index, of.space.from_dict(result.architecture)
     with torch.device("meta"):
-        network = build_network(of.space.from_dict(result.architecture), 3, index.channels, of.resolution)
+        network = build_network(architecture, of.data.task.outputs(index), index.channels, of.resolution)
     count_again(network, whole.macs, of.resolution, index.channels)  # raises where the counter disagrees
     primary = of.data.task.primary.name
     assert {f"test_{primary}", f"val_{primary}"} <= whole.metrics.keys()

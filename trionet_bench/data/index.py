@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from trionet_bench.data.values import ValueRange
+from trionet_bench.units import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,6 +55,11 @@ class LeftOut:
     reason: str
     count: int
     example: str
+
+    def __str__(self) -> str:
+        """In words: ``2 files .txt: no image, such as notes.txt``."""
+        name = self.suffix or "without suffix"
+        return f"{counted(self.count, 'file')} {name}: {self.reason}, such as {self.example}"
 
 
 class Reader(Protocol):

@@ -122,7 +122,11 @@ class Session:
             if data.name in warnings:
                 continue
             findings = find_problems(data.index, data.splits(job.cell.seed))
-            warnings[data.name] = tuple(each.message for each in findings if each.severity == "warning")
+            warnings[data.name] = (
+                *data.index.warnings,
+                *(each.message for each in findings if each.severity == "warning"),
+                *(f"left out: {each}" for each in data.index.left_out),
+            )
             if serious := [each.message for each in findings if each.severity == "error"]:
                 errors[data.name] = DataError(f"{data.index.uri}: {' '.join(serious)}")
         cells = tuple(

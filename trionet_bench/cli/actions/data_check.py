@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from trionet_bench.cli.actions._counts import counts_text
-from trionet_bench.data.index import LeftOut
 from trionet_bench.data.inspection import Inspection, inspect_source
 from trionet_bench.data.sources.catalogue import named_uri
 
@@ -31,7 +30,7 @@ def _inspection_text(inspection: Inspection) -> str:
         *([f"numbers {index.value_range} of 16-bit or float images are black and white"] if index.value_range else []),
         *(f"warning: {warning}" for warning in index.warnings),
         *(f"{finding.severity}: {finding.message}" for finding in inspection.findings),
-        *(f"left out: {_left_out_text(each)}" for each in index.left_out),
+        *(f"left out: {each}" for each in index.left_out),
         *(f"broken: {image.item}: {image.reason}" for image in broken),
     ]
     lines += [f"Licence: {index.licence}", f"Cite: {index.citation}"] if index.licence else []
@@ -39,11 +38,6 @@ def _inspection_text(inspection: Inspection) -> str:
     total = sum(index.counts.values())
     lines.append(f"{len(broken)} of {total} images are broken." if broken else f"All {total} images are whole.")
     return "\n".join(lines)
-
-
-def _left_out_text(each: LeftOut) -> str:
-    files = "file" if each.count == 1 else "files"
-    return f"{each.count} {files} {each.suffix or 'without suffix'}: {each.reason}, such as {each.example}"
 
 
 def _identity_text(inspection: Inspection) -> str:
