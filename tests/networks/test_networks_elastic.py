@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.layers import Convolution2d, collect_specs, is_statistic, specified_tensor
 from trionet_bench.networks.resnet import ResNet
-from trionet_bench.networks.sharing import MultiHeadSharing, PrefixSharing, Sharing, channels, heads
+from trionet_bench.networks.sharing import SHARINGS, MultiHeadSharing, PrefixSharing, Sharing, channels, heads
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
 from trionet_bench.spaces.resnet_architecture import ResNetArchitecture
 
 SPACES = pytest.mark.parametrize("space", [RESNET_NANO, FOUR_STAGES], ids=lambda space: space.name)
-RULES = pytest.mark.parametrize("rule", [PrefixSharing, MultiHeadSharing], ids=lambda rule: rule.name)
+RULES = pytest.mark.parametrize("rule", SHARINGS.values(), ids=lambda rule: rule.name)
 
 # What is added to all similarities of a query cancels in the softmax.
 NO_GRADIENT = "similarity_norm.bias"
@@ -341,18 +341,19 @@ class Layer(nn.Module):
         return self.project(x).unflatten(1, (self.count, -1))
 
 
-def test_head_learns_only_its_own_head_of_the_supernet():
+def test_head_learns_only_its_own_heads_of_the_supernet():
     space: Any = Grids(((4, 8), (2, 16), (4, 4), (2, 8)))
     net = Supernet(space, lambda grid: Layer(*grid), MultiHeadSharing(), 0)
     weight = net.weights["project/weight"]
-    assert weight.shape[0] == 4 * 16
+    assert weight.shape[0] == 4 * 8
     for count, size in space.members:
+        united = 4 // count
         for head in range(count):
             net.zero_grad(set_to_none=True)
             net(torch.ones(1, 3, 2, 2), (count, size))[:, head].sum().backward()
-            touched = weight.grad.view(4, 16, 3).abs().sum(2) > 0
-            expected = torch.zeros(4, 16, dtype=torch.bool)
-            expected[head, :size] = True
+            touched = weight.grad.view(8, 4, 3).abs().sum(2) > 0  # dimension, head
+            expected = torch.zeros(8, 4, dtype=torch.bool)
+            expected[: size // united, head * united : (head + 1) * united] = True
             assert torch.equal(touched, expected)
 
 

@@ -68,8 +68,8 @@ def test_macs_by_hand():
     conv = 64 * 9 * 4 * 4
     # axial, mid 8, 2 heads: queries and keys 2 each, values 4; q, k, v from 8 channels, then 8 keys a row, twice
     axial = 2 * 64 * ((4 + 4 + 8) * 8 + 8 * 2 * (3 * 2 + 2 * 4))
-    # local, mid 12, 2 heads: q, k, v 6 each; q.k, q.r and a.v over 25 keys
-    local = 64 * (3 * 12 * 12 + 25 * 2 * (2 * 6 + 6))
+    # local, mid 12, 2 heads: q, k, v 6 each; q.k, q.r and a.v over the pairs at most 2 of 8 rows and columns apart
+    local = 64 * 3 * 12 * 12 + (8 + 2 * 7 + 2 * 6) ** 2 * 2 * (2 * 6 + 6)
     pointwise = 64 * (8 * 4 + 4 * 16) + 64 * (16 * 8 + 8 * 16) + 64 * 16 * 12 + 16 * 12 * 24
     shortcuts = 64 * 8 * 16 + 16 * 16 * 24
     cost = profile(network(BY_HAND, 8), 8)

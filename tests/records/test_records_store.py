@@ -1,5 +1,6 @@
 """The store: hashes, atomic files, records written once, claims."""
 
+import errno
 import hashlib
 import json
 import math
@@ -271,7 +272,7 @@ def test_a_claim_on_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pyte
 
     with Claims(tmp_path) as mine:
         with monkeypatch.context() as patch:
-            patch.setattr(os, "fdopen", full)
+            patch.setattr(Path, "write_bytes", full)
             with pytest.raises(StoreError, match=r"cell\.0 could not be written: No space left on device"):
                 mine.take("cell")
         assert list(tmp_path.iterdir()) == []
@@ -283,3 +284,30 @@ def test_claims_in_a_folder_that_was_moved_say_so(tmp_path: Path):
         (tmp_path / "claims").rename(tmp_path / "elsewhere")
         with pytest.raises(StoreError, match="Was the results folder moved during the run"):
             mine.take("cell")
+
+
+def test_a_claim_is_never_seen_without_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # A kill in the middle of writing must not leave an empty claim, for whose holder others would wait for minutes.
+    def killed(draft: Path, content: bytes) -> None:
+        os.close(os.open(draft, os.O_CREAT | os.O_WRONLY))
+        raise SystemExit
+
+    claims = Claims(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", killed)
+        with pytest.raises(SystemExit):
+            claims.take("a")
+    assert list(tmp_path.iterdir()) == []
+    assert claims.take("a")
+
+
+def test_claims_on_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def no_links(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    first, second = Claims(tmp_path), Claims(tmp_path)
+    assert first.take("a")
+    assert not second.take("a")
+    first.release("a")
+    assert second.take("a")

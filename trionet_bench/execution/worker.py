@@ -32,6 +32,7 @@ from trionet_bench.records.store import digest, retire_record, write_record
 from trionet_bench.records.task_info import TaskInfo
 from trionet_bench.registry import resolve
 from trionet_bench.systems.base import RunContext
+from trionet_bench.systems.cell import COMPUTATION
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.platform import Platform, Resources
 
@@ -221,6 +222,7 @@ def _asked(job: CellJob, key: str, request: RunRequest) -> JsonObject:
     """The fields of a record that are known before a cell is carried out."""
     cell, index = job.cell, job.cell.data.index
     return {
+        "computation": COMPUTATION,
         "key": key,
         "suite": cell.suite,
         "dataset": cell.data.name,

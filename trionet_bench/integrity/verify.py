@@ -115,6 +115,7 @@ def recomputed_key(record: Record) -> str:
         budget=record.budget,
         seed=record.seed,
         inputs={name: item.content for name, item in record.inputs.items()},
+        computation=record.computation,
     )
 
 

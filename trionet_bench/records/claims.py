@@ -1,10 +1,10 @@
 """Claims on work, so that several runners on one results folder, on one machine or many, never do the same cell twice.
 
-A claim is a file made by exclusive creation, the one operation that a shared file system decides for exactly one
-process. Its holder counts up a number in it now and then. A claim is void when its process is gone (same machine), or
-when whoever waits for it saw no change for ``STALE_AFTER`` seconds of its own monotonic clock, so that clocks of two
-machines are never compared. A void claim is never removed by others, which could hit its successor: the next holder
-makes the file of the next number.
+A claim is a file made by a link or by exclusive creation, which a shared file system lets exactly one process do. Its
+holder counts up a number in it now and then. A claim is void when its process is gone (same machine), or when whoever
+waits for it saw no change for ``STALE_AFTER`` seconds of its own monotonic clock, so that clocks of two machines are
+never compared. A void claim is never removed by others, which could hit its successor: the next holder makes the file
+of the next number.
 """
 
 import contextlib
@@ -78,14 +78,10 @@ class Claims:
         number = _number(void[-1]) + 1 if void else 0
         path = self.folder / f"{name}.{number}"
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_content(0))
+            _create(path, _content(0))
         except FileExistsError:
             return False
         except OSError as error:
-            with contextlib.suppress(OSError):  # where the disk was full, it is there and empty
-                path.unlink()
             raise StoreError(f"{path} could not be written: {error.strerror}.") from error
         if self._files(name) != [*void, path]:  # the void claim was taken over and released while we looked at it
             path.unlink()
@@ -137,6 +133,22 @@ class Claims:
         if seen is None or (seen.content, seen.modified_ns) != (content, modified_ns):
             seen = self._seen[path] = _Sighting(content, modified_ns, now)
         return now - seen.since > STALE_AFTER
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Make a file that is never seen without its content, even by a kill; FileExistsError where there is one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(content)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with path.open("xb") as file:
+                file.write(content)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _number(path: Path) -> int:

@@ -211,6 +211,7 @@ class RecordHead(Versioned):
     """How a cell stands: what a plan of a thousand cells reads of their records, a tenth of the work of reading all."""
 
     schema_: int = Field(default=SCHEMA, alias="schema")
+    computation: int = Field(default=1, description="Which code computed it, see systems.cell.COMPUTATION.")
     key: str
     status: Literal["complete", "failed"]
     error: Failure | None = None

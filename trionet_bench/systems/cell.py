@@ -17,6 +17,10 @@ from trionet_bench.tasks.base import Task
 from trionet_bench.tasks.registry import DEFAULT
 from trionet_bench.training.recipe import Recipe
 
+# Raised when the code computes something else of the same values: the keys of earlier results then differ.
+# 2: sharing by head, half and dimension; windows that end at the map, and are counted so.
+COMPUTATION = 2
+
 O_co = TypeVar("O_co", bound=BaseModel, covariant=True)
 S_co = TypeVar("S_co", bound=Space, covariant=True)
 
@@ -105,6 +109,7 @@ def cell_key(
     budget: int,
     seed: int,
     inputs: Mapping[str, str],
+    computation: int = COMPUTATION,
 ) -> str:
     """SHA-256 over all that a cell's result depends on.
 
@@ -112,9 +117,10 @@ def cell_key(
         data: ``data_key_fields``.
         canonical_space: canonical JSON of ``space_fields``.
         inputs: content hash of each shared phase that the cell needs, by the phase's name.
+        computation: that of the record, where the key is made again.
     """
     values = {
-        "schema": 1,
+        **({"schema": 1} if computation == 1 else {"computation": computation}),
         "system": system,
         "options": option_fields(options),
         "data": data,

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.attention import kernels
 from trionet_bench.networks.layers import BatchNorm, Convolution2d
-from trionet_bench.networks.sharing import Axis, Level, concatenated, heads, terms
+from trionet_bench.networks.sharing import Axis, concatenated, halved_heads, heads, one_per_head, terms
 
 
 def head_size(ratio: float, channels: int, heads: int) -> int:
@@ -28,13 +28,17 @@ class HeadProjection(nn.Module):
 
     Axial-DeepLab (arXiv 2003.07853) puts batch normalisation over all of q, k, v, and draws the weights with std
     C_in^-0.5; plain local attention (arXiv 1906.05909) has no normalisation here. (B, C_in, H, W) to (B, n (2 d_qk +
-    d_v), H, W): all queries, head by head, then all keys, then all values.
+    d_v), H, W): all queries, head by head, then all keys, then all values. ``halved`` says that the first half of a
+    head's dimensions meets row positions, the second column positions.
     """
 
-    def __init__(self, inputs: Axis, count: int, qk_size: int, v_size: int, normalised: bool) -> None:
+    def __init__(
+        self, inputs: Axis, count: int, qk_size: int, v_size: int, normalised: bool, halved: bool = False
+    ) -> None:
         super().__init__()
         self.count, self.qk_size, self.v_size = count, qk_size, v_size
-        outputs = concatenated(heads(count, qk_size), heads(count, qk_size), heads(count, v_size))
+        axis = halved_heads if halved else heads
+        outputs = concatenated(axis(count, qk_size), axis(count, qk_size), axis(count, v_size))
         self.qkv = Convolution2d(inputs, outputs, std=inputs.size**-0.5)
         self.norm = BatchNorm(outputs) if normalised else nn.Identity()
 
@@ -63,7 +67,7 @@ class SimilarityNorm(BatchNorm):
     """
 
     def __init__(self, term_count: int, heads: int) -> None:
-        super().__init__(terms(term_count, Axis(((Level("head", heads),),))))
+        super().__init__(terms(term_count, one_per_head(heads)))
         self.shape = (term_count, heads)
 
     def forward(self, moments: Tensor | None, count: int) -> Tensor:  # type: ignore[override]
@@ -88,11 +92,11 @@ class SimilarityNorm(BatchNorm):
 class RetrievalNorm(BatchNorm):
     """Batch normalisation of retrieved content and positional values, then their sum.
 
-    (B, 2 n d_v, H, W), content first, to (B, n d_v, H, W).
+    (B, 2 n d_v, H, W), content first, to (B, n d_v, H, W), whose channels are ``values``.
     """
 
-    def __init__(self, count: int, size: int) -> None:
-        super().__init__(terms(2, heads(count, size)))
+    def __init__(self, values: Axis) -> None:
+        super().__init__(terms(2, values))
 
     def forward(self, stacked: Tensor) -> Tensor:
         content, position = super().forward(stacked).chunk(2, dim=1)

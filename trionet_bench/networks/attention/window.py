@@ -48,18 +48,13 @@ class Window:
         return x.shape[0], self.heads, {"map": 1, "rows": x.shape[2], "columns": x.shape[3]}[self.lines]
 
     def pairs(self, height: int, width: int) -> int:
-        """Keys for each query by definition, those masked at the border included."""
-        return self.rows * self.columns if self.lines == "map" else self.map_size(height, width)[1]
+        """Pairs of positions of one head that have both ends on a map, of a feature map of this size."""
+        rows, columns = self.map_size(height, width)
+        return height * width // (rows * columns) * _pairs_along(rows, self.rows) * _pairs_along(columns, self.columns)
 
     def valid_pairs(self, x: Tensor) -> int:
-        """Pairs of one head with both ends on a map, for a feature map (B, C, H, W)."""
-
-        def along(size: int, window: int) -> int:
-            return sum(max(0, size - abs(offset)) for offset in range(-(window // 2), window // 2 + 1))
-
-        batch, _, lines = self.maps_by_head(x)
-        rows, columns = self.map_size(x.shape[2], x.shape[3])
-        return batch * lines * along(rows, self.rows) * along(columns, self.columns)
+        """``pairs`` of all images of a feature map (B, C, H, W)."""
+        return x.shape[0] * self.pairs(x.shape[2], x.shape[3])
 
     def table_size(self, size: int, rows: int) -> int:
         """Entries of a table of position vectors of ``size`` dimensions, of which ``rows`` depend on the row offset."""
@@ -74,6 +69,11 @@ class Window:
         """The fields in types that a custom operation of torch may take; ``unpacked`` is the inverse."""
         *numbers, _ = astuple(self)
         return numbers, self.lines
+
+
+def _pairs_along(size: int, window: int) -> int:
+    """Pairs of two of ``size`` positions on a line that are at most half a window apart."""
+    return sum(max(0, size - abs(offset)) for offset in range(-(window // 2), window // 2 + 1))
 
 
 def unpacked(numbers: list[int], lines: str) -> Window:
@@ -188,6 +188,23 @@ def _attend(
     return output, softmax
 
 
+@_attend.register_fake
+def _(
+    qkv: Tensor,
+    query_table: Tensor,
+    key_table: Tensor | None,
+    value_table: Tensor | None,
+    scale: Tensor | None,
+    window: list[int],
+    lines: str,
+) -> tuple[Tensor, Tensor]:
+    w = unpacked(window, lines)
+    batch, _, height, width = qkv.shape
+    kinds = 1 if value_table is None else 2
+    output = qkv.new_empty(batch, kinds * w.heads * w.v, height, width)
+    return output, qkv.new_empty(batch * w.heads * height * width, 2)
+
+
 @torch.library.custom_op("trionet::attend_back", mutates_args=(), device_types="cpu")
 def _attend_backward(
     doutput: Tensor,
@@ -218,7 +235,7 @@ def _flops(window: list[int], lines: str, qkv: Shape, sensitive: bool) -> int:
     w = unpacked(window, lines)
     batch, _, height, width = qkv
     terms = 3 * w.qk + 2 * w.v if sensitive else 2 * w.qk + w.v
-    return 2 * batch * w.heads * height * width * w.pairs(height, width) * terms
+    return 2 * batch * w.heads * w.pairs(height, width) * terms
 
 
 @register_flop_formula(torch.ops.trionet.attend)
@@ -232,7 +249,7 @@ def _attend_flops(
     lines: str,
     **_: object,
 ) -> int:
-    """By definition: every product over every offset, whatever the kernel saves."""
+    """Every product of every pair on the map, whatever the kernel does to get it."""
     return _flops(window, lines, qkv, key is not None)
 
 

@@ -49,16 +49,17 @@ class LineAttention(ParamModule):
     def __init__(self, inputs: Axis, count: int, qk_size: int, v_size: int, span: int, lines: Lines) -> None:
         super().__init__()
         self.span, self.lines = span, lines
+        self.outputs = head_axis(count, v_size)
         self.project = HeadProjection(inputs, count, qk_size, v_size, normalised=True)
         offsets = centred(2 * span - 1)
         std = (qk_size + v_size) ** -0.5
         self.declare(
-            query_positions=ParamSpec((dims(qk_size), offsets), std=std),
-            key_positions=ParamSpec((dims(qk_size), offsets), std=std),
-            value_positions=ParamSpec((dims(v_size), offsets), std=std),
+            query_positions=ParamSpec((dims(qk_size, count), offsets), std=std),
+            key_positions=ParamSpec((dims(qk_size, count), offsets), std=std),
+            value_positions=ParamSpec((dims(v_size, count), offsets), std=std),
         )
         self.similarity_norm = SimilarityNorm(3, count)
-        self.retrieval_norm = RetrievalNorm(count, v_size)
+        self.retrieval_norm = RetrievalNorm(self.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         length = x.shape[3] if self.lines == "rows" else x.shape[2]
@@ -137,9 +138,9 @@ class AxialAttention(SpatialOperator):
         super().__init__()
         qk_size, v_size = head_size(qk, channels, heads), head_size(v, channels, heads)
         self.stride = stride
-        self.outputs = head_axis(heads, v_size)
         self.height = self.line(plain(channels), heads, qk_size, v_size, span[0], "columns")
-        self.width = self.line(self.outputs, heads, qk_size, v_size, span[1], "rows")
+        self.width = self.line(self.height.outputs, heads, qk_size, v_size, span[1], "rows")
+        self.outputs = self.width.outputs
 
     def forward(self, x: Tensor) -> Tensor:
         return pool(self.width(self.height(x)), self.stride)

@@ -24,24 +24,23 @@ from trionet_bench.networks.attention.unfolded import inside_windows, other_end,
 from trionet_bench.networks.attention.window import Window, attend, observe
 from trionet_bench.networks.layers import BatchNorm, ParamModule, ParamSpec
 from trionet_bench.networks.operators.base import SpatialOperator
-from trionet_bench.networks.sharing import centred, dims
+from trionet_bench.networks.sharing import centred, dims, halved_heads
 from trionet_bench.networks.sharing import channels as plain
-from trionet_bench.networks.sharing import heads as head_axis
 from trionet_bench.spaces.resnet_architecture import Block
 
 
 class WindowPositions(ParamModule):
     """One vector of d dimensions for each offset in the window: (d, window^2).
 
-    Its first half depends on the row offset, its second half on the column offset.
+    Its first half depends on the row offset, its second half on the column offset; ``heads`` heads have it in common.
     """
 
     rows: nn.Parameter
     columns: nn.Parameter
 
-    def __init__(self, size: int, window: int) -> None:
+    def __init__(self, size: int, window: int, heads: int) -> None:
         super().__init__()
-        half = ParamSpec((dims(size // 2), centred(window)), std=size**-0.5)
+        half = ParamSpec((dims(size // 2, heads), centred(window)), std=size**-0.5)
         self.declare(rows=half, columns=half)
 
     def forward(self) -> Tensor:
@@ -83,14 +82,14 @@ class LocalAttention(SpatialOperator):
         self.window, self.stride, self.sensitive = window, stride, terms == "position_sensitive"
         qk_size, v_size = head_size(qk, channels, heads), head_size(v, channels, heads)
         self.geometry = Window(heads, qk_size, v_size, qk_size // 2, v_size // 2, window, window)
-        self.outputs = head_axis(heads, v_size)
-        self.project = HeadProjection(plain(channels), heads, qk_size, v_size, normalised=self.sensitive)
-        self.query_positions = WindowPositions(qk_size, window)
+        self.outputs = halved_heads(heads, v_size)
+        self.project = HeadProjection(plain(channels), heads, qk_size, v_size, self.sensitive, halved=True)
+        self.query_positions = WindowPositions(qk_size, window, heads)
         if self.sensitive:
-            self.key_positions = WindowPositions(qk_size, window)
-            self.value_positions = WindowPositions(v_size, window)
+            self.key_positions = WindowPositions(qk_size, window, heads)
+            self.value_positions = WindowPositions(v_size, window, heads)
             self.similarity_norm = SimilarityNorm(3, heads)
-            self.retrieval_norm = RetrievalNorm(heads, v_size)
+            self.retrieval_norm = RetrievalNorm(self.outputs)
         else:
             self.norm = BatchNorm(self.outputs)
 
@@ -100,6 +99,8 @@ class LocalAttention(SpatialOperator):
 
     def retrieve(self, qkv: Tensor) -> Tensor:
         """(B, n (2 d_qk + d_v), H, W) to (B, n d_v, H, W), position-sensitive (B, 2 n d_v, H, W)."""
+        if qkv.is_meta and not torch.compiler.is_compiling():  # to be counted: tensors would multiply at the border too
+            return self._by_kernel(qkv)
         dtype = kernel_type(qkv)
         return self._by_tensors(qkv) if dtype is None else self._by_kernel(qkv.to(dtype)).to(qkv.dtype)
 
@@ -134,10 +135,13 @@ class LocalAttention(SpatialOperator):
         return torch.cat([t.unflatten(0, (batch, -1)).flatten(1, 2) for t in retrieved], dim=1)
 
     def macs(self, height: int, width: int) -> int:
-        """Projections, then q.k, q.r and a.v over the window; position-sensitive also k.r and the positional value."""
+        """Projections, then q.k, q.r and a.v over the pairs on the map; position-sensitive also k.r and the positional
+        value. Published counts also have the pairs of which one end is outside the map, where there is nothing to do.
+        """
         qk, v = (2, 1) if not self.sensitive else (3, 2)
         products = self.project.count * (qk * self.project.qk_size + v * self.project.v_size)
-        return height * width * (self.project.qkv.weight.numel() + self.window**2 * products)
+        projections = height * width * self.project.qkv.weight.numel()
+        return projections + self.geometry.pairs(height, width) * products
 
 
 def _at_offsets(x: Tensor, table: Tensor) -> Tensor:
@@ -147,7 +151,7 @@ def _at_offsets(x: Tensor, table: Tensor) -> Tensor:
 
 
 def build(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> LocalAttention:
-    """The operator of a block."""
+    """The operator of a block. Its window ends at the map: a larger one has no more pairs, only unused positions."""
     options = block.options
-    heads, window = int(options["heads"]), int(options["window"])
+    heads, window = int(options["heads"]), min(int(options["window"]), 2 * max(span) - 1)
     return LocalAttention(channels, heads, window, options["qk"], options["v"], stride, local_terms)

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from trionet_bench.spaces.resnet import ResNetSpace
 from trionet_bench.systems.base import System
-from trionet_bench.systems.cell import Cell, Phase, space_fields
+from trionet_bench.systems.cell import COMPUTATION, Cell, Phase, space_fields
 from trionet_bench.systems.trionet.system import SupernetOptions, supernet_phase
 
 ALONE = "alone-"
@@ -43,6 +43,7 @@ class Correlation(System[Options, ResNetSpace]):
     def phases(self, cell: CorrelationCell) -> tuple[Phase, ...]:
         """The supernet, and the training of each architecture; none waits for another."""
         spec = {
+            "computation": COMPUTATION,
             "space": space_fields(cell.space),
             "budget": cell.budget,
             "recipe": cell.recipe.key_fields(without=_NOT_FOR_ONE),

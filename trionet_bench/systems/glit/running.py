@@ -5,7 +5,7 @@ import time
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.elastic import Naming, Supernet, equal_names
 from trionet_bench.networks.layers import initialise
-from trionet_bench.networks.sharing import MultiHeadSharing
+from trionet_bench.networks.sharing import FirstHeadsSharing
 from trionet_bench.networks.skeletons import architecture_macs
 from trionet_bench.networks.vit import names_by_candidate
 from trionet_bench.records.record import CellResult, Search
@@ -201,7 +201,7 @@ def _supernet_recipe(cell: GLiTCell) -> Recipe:
 
 
 def _supernet(context: GLiTContext, space: GLiTSpace) -> Supernet:
-    return Supernet(space, context.build, MultiHeadSharing(), context.cell.seed, _naming(context.cell))
+    return Supernet(space, context.build, FirstHeadsSharing(), context.cell.seed, _naming(context.cell))
 
 
 def _naming(cell: GLiTCell) -> Naming:

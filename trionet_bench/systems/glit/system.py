@@ -16,7 +16,7 @@ from pydantic import Field
 
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.systems.base import System
-from trionet_bench.systems.cell import Cell, Phase, SystemOptions, option_fields, space_fields
+from trionet_bench.systems.cell import COMPUTATION, Cell, Phase, SystemOptions, option_fields, space_fields
 
 FIRST, CHOICE, SECOND, JOINT = "distribution-supernet", "distribution", "detail-supernet", "joint-supernet"
 
@@ -55,6 +55,7 @@ class GLiT(System[Options, GLiTSpace]):
         if options.levels == "none":
             return ()
         common = {
+            "computation": COMPUTATION,
             "space": space_fields(cell.space),
             "data": cell.data.key_fields(),
             "resolution": cell.resolution,

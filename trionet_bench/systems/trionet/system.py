@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from trionet_bench.spaces.resnet import ResNetSpace
 from trionet_bench.systems.base import System
-from trionet_bench.systems.cell import Cell, Phase, SystemOptions, option_fields, space_fields
+from trionet_bench.systems.cell import COMPUTATION, Cell, Phase, SystemOptions, option_fields, space_fields
 from trionet_bench.training.recipe import Recipe
 
 SUPERNET = "supernet"  # the phase
@@ -29,7 +29,7 @@ class SupernetOptions(SystemOptions):
     operator_level: Literal["block", "stage", "network"] = "block"
     sandwich: bool = True
     distillation: bool | None = None  # None: as the recipe says
-    sharing: Literal["multi-head", "prefix"] = "multi-head"
+    sharing: Literal["multi-head", "first-heads", "prefix"] = "multi-head"
     pointwise: Literal["shared", "separate"] = "shared"
 
 
@@ -47,6 +47,7 @@ def supernet_phase(cell: SupernetCell) -> Phase:
     recipe, options = supernet_recipe(cell), cell.options
     other = {name for name in type(options).model_fields if name not in SupernetOptions.model_fields}
     spec = {
+        "computation": COMPUTATION,
         "space": space_fields(cell.space),
         "recipe": recipe.key_fields(without=("search", "epochs", "finetune_epochs", "finetune_lr_scale")),
         "calibration": [recipe.search.calibration_images, recipe.search.calibration_batch],
