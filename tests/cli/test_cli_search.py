@@ -26,7 +26,8 @@ recipe:
   finetune_epochs: 1
   warmup_epochs: 0
   supernet: {epochs: 1, warmup_epochs: 0}
-  search: {population: 4, parents: 2, generations: 2, crossover: 1, mutation: 1, calibration_images: 128}
+  search:
+    {population: 4, parents: 2, generations: 2, crossover: 1, mutation: 1, calibration_images: 128, least_share: 0.0}
 budgets: [400K]
 models:
   trionet: {system: trionet}

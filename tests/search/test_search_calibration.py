@@ -161,13 +161,16 @@ def test_scoring_leaves_the_supernet_alone(operator: str, training: bool):
     assert all(parameter.grad is None for parameter in scored.supernet.parameters())
 
 
-def test_score_is_the_accuracy_of_the_recalibrated_child():
+def test_score_is_minus_the_loss_of_the_recalibrated_child_and_its_metric_the_accuracy():
     scored, held_out = scorer(), HeldOut()
     child = TINY.decode(TINY.middle(TINY.operators_set_to("axial")))
     network = recalibrate(scored.supernet.extract(child), scored.calibration)
     with torch.no_grad():
-        right = (network(held_out.images).argmax(1) == held_out.labels).float().mean().item()
-    assert scored.score(child) == pytest.approx(right)
+        logits = network(held_out.images)
+    smoothing = scored.task.recipe.label_smoothing
+    loss = torch.nn.functional.cross_entropy(logits.double(), held_out.labels, label_smoothing=smoothing).item()
+    assert scored.score(child) == pytest.approx(-loss, rel=1e-5)
+    assert scored.metric(child) == pytest.approx((logits.argmax(1) == held_out.labels).float().mean().item())
 
 
 def test_children_are_scored_with_statistics_of_their_own():

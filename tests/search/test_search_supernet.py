@@ -187,7 +187,7 @@ class FakeScorer:
         self.supernet = Supernet(TINY, lambda architecture: ResNet(architecture, 3, 2, 8), MultiHeadSharing(), 0)
         self.scored = 0
 
-    def score(self, architecture: Any) -> float:
+    def metric(self, architecture: Any) -> float:
         self.scored += 1
         return architecture.stages[1].width / 100
 

@@ -27,7 +27,7 @@ BASE = cell("trionet")
 
 # What a cell depends on, but its supernet does not.
 SEARCH_ONLY = {
-    "budget": cell("trionet", budget=100_000),
+    "budget": replace(BASE, budget=100_000, budgets=(BASE.budget,)),
     "search": cell("trionet", search="random"),
     "epochs": replace(BASE, recipe=changed_recipe(epochs=9)),
     "finetune_epochs": replace(BASE, recipe=changed_recipe(finetune_epochs=9)),
@@ -79,6 +79,12 @@ def test_another_supernet_for_another(what: str):
 def test_keys_do_not_depend_on(what: str):
     assert phase_key(NEITHER[what]) == phase_key(BASE)
     assert NEITHER[what].key({}) == BASE.key({})
+
+
+def test_another_supernet_for_other_budgets():
+    assert phase_key(cell("trionet", budget=100_000)) != phase_key(BASE)
+    any_child = cell("trionet", children="space")
+    assert phase_key(replace(any_child, budget=100_000)) == phase_key(any_child) != phase_key(BASE)
 
 
 def test_all_keys_differ():

@@ -217,6 +217,7 @@ def make_cell(suite: Suite, name: CellName, data: DataChoice) -> AnyCell:
         resolution=resolution,
         budget=name.budget,
         seed=name.seed,
+        budgets=tuple(suite.budgets),
     )
 
 

@@ -99,7 +99,10 @@ class Search(Strict):
     sampler: str
     sharing: str
     evaluations: int
-    acceptance_rate: float = Field(description="Legal candidates over drawn candidates.")
+    fitness: Literal["loss", "metric"] = Field(
+        default="metric", description="What was maximised: minus the task's loss, or its primary metric."
+    )
+    acceptance_rate: float = Field(description="Candidates that could be brought within the budget, over drawn ones.")
     calibration_images: int
     best_by_generation: list[Generation]
     evaluated: list[Evaluated]

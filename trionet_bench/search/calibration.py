@@ -99,5 +99,10 @@ class ChildScorer:
         return child
 
     def score(self, architecture: Architecture) -> float:
-        """What a search maximises; for classification top-1 as a fraction."""
+        """What a search maximises."""
         return self.task.fitness(self.child(architecture), self.batches)
+
+    def metric(self, architecture: Architecture) -> float:
+        """The task's primary metric on the held-out images, negated where lower is better."""
+        task = self.task.task
+        return task.fitness(self.task.evaluate(self.child(architecture), self.batches).metrics)

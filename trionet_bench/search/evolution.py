@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from trionet_bench.errors import UsageError
 from trionet_bench.randomness import derived_generator
-from trionet_bench.spaces.choice import Cost, Genes, Space
+from trionet_bench.search.budget import BudgetRange
+from trionet_bench.spaces.choice import Genes
 from trionet_bench.training.recipe import SearchRecipe
 
 Fitness = Callable[[Genes], float]
 Draw = Callable[[np.random.Generator], Genes]
 Progress = Callable[[int, int, str], None]
 
-TRIES = 50  # draws of one legal child before it is pulled towards the cheapest
+TRIES = 10  # draws of one child within the range
 
 
 @dataclass(frozen=True)
@@ -84,88 +84,55 @@ class Ledger:
                 self.path.write_text(text[: text.rfind("\n") + 1])
 
 
-def cheapest(space: Space, cost: Cost) -> Genes:
-    """The network of fewest MACs: the smallest shape, and for each block the operator that costs least, with its
-    cheapest options (rounding to whole dimensions per head makes that more than the smallest ones).
-    """
-
-    def settings(genes: Genes, position: int) -> Iterator[Genes]:
-        for option in range(int(space.gene_counts[position])):
-            yield space.canonical((*genes[:position], option, *genes[position + 1 :]))
-
-    genes = space.extreme({}, biggest=False)
-    for _, _, position in space.blocks(genes):
-        by_operator = []
-        for candidate in settings(genes, position):
-            for dependent in space.dependents(position):
-                candidate = min(settings(candidate, dependent), key=cost)
-            by_operator.append(candidate)
-        genes = min(by_operator, key=cost)
-    return genes
-
-
-def check_budget(space: Space, cost: Cost, budget: int) -> Genes:
-    """The cheapest network, if it fits; UsageError with both numbers if none does."""
-    smallest = cheapest(space, cost)
-    if cost(smallest) > budget:
-        raise UsageError(
-            f"No architecture of {space.name} fits {budget / 1e6:.3g}M MACs: the smallest needs "
-            f"{cost(smallest) / 1e6:.3g}M. Raise the budget or choose another space."
-        )
-    return smallest
-
-
 @dataclass
 class _Search:
-    """Draws legal children that were not scored before, scores them, and remembers."""
+    """Draws children within the range that were not scored before, scores them, and remembers."""
 
-    space: Space
-    cost: Cost
+    within: BudgetRange
     fitness: Fitness
-    budget: int
     draw: Draw
     seed: int
     ledger: Ledger = field(default_factory=Ledger)
     wanted: int = 0
     progress: Progress | None = None
     evaluated: dict[Genes, tuple[int, float]] = field(default_factory=dict)
+    hopeless: set[tuple[int, ...]] = field(default_factory=set)
     drawn: int = 0
     legal: int = 0
 
     def __post_init__(self) -> None:
-        self.smallest = check_budget(self.space, self.cost, self.budget)
         self.generator = derived_generator(self.seed, "search")
 
-    def try_child(self, genes: Genes) -> bool:
-        """Score a child if it is legal and new."""
-        self.drawn += 1
-        macs = self.cost(genes)
-        if macs > self.budget:
+    def try_child(self, genes: Genes | None) -> bool:
+        """Score a child if it is new; None stands for one that could not be brought into the range."""
+        if genes is None or genes in self.evaluated:
             return False
-        self.legal += 1
-        if genes in self.evaluated:
-            return False
-        self.evaluated[genes] = (macs, self.ledger.score(genes, self.fitness))
+        self.evaluated[genes] = (self.within.cost(genes), self.ledger.score(genes, self.fitness))
         if self.progress is not None:
             best = max(fitness for _, fitness in self.evaluated.values())
             self.progress(len(self.evaluated), self.wanted, f"best {best:.3f}")
         return True
 
-    def random_child(self) -> Genes:
-        """A legal random child; one that stays illegal is pulled gene by gene towards the cheapest network."""
-        for _ in range(TRIES):
-            genes = self.draw(self.generator)
-            if self.cost(genes) <= self.budget:
-                return genes
-            self.drawn += 1
-        pulled = list(genes)
-        for position in self.generator.permutation(len(pulled)):
-            pulled[position] = self.smallest[position]
-            if self.cost(self.space.canonical(tuple(pulled))) <= self.budget:
-                break
-        return self.space.canonical(tuple(pulled))
+    def fitted(self, genes: Genes) -> Genes | None:
+        """The child brought into the range; operators that failed to fit are not tried again."""
+        self.drawn += 1
+        operators = tuple(genes[position] for _, _, position in self.within.space.blocks(genes))
+        fitted = None if operators in self.hopeless else self.within.fitted(genes, self.generator)
+        if fitted is None:
+            self.hopeless.add(operators)
+        else:
+            self.legal += 1
+        return fitted
 
-    def fill(self, make: Callable[[], Genes], wanted: int, tries: int) -> int:
+    def random_child(self) -> Genes:
+        """A random child within the range; the largest of one operator where many draws lead to none."""
+        for _ in range(TRIES):
+            genes = self.fitted(self.draw(self.generator))
+            if genes is not None:
+                return genes
+        return self.within.largest
+
+    def fill(self, make: Callable[[], Genes | None], wanted: int, tries: int) -> int:
         """Score up to ``wanted`` new children within ``tries``; returns how many there were."""
         scored = 0
         for _ in range(tries):
@@ -188,10 +155,8 @@ class _Search:
 
 
 def evolve(
-    space: Space,
-    cost: Cost,
+    within: BudgetRange,
     fitness: Fitness,
-    budget: int,
     settings: SearchRecipe,
     draw: Draw,
     seed: int,
@@ -200,19 +165,17 @@ def evolve(
 ) -> SearchResult:
     """Evolution over ``settings.generations`` generations of ``settings.population`` new children each.
 
-    No child is scored twice; a generation may be short when the space holds no more legal ones. UsageError when nothing
-    fits the budget.
+    No child is scored twice; a generation may be short when the range holds no more. Children are brought into the
+    range, see ``search.budget``.
     """
     wanted = settings.generations * settings.population
-    search = _Search(space, cost, fitness, budget, draw, seed, ledger or Ledger(), wanted, progress)
+    search = _Search(within, fitness, draw, seed, ledger or Ledger(), wanted, progress)
     return _generations(search, settings, breeds=True)
 
 
 def random_search(
-    space: Space,
-    cost: Cost,
+    within: BudgetRange,
     fitness: Fitness,
-    budget: int,
     settings: SearchRecipe,
     draw: Draw,
     seed: int,
@@ -221,7 +184,7 @@ def random_search(
 ) -> SearchResult:
     """As many evaluations as ``evolve`` with the same settings, all of them random children."""
     wanted = settings.generations * settings.population
-    search = _Search(space, cost, fitness, budget, draw, seed, ledger or Ledger(), wanted, progress)
+    search = _Search(within, fitness, draw, seed, ledger or Ledger(), wanted, progress)
     return _generations(search, settings, breeds=False)
 
 
@@ -240,12 +203,12 @@ def _generations(search: _Search, settings: SearchRecipe, breeds: bool) -> Searc
 
 
 def legal_prior(
-    space: Space, cost: Cost, budget: int, draw: Draw, seed: int, samples: int = 500
+    within: BudgetRange, draw: Draw, seed: int, samples: int = 500
 ) -> Iterator[tuple[int, int, str, float]]:
     """What a search would place where by chance: (stage, block, operator, mean share) over random children within the
-    budget that have the block.
+    range that have the block.
     """
-    search = _Search(space, cost, lambda genes: 0.0, budget, draw, seed)
+    search, space = _Search(within, lambda genes: 0.0, draw, seed), within.space
     sums: dict[tuple[int, int], dict[str, float]] = {}
     for _ in range(samples):
         genes = search.random_child()
@@ -258,14 +221,14 @@ def legal_prior(
             yield stage, block, operator, total / sum(operators.values())
 
 
-def _mutant(search: _Search, parents: list[Genes], probability: float) -> Genes:
+def _mutant(search: _Search, parents: list[Genes], probability: float) -> Genes | None:
     parent = parents[search.generator.integers(len(parents))]
-    return search.space.mutate(parent, probability, search.generator)
+    return search.fitted(search.within.space.mutate(parent, probability, search.generator))
 
 
-def _cross(search: _Search, parents: list[Genes]) -> Genes:
+def _cross(search: _Search, parents: list[Genes]) -> Genes | None:
     first, second = search.generator.integers(len(parents), size=2)
-    return search.space.crossover(parents[first], parents[second], search.generator)
+    return search.fitted(search.within.space.crossover(parents[first], parents[second], search.generator))
 
 
 ENGINES: dict[str, Callable[..., SearchResult]] = {"evolution": evolve, "random": random_search}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from trionet_bench.errors import UsageError
 from trionet_bench.randomness import derived_generator
-from trionet_bench.search.evolution import cheapest
+from trionet_bench.search.budget import cheapest
 from trionet_bench.spaces.choice import Cost, Genes, Space
 
 CANDIDATES = 16

@@ -71,8 +71,7 @@ def probes(space: Space, seed: int, random_children: int = 3) -> dict[str, Genes
     The smallest and largest by options under the first operator, for every operator that all blocks may have a
     middle-sized network of only that operator, and some random ones that depend on the seed only.
     """
-    options = [space.operator_options(position) for position in space.operator_positions]
-    everywhere = [option for option in options[0] if all(option in allowed for allowed in options)]
+    everywhere = space.everywhere
     first = space.operators_set_to(everywhere[0]) if everywhere else {}
     named = {"smallest": space.extreme(first, biggest=False), "largest": space.extreme(first, biggest=True)}
     for operator in everywhere:
@@ -96,7 +95,7 @@ class ProbeCurves:
         if epoch not in due:
             return None
         space = self.scorer.supernet.space
-        return {"probes": {name: self.scorer.score(space.decode(genes)) for name, genes in self.children.items()}}
+        return {"probes": {name: self.scorer.metric(space.decode(genes)) for name, genes in self.children.items()}}
 
 
 def probe_points(rows: Sequence[HistoryRow], metric: str) -> list[JsonObject]:

@@ -133,6 +133,12 @@ class Space(ABC):
         return tuple(map(str, self.choices[position].values))
 
     @cached_property
+    def everywhere(self) -> tuple[str, ...]:
+        """The options that every operator gene has, hence those of which there are networks of one operator."""
+        options = [self.operator_options(position) for position in self.operator_positions]
+        return tuple(option for option in options[0] if all(option in allowed for allowed in options))
+
+    @cached_property
     def operator_positions(self) -> tuple[int, ...]:
         """Positions of the genes that choose an operator."""
         return tuple(i for i, choice in enumerate(self.choices) if choice.group == "operator")

@@ -19,7 +19,7 @@ from trionet_bench.data.sources.uri import as_uri, relative_uri
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import format_budget
-from trionet_bench.search.evolution import cheapest
+from trionet_bench.search.budget import cheapest
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.operators import operators_for
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space, space_for

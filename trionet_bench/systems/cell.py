@@ -135,7 +135,10 @@ def cell_key(
 
 @dataclass(frozen=True)
 class Cell(Generic[O_co, S_co]):
-    """One (data set, model, budget, seed): run once, leaving one record. ``budget`` is in MACs."""
+    """One (data set, model, budget, seed): run once, leaving one record.
+
+    ``budget`` is in MACs, and ``budgets`` are all of the suite, which one supernet serves; () stands for this one.
+    """
 
     suite: str
     data: DataChoice
@@ -147,6 +150,13 @@ class Cell(Generic[O_co, S_co]):
     resolution: int
     budget: int
     seed: int
+    budgets: tuple[int, ...] = ()
+
+    @property
+    def served(self) -> tuple[int, int]:
+        """The smallest and the largest budget that a supernet of this cell serves, in MACs."""
+        budgets = self.budgets or (self.budget,)
+        return min(budgets), max(budgets)
 
     def key(self, inputs: Mapping[str, str]) -> str:
         """``cell_key`` of its values; ``inputs`` maps each shared phase to its content hash."""

@@ -3,7 +3,6 @@ is worth with the supernet's weights.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,11 +12,12 @@ from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.records.layout import EVALUATIONS, HISTORY, SUPERNET_WEIGHTS
 from trionet_bench.records.record import CellResult, Search
+from trionet_bench.search.budget import BudgetRange
 from trionet_bench.search.calibration import ChildScorer
 from trionet_bench.search.evolution import ENGINES, Ledger, SearchResult, legal_prior
 from trionet_bench.search.sampling import Sampler
 from trionet_bench.search.supernet import operator_draws, probe_points, train_supernet
-from trionet_bench.spaces.choice import Architecture, Cost, Genes, Space
+from trionet_bench.spaces.choice import Architecture, Genes, Space
 from trionet_bench.systems.base import PhaseResult
 from trionet_bench.systems.training_context import TrainingContext
 from trionet_bench.training import distributed
@@ -32,9 +32,15 @@ S = TypeVar("S", bound=Space)
 class ChildSearch:
     """A search that was carried out; ``scorer`` has the supernet that was searched."""
 
-    space: Space
+    within: BudgetRange
+    proposal: Sampler
     result: SearchResult
     scorer: ChildScorer
+
+    @property
+    def space(self) -> Space:
+        """What was searched."""
+        return self.within.space
 
     @property
     def architecture(self) -> Architecture:
@@ -90,30 +96,31 @@ def child_scorer(context: TrainingContext[O, S], supernet: Supernet) -> ChildSco
 def search(
     context: TrainingContext[O, S],
     scorer: ChildScorer,
-    sampler: Sampler,
-    cost: Cost,
+    proposal: Sampler,
+    within: BudgetRange,
     algorithm: str,
     settings: SearchRecipe,
 ) -> ChildSearch:
-    """Search the children of a trained supernet under the cell's budget; scores are kept in ``evaluations.jsonl``."""
-    run, space = context.run, sampler.space
+    """Search the children of a trained supernet; scores are kept in ``evaluations.jsonl``.
+
+    Args:
+        proposal: draws children, whatever trained the supernet, so that arms differ in nothing else.
+        within: what a child may spend.
+    """
+    run, space = context.run, within.space
     result = ENGINES[algorithm](
-        space,
-        cost,
+        within,
         lambda genes: scorer.score(space.decode(genes)),
-        context.cell.budget,
         settings,
-        sampler.random,
+        proposal.random,
         context.cell.seed,
         Ledger(run.folder / EVALUATIONS, writes=distributed.rank() == 0),
         lambda done, total, text: run.progress(done, total, f"search: {text}"),
     )
-    return ChildSearch(space, result, scorer)
+    return ChildSearch(within, proposal, result, scorer)
 
 
-def search_facts(
-    context: TrainingContext[O, S], done: ChildSearch, sampler: Sampler, cost: Cost, supernet: str
-) -> JsonObject:
+def search_facts(context: TrainingContext[O, S], done: ChildSearch, supernet: str) -> JsonObject:
     """What a search and the training of its supernet, in the phase of that name, leave in facts of a phase.
 
     In facts the fitness of a probe has the name of the task's metric; ``search_record`` has it as records do.
@@ -121,6 +128,7 @@ def search_facts(
     space, result, facts = done.space, done.result, context.run.finished(supernet).facts
     return {
         "evaluations": len(result.evaluated),
+        "fitness": context.cell.recipe.search.fitness,
         "acceptance_rate": result.acceptance_rate,
         "calibration_images": len(context.calibration_batches()),
         "best_by_generation": [vars(state) for state in result.generations],
@@ -130,9 +138,7 @@ def search_facts(
         ],
         "operator_prior": [
             {"stage": stage, "block": block, "operator": operator, "share": share}
-            for stage, block, operator, share in legal_prior(
-                space, cost, context.cell.budget, sampler.random, context.cell.seed
-            )
+            for stage, block, operator, share in legal_prior(done.within, done.proposal.random, context.cell.seed)
         ],
         "operator_draws": facts["operator_draws"],
         "probes": facts["probes"],
@@ -150,8 +156,9 @@ def search_record(
             "sampler": sampler,
             "sharing": sharing,
             **facts,
-            "probes": _renamed(facts["probes"], metric, "fitness"),
-            "retrained": _renamed(facts.get("retrained", ()), f"search_val_{metric}", "fitness_alone"),
+            "probes": [
+                {"fitness" if key == metric else key: value for key, value in row.items()} for row in facts["probes"]
+            ],
         }
     )
 
@@ -165,7 +172,7 @@ def with_inherited(context: TrainingContext[O, S], done: ChildSearch, result: Ce
     metrics = {
         f"inherited_val_{metric}": context.measured(child, "val"),
         f"inherited_test_{metric}": context.measured(child, "test"),
-        f"search_val_{metric}": context.task.task.sign * max(fitness for _, _, fitness in done.result.evaluated),
+        f"search_val_{metric}": context.measured(child, "search_val"),
     }
     timings = {}
     if recipe.finetune_epochs:
@@ -174,7 +181,3 @@ def with_inherited(context: TrainingContext[O, S], done: ChildSearch, result: Ce
         metrics[f"finetuned_test_{metric}"] = context.measured(child, "test")
         timings["finetune_s"] = time.monotonic() - began
     return result.with_measured(metrics, timings)
-
-
-def _renamed(rows: Sequence[JsonObject], name: str, record_name: str) -> list[JsonObject]:
-    return [{record_name if key == name else key: value for key, value in row.items()} for row in rows]

@@ -20,6 +20,7 @@ from trionet_bench.training.loop import Batches, FitOptions, fit
 from trionet_bench.training.recipe import Recipe
 
 T = TypeVar("T", bound=Task, covariant=True)
+WORST_LOSS = 1e6  # of a network whose outputs are not finite, so that it ranks last
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,22 @@ class TaskRunner(ABC, Generic[T]):
         columns = collect(network, batches, self.device, judged)
         return Evaluation(self.task.measure(columns), columns)
 
+    def evaluation_loss(self, network: nn.Module, batches: EvaluationBatches) -> float:
+        """The mean loss over images that are not augmented; ``WORST_LOSS`` where it is not finite."""
+
+        def judged(images: Tensor, labels: Tensor, positions: Tensor) -> dict[str, Tensor]:
+            inputs, targets = self.evaluation_views(images, labels, positions)
+            with autocast(self.device, self.recipe.precision):
+                outputs: Tensor = network(inputs)
+            return {"loss": self.loss(outputs.float(), targets).expand(len(images))}
+
+        mean = float(collect(network, batches, self.device, judged)["loss"].astype(np.float64).mean())
+        return mean if np.isfinite(mean) else WORST_LOSS
+
     def fitness(self, network: nn.Module, batches: EvaluationBatches) -> float:
-        """What a search maximises."""
+        """What a search maximises: minus the loss or the primary metric, as the recipe's ``search.fitness`` says."""
+        if self.recipe.search.fitness == "loss":
+            return -self.evaluation_loss(network, batches)
         return self.task.fitness(self.evaluate(network, batches).metrics)
 
 

@@ -20,6 +20,7 @@ _NOT_IN_KEY: Any = {"name": True, "channels_last": True, "latency": True, "searc
 
 
 Precision = Literal["float32", "bf16"]
+Fitness = Literal["loss", "metric"]
 
 
 class RecipeError(UsageError):
@@ -93,6 +94,10 @@ class SearchRecipe(Strict):
 
     Before a child is scored, its BatchNorm statistics are taken anew from ``calibration_images`` training images, in
     batches of ``calibration_batch``.
+
+    Args:
+        least_share: of the budget, which every candidate spends.
+        fitness: ``loss``, minus the task's loss on the search-validation images, or its primary ``metric``.
     """
 
     population: int = Field(default=50, gt=0)
@@ -104,6 +109,8 @@ class SearchRecipe(Strict):
     calibration_images: int = Field(default=4096, gt=0)
     calibration_batch: int = Field(default=256, gt=1)
     evaluation_batch: int = Field(default=256, gt=0)
+    least_share: float = Field(default=0.9, ge=0, lt=1)
+    fitness: Fitness = "loss"
 
     @model_validator(mode="after")
     def _generation_fits(self) -> Self:

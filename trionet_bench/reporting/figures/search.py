@@ -38,7 +38,8 @@ def draw_search_progress(results: Results, style: Style) -> Drawing | None:
     models = [name for name in results.models if name in set(table.model)]
     look, quantity = looks(results.models), primary(results)
     figure, axes = panels(style, len(datasets), height=1.9)
-    scale = quantity.scale
+    by_loss = set(results.cells.fitness.dropna()) == {"loss"}
+    scale = 1 if by_loss else quantity.scale
     for axis, dataset in zip(axes, datasets, strict=True):
         rows = table[table.dataset == dataset]
         for model in models:
@@ -57,16 +58,18 @@ def draw_search_progress(results: Results, style: Style) -> Drawing | None:
                 ms=3 * style.scale,
             )
         axis.set_title(f"{dataset}, {compact(rows.budget.iloc[0])}")
-    label_outer(axes, "candidates scored", f"best fitness so far{quantity.bracketed}")
+    label_outer(axes, "candidates scored", f"best fitness so far{'' if by_loss else quantity.bracketed}")
     handles = [Line2D([], [], color=look[m].colour, ls=look[m].line, marker=look[m].marker) for m in models]
     shared_legend(figure, handles, models, style)
     ends = []
     for dataset, rows in table.groupby("dataset", sort=False):
         last = rows.groupby("model", sort=False).best.last()
-        reached = [f"{model} {quantity.with_unit(last[model])}" for model in models if model in last]
+        said = "{:.3f}".format if by_loss else quantity.with_unit
+        reached = [f"{model} {said(last[model])}" for model in models if model in last]
         ends.append(f"on {dataset} {listed(reached)}")
     several = " In a search of several levels each begins anew." if (results.generations.level > 1).any() else ""
     fitness = quantity.noun if quantity.direction > 0 else f"minus {quantity.noun}"
+    fitness = "minus the loss" if by_loss else fitness
     note = (
         f"Fitness is {fitness} on images cut from train, with inherited weights. Largest budget; lines: mean over "
         f"seeds, bands: least and greatest seed.{several}"

@@ -9,7 +9,7 @@ from trionet_bench.networks.sharing import FirstHeadsSharing
 from trionet_bench.networks.skeletons import architecture_macs
 from trionet_bench.networks.vit import names_by_candidate
 from trionet_bench.records.record import CellResult, Search
-from trionet_bench.search.evolution import check_budget
+from trionet_bench.search.budget import BudgetRange
 from trionet_bench.search.sampling import SinglePathSampler
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.systems.base import PhaseResult, RunContext, SystemRunner
@@ -105,7 +105,7 @@ class GLiTRunner(SystemRunner[Options, GLiTSpace]):
 
 def _choose_distribution(context: GLiTContext, space: GLiTSpace) -> PhaseResult:
     """Search the first level, train its best from scratch, and choose the best; a tie goes to the fitter."""
-    cell, metric = context.cell, context.metric
+    cell = context.cell
     began = time.monotonic()
     done, facts = _search(context, space, FIRST, cell.recipe.search)
     searched = time.monotonic()
@@ -114,10 +114,9 @@ def _choose_distribution(context: GLiTContext, space: GLiTSpace) -> PhaseResult:
     for number, (genes, macs, fitness) in enumerate(done.ranked[: cell.options.retrain], start=1):
         network = initialise(context.build(space.decode(genes)), cell.seed)
         context.train(network, cell.recipe, f"distribution {number}", parts=("train",))
-        measured = context.measured(network, "search_val")
-        fitness_alone.append(context.task.task.sign * measured)
+        fitness_alone.append(context.task.fitness(network, context.eval_batches("search_val")))
         candidate = {"macs": macs, "fitness": fitness, "operators": space.codes(genes)}
-        retrained.append({**candidate, f"search_val_{metric}": fitness_alone[-1]})
+        retrained.append({**candidate, "fitness_alone": fitness_alone[-1]})
     best = done.ranked[fitness_alone.index(max(fitness_alone))][0]
     context.drop_checkpoints()
     return PhaseResult(
@@ -147,10 +146,10 @@ def _search(
 ) -> tuple[ChildSearch, JsonObject]:
     """One search in the supernet that a phase left, and its facts."""
     cell = context.cell
-    sampler, cost = SinglePathSampler(space, cell.seed), cost_in(cell, space)
     scorer = load_supernet(context, _supernet(context, space), supernet)
-    done = search(context, scorer, sampler, cost, cell.options.search, settings)
-    return done, search_facts(context, done, sampler, cost, supernet)
+    proposal = SinglePathSampler(space, cell.seed)
+    done = search(context, scorer, proposal, _within(cell, space), cell.options.search, settings)
+    return done, search_facts(context, done, supernet)
 
 
 def _both_levels(first: JsonObject, second: JsonObject) -> JsonObject:
@@ -183,8 +182,13 @@ def _at_width(cell: GLiTCell) -> GLiTSpace:
         if architecture_macs(space.plain_transformer(width), outputs, index.channels, cell.resolution) <= cell.budget
     ]
     chosen = space.at_width(max(fitting, default=space.widths[0]))
-    check_budget(chosen, cost_in(cell, chosen), cell.budget)
+    _within(cell, chosen)
     return chosen
+
+
+def _within(cell: GLiTCell, space: GLiTSpace) -> BudgetRange:
+    """What a network of the cell may spend."""
+    return BudgetRange.of_budget(space, cost_in(cell, space), cell.budget, cell.recipe.search.least_share)
 
 
 def _distribution(context: RunContext) -> list[int]:

@@ -6,9 +6,9 @@ from trionet_bench.networks.elastic import Naming, Supernet, equal_names
 from trionet_bench.networks.resnet import names_by_operator
 from trionet_bench.networks.sharing import SHARINGS
 from trionet_bench.records.record import CellResult, Search
+from trionet_bench.search.budget import BudgetRange
 from trionet_bench.search.calibration import ChildScorer
-from trionet_bench.search.evolution import check_budget
-from trionet_bench.search.sampling import HierarchicalSampler, Sampler, UniformSampler
+from trionet_bench.search.sampling import FairSampler, HierarchicalSampler, Sampler, UniformSampler
 from trionet_bench.spaces.resnet import ResNetSpace
 from trionet_bench.systems.base import PhaseResult, RunContext, SystemRunner
 from trionet_bench.systems.cell import Cell, Phase
@@ -38,7 +38,7 @@ class TrioNetRunner(SystemRunner[Options, ResNetSpace]):
 
     def check(self, cell: TrioNetCell) -> None:
         """UsageError where no network of the space fits the budget."""
-        check_budget(cell.space, cost_in(cell), cell.budget)
+        budget_range(cell)
 
     def work(self, cell: TrioNetCell) -> list[Work]:
         """The search and the training of what it chooses."""
@@ -74,9 +74,9 @@ class TrioNetRunner(SystemRunner[Options, ResNetSpace]):
 def _search(context: TrainingContext[Options, ResNetSpace]) -> tuple[ChildSearch, Search]:
     """Search under the cell's budget; with the record's ``search``."""
     cell, options = context.cell, context.cell.options
-    sampler, cost = make_sampler(cell), cost_in(cell)
-    done = search(context, open_supernet(context), sampler, cost, options.search, cell.recipe.search)
-    facts = search_facts(context, done, sampler, cost, SUPERNET)
+    proposal = HierarchicalSampler(cell.space, cell.seed)
+    done = search(context, open_supernet(context), proposal, budget_range(cell), options.search, cell.recipe.search)
+    facts = search_facts(context, done, SUPERNET)
     return done, search_record(context, facts, options.search, options.sampler, options.sharing)
 
 
@@ -98,10 +98,21 @@ def work_of_supernet(cell: SupernetCell) -> list[Work]:
 
 def make_sampler(cell: SupernetCell) -> Sampler:
     """The sampler that the cell's options describe."""
-    options, children = cell.options, cell.recipe.supernet.random_children
+    options, least, most = cell.options, *cell.served
+    within = None
+    if options.children == "budget":
+        share, cost = cell.recipe.search.least_share, cost_in(cell)
+        within = BudgetRange(cell.space, cost, BudgetRange.of_budget(cell.space, cost, least, share).least, most)
+    common = cell.space, cell.seed, cell.recipe.supernet.random_children, options.sandwich, within
     if options.sampler == "uniform":
-        return UniformSampler(cell.space, cell.seed, children, options.sandwich)
-    return HierarchicalSampler(cell.space, cell.seed, children, options.sandwich, options.operator_level)
+        return UniformSampler(*common)
+    kind = FairSampler if options.sampler == "fair" else HierarchicalSampler
+    return kind(*common, options.operator_level)
+
+
+def budget_range(cell: TrioNetCell) -> BudgetRange:
+    """What a network of the cell may spend; UsageError where no network of the space fits the budget."""
+    return BudgetRange.of_budget(cell.space, cost_in(cell), cell.budget, cell.recipe.search.least_share)
 
 
 def _supernet(context: TrainingContext[SupernetOptions, ResNetSpace]) -> Supernet:

@@ -19,13 +19,15 @@ SUPERNET = "supernet"  # the phase
 class SupernetOptions(SystemOptions):
     """What a suite may say of a supernet. The defaults are the paper's method; the rest are ablation arms.
 
+    ``children`` says whether the biggest and the random children spend a budget of the suite, or any of the space.
     ``pointwise`` says whether the three operators of a block share its two 1x1 convolutions (with their
     normalisations) in the supernet. Subsets of the operators are subsets of the space: ``space: {operators: [...]}``.
     """
 
     added_later: ClassVar[tuple[str, ...]] = ("pointwise",)
 
-    sampler: Literal["hierarchical", "uniform"] = "hierarchical"
+    sampler: Literal["hierarchical", "uniform", "fair"] = "hierarchical"
+    children: Literal["budget", "space"] = "budget"
     operator_level: Literal["block", "stage", "network"] = "block"
     sandwich: bool = True
     distillation: bool | None = None  # None: as the recipe says
@@ -55,6 +57,7 @@ def supernet_phase(cell: SupernetCell) -> Phase:
         "data": cell.data.key_fields(),
         "resolution": cell.resolution,
         "seed": cell.seed,
+        **({"budgets": cell.served, "least_share": recipe.search.least_share} if options.children == "budget" else {}),
     }
     return Phase(SUPERNET, spec)
 
