@@ -169,7 +169,7 @@ def check_standalone(spec: OperatorSpec) -> None:
     biggest = space.decode(space.extreme({}, biggest=True))
     budget = _macs(space, biggest) * 2 // 3
     asked = {option.name: another(option, option.values[0]) for option in spec.options}
-    network = space.decode(scale_to_budget(space, spec.name, asked, lambda g: _macs(space, space.decode(g)), budget))
+    network = space.decode(scale_to_budget(space, (spec.name,), asked, lambda g: _macs(space, space.decode(g)), budget))
     assert _macs(space, network) <= budget
     for stage in network.stages:
         assert all(block == Block(spec.name, block.expansion, **asked) for block in stage.blocks)

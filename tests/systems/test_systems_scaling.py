@@ -11,6 +11,7 @@ from trionet_bench.networks.skeletons import architecture_macs
 from trionet_bench.spaces.choice import Genes
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO
 from trionet_bench.spaces.resnet import Block, ResNetSpace
+from trionet_bench.systems.cell import option_fields
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.systems.scaling import scale_to_budget
 from trionet_bench.systems.standalone.system import Options
@@ -24,7 +25,7 @@ def cost_in(space: ResNetSpace) -> Callable[[Genes], int]:
 
 def scaled(space: ResNetSpace, budget: int, operator: str, **options: float) -> tuple[list[Block], int]:
     """All blocks, and the MACs."""
-    genes = scale_to_budget(space, operator, options, cost_in(space), budget)
+    genes = scale_to_budget(space, (operator,), options, cost_in(space), budget)
     blocks = [block for stage in space.decode(genes).stages for block in stage.blocks]
     return blocks, cost_in(space)(genes)
 
@@ -46,7 +47,7 @@ def test_imagenet_networks_spend_nearly_all_of_the_budget(operator: str):
 @OPERATORS
 def test_no_single_step_up_fits(operator: str):
     budget, cost = 3_000_000, cost_in(RESNET_NANO)
-    genes = scale_to_budget(RESNET_NANO, operator, {}, cost, budget)
+    genes = scale_to_budget(RESNET_NANO, (operator,), {}, cost, budget)
     existing = {position for _, _, position in RESNET_NANO.blocks(genes)}
     narrowest = (genes[4], 0, *genes[6:11])  # a further block: options like the first one's, smallest expansion
     steps = 0
@@ -65,7 +66,7 @@ def test_no_single_step_up_fits(operator: str):
 
 @OPERATORS
 def test_boundless_budget_gives_the_biggest_network(operator: str):
-    genes = scale_to_budget(FOUR_STAGES, operator, {}, cost_in(FOUR_STAGES), 10**12)
+    genes = scale_to_budget(FOUR_STAGES, (operator,), {}, cost_in(FOUR_STAGES), 10**12)
     network = FOUR_STAGES.decode(genes)
     assert network.stem_width == 16
     assert [len(stage.blocks) for stage in network.stages] == [2, 2, 1, 2]
@@ -114,7 +115,7 @@ def test_usual_options(space: ResNetSpace, operator: str, expected: dict[str, An
 
 
 def test_plain_local_attention_where_the_space_has_it():
-    genes = scale_to_budget(RESNET_IMAGENET, "local", {}, cost_in(RESNET_IMAGENET), 10**12)
+    genes = scale_to_budget(RESNET_IMAGENET, ("local",), {}, cost_in(RESNET_IMAGENET), 10**12)
     assert RESNET_IMAGENET.decode(genes).local_terms == "plain"
 
 
@@ -151,7 +152,7 @@ def test_option_that_the_operator_lacks(options: dict[str, Any], message: str):
 
 def test_options_enter_a_key_as_they_always_did():
     every = {"operator": "local", "kernel": None, "window": 7, "heads": None, "qk": None, "v": 0.5}
-    assert Options(operator="local", v=0.5, window=7).model_dump(mode="json") == every
+    assert option_fields(Options(operator="local", v=0.5, window=7)) == every
 
 
 @pytest.mark.parametrize(("system", "options"), [("standalone", {"operator": "axial"}), ("trionet", {})])
@@ -176,3 +177,38 @@ def test_systems_by_name():
         SYSTEMS.get("trionett")
     with pytest.raises(UsageError, match='unknown system "retraining"'):
         SYSTEMS.get("retraining")
+
+
+def test_one_operator_for_each_stage():
+    # CAFormer's placement: convolution below, attention above.
+    space = RESNET_NANO
+    genes = scale_to_budget(space, ("conv", "conv", "axial"), {"heads": 2}, cost_in(space), 3_000_000)
+    stages = [{block.operator for block in stage.blocks} for stage in space.decode(genes).stages]
+    assert stages == [{"conv"}, {"conv"}, {"axial"}]
+    assert all(block.options["heads"] == 2 for block in space.decode(genes).stages[2].blocks)
+    assert 0.95 * 3_000_000 <= cost_in(space)(genes) <= 3_000_000
+
+
+def test_as_many_operators_as_stages_or_one():
+    with pytest.raises(UsageError, match=r"has 3 stages, but 2 operators are given: conv, axial\. Give one for all"):
+        scale_to_budget(RESNET_NANO, ("conv", "axial"), {}, cost_in(RESNET_NANO), 3_000_000)
+
+
+@pytest.mark.parametrize("terms", ["plain", "position_sensitive"])
+def test_terms_of_local_attention_can_be_asked_for(terms: str):
+    space = RESNET_NANO.with_dimensions(local_terms=["plain", "position_sensitive"])
+    genes = scale_to_budget(space, ("local",), {}, cost_in(space), 3_000_000, terms)
+    assert space.decode(genes).local_terms == terms
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"operator": ["conv", "axail"]}, 'unknown operator "axail"; did you mean "axial"'),
+        ({"operator": "conv", "local_terms": "plain"}, "conv networks have no local_terms"),
+        ({"operator": ["conv", "conv", "axial"], "window": 3}, "conv-conv-axial networks have no window"),
+    ],
+)
+def test_options_that_no_operator_has_are_refused(options: dict[str, Any], message: str):
+    with pytest.raises(ValidationError, match=message):
+        Options(**options)

@@ -160,6 +160,17 @@ AXIAL = OperatorSpec(
     line=(0, (1, 1)),
     options={HEADS: 8, QK: 0.5, V: 1.0},
 )
+IDENTITY = OperatorSpec(
+    name="identity",
+    code="i",
+    label="no spatial operator",
+    skeleton="resnet",
+    builder="trionet_bench.networks.operators.identity:build",
+    colour="#8a8a8a",
+    hatch="...",
+    marker="X",
+    line=(0, (1, 3)),
+)
 GLOBAL = OperatorSpec(
     name="global",
     code="g",
@@ -189,7 +200,7 @@ LOCALITY = OperatorSpec(
     },
 )
 
-OPERATORS: Registry[OperatorSpec] = Registry("operator", (CONV, LOCAL, AXIAL, GLOBAL, LOCALITY), _clash)
+OPERATORS: Registry[OperatorSpec] = Registry("operator", (CONV, LOCAL, AXIAL, IDENTITY, GLOBAL, LOCALITY), _clash)
 
 
 def operators_for(skeleton: str) -> list[OperatorSpec]:

@@ -1,4 +1,4 @@
-"""Networks of one operator that spend a budget.
+"""Networks of one operator, or of one for each stage, that spend a budget.
 
 The rule is our choice; the paper compares with published networks of fixed size. Networks with one level of depth,
 width and expansion throughout are where it starts. In each of them depth, width and expansion of single stages are
@@ -6,7 +6,7 @@ raised, the last stage first, while the network still fits. The result is the ne
 start leads to, among those that end near the budget. So every operator spends nearly all of the same budget.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 from trionet_bench.errors import UsageError, nearest
@@ -15,31 +15,55 @@ from trionet_bench.spaces.operators import OPERATORS
 from trionet_bench.spaces.resnet import ResNetSpace
 
 NEAR = 0.95  # of the budget
+TERMS = 1  # position of the gene of the local terms
 
 
-def scale_to_budget(space: ResNetSpace, operator: str, options: Mapping[str, float], cost: Cost, budget: int) -> Genes:
-    """Genes of a network of one operator.
+def scale_to_budget(
+    space: ResNetSpace,
+    operators: Sequence[str],
+    options: Mapping[str, float],
+    cost: Cost,
+    budget: int,
+    local_terms: str | None = None,
+) -> Genes:
+    """Genes of a network whose operators are given by hand.
 
     Args:
-        space: holds the operator.
-        operator: its name.
+        space: holds the operators.
+        operators: the name of one for all blocks, or of one for each stage.
         options: values asked for, by name; others have the operator's usual value, or the largest below in the space.
         cost: MACs of a network.
         budget: in MACs.
+        local_terms: of local attention; None for the first of the space.
 
-    UsageError where even the smallest network exceeds the budget, or the space lacks the operator or a value.
+    UsageError where even the smallest network exceeds the budget, the space lacks an operator or a value, or there are
+    neither one nor as many operators as stages.
     """
-    if operator not in space.operators:
-        raise UsageError(f'space {space.name} has no operator "{operator}"; {nearest(operator, space.operators)}')
-    fixed = space.operators_set_to(operator) | _details(space, operator, options)
+    if len(operators) not in (1, len(space.stages)):
+        raise UsageError(
+            f"space {space.name} has {len(space.stages)} stages, but {len(operators)} operators are given: "
+            f"{', '.join(operators)}. Give one for all, or one for each stage."
+        )
+    by_stage = [*operators] * (len(space.stages) if len(operators) == 1 else 1)
+    for operator in by_stage:
+        if operator not in space.operators:
+            raise UsageError(f'space {space.name} has no operator "{operator}"; {nearest(operator, space.operators)}')
+    terms = space.local_terms[0] if local_terms is None else local_terms
+    fixed = {TERMS: space.option(TERMS, terms)}
+    for position in space.operator_positions:
+        stage = space.choices[position].stage
+        assert stage is not None
+        fixed[position] = space.operators.index(by_stage[stage])
+    for stage, operator in enumerate(by_stage):
+        fixed |= _details(space, stage, operator, options)
     levels = {
         position: len(choice.values)
         for position, choice in enumerate(space.choices)
-        if choice.group == "shape" or choice.field == "expansion"
+        if (choice.group == "shape" or choice.field == "expansion") and position != TERMS
     }
 
     def uniform(depth: int, width: int, expansion: int) -> Genes:
-        level = {"depth": depth, "width": width, "stem_width": width, "expansion": expansion, "local_terms": 0}
+        level = {"depth": depth, "width": width, "stem_width": width, "expansion": expansion}
         free = {at: min(level[space.choices[at].field], count - 1) for at, count in levels.items()}
         return space.extreme(fixed | free, biggest=False)
 
@@ -49,7 +73,7 @@ def scale_to_budget(space: ResNetSpace, operator: str, options: Mapping[str, flo
     fitting = {genes for genes in candidates if cost(genes) <= budget}
     if not fitting:
         raise UsageError(
-            f"No {operator} network of {space.name} fits {budget / 1e6:.3g}M MACs: the smallest needs "
+            f"No {'-'.join(operators)} network of {space.name} fits {budget / 1e6:.3g}M MACs: the smallest needs "
             f"{min(map(cost, candidates)) / 1e6:.3g}M. Raise the budget or choose another space."
         )
     most_expensive_first = sorted(fitting, key=lambda genes: (cost(genes), genes), reverse=True)
@@ -57,8 +81,8 @@ def scale_to_budget(space: ResNetSpace, operator: str, options: Mapping[str, flo
     return next((genes for genes in raised if cost(genes) >= NEAR * budget), max(raised, key=cost))
 
 
-def _details(space: ResNetSpace, operator: str, options: Mapping[str, float]) -> dict[int, int]:
-    """The genes of the operator's options: position -> index of the value asked for, or of the usual one."""
+def _details(space: ResNetSpace, stage: int, operator: str, options: Mapping[str, float]) -> dict[int, int]:
+    """The genes of the operator's options in a stage: position -> index of the value asked for, or of the usual one."""
     fixed: dict[int, int] = {}
     for option, usual in OPERATORS.get(operator).options.items():
         values, asked = space.dimensions[option.dimension], options.get(option.name)
@@ -66,7 +90,8 @@ def _details(space: ResNetSpace, operator: str, options: Mapping[str, float]) ->
             allowed = ", ".join(map(str, values))
             raise UsageError(f"space {space.name} has no {option.name} {asked}; allowed are {allowed}.")
         value = asked if asked is not None else max([v for v in values if v <= usual], default=values[0])
-        fixed |= {at: values.index(value) for at, choice in enumerate(space.choices) if choice.field == option.name}
+        index = values.index(value)
+        fixed |= {at: index for at, c in enumerate(space.choices) if (c.stage, c.field) == (stage, option.name)}
     return fixed
 
 
@@ -79,7 +104,7 @@ def _raised(
     while changed:
         changed = False
         for position in sorted(levels, reverse=True):
-            if space.choices[position].field == "local_terms" or free[position] + 1 >= levels[position]:
+            if free[position] + 1 >= levels[position]:
                 continue
             raised = free | {position: free[position] + 1}
             taller = space.extreme({**fixed, **raised}, biggest=False)

@@ -31,4 +31,5 @@ class StandaloneRunner(SystemRunner[Options, ResNetSpace]):
 
 def _scaled(cell: StandaloneCell) -> Genes:
     options = cell.options
-    return scale_to_budget(cell.space, options.operator, options.asked, cost_in(cell), cell.budget)
+    cost = cost_in(cell)
+    return scale_to_budget(cell.space, options.operators, options.asked, cost, cell.budget, options.local_terms)

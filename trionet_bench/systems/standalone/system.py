@@ -1,6 +1,8 @@
-"""Stand-alone networks: one operator everywhere, in the skeleton of the space, scaled to the budget."""
+"""Stand-alone networks: one operator everywhere, or one for each stage, in the skeleton of the space, scaled to the
+budget.
+"""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.config import JsonDict
@@ -18,23 +20,32 @@ def _with_registered(schema: JsonDict) -> None:
     specs = operators_for(ResNetSpace.kind)
     properties = schema["properties"]
     assert isinstance(properties, dict)
-    properties["operator"] = {"title": "Operator", "enum": [spec.name for spec in specs]}
     for name, option in options_of(specs).items():
         number = "number" if option.kind == "numbers" else "integer"
         properties.setdefault(name, {"anyOf": [{"type": number}, {"type": "null"}], "default": None})
+    properties["operator"] = {
+        "title": "Operator",
+        "anyOf": [
+            {"enum": [spec.name for spec in specs]},
+            {"type": "array", "items": {"enum": [spec.name for spec in specs]}, "minItems": 1},
+        ],
+    }
     schema["additionalProperties"] = False
 
 
-def _registered(operator: str) -> str:
+def _registered(operators: str | tuple[str, ...]) -> str | tuple[str, ...]:
     names = [spec.name for spec in operators_for(ResNetSpace.kind)]
-    if operator not in names:
-        raise ValueError(f'unknown operator "{operator}"; {nearest(operator, names)}')
-    return operator
+    for operator in (operators,) if isinstance(operators, str) else operators:
+        if operator not in names:
+            raise ValueError(f'unknown operator "{operator}"; {nearest(operator, names)}')
+    return operators
 
 
 class Options(SystemOptions):
-    """What a suite may say of a stand-alone model: the operator and values of its options. None leaves the value that
-    the operator's spec gives as usual, where the space has it.
+    """What a suite may say of a stand-alone model: the operator, or one for each stage, and values of their options.
+    None leaves the value that the operator's spec gives as usual, where the space has it.
+
+    ``local_terms`` are those of local attention; None takes the first of the space.
 
     Options of operators that are not part of the package are extra fields, so that the keys of other models stay as
     they are.
@@ -43,7 +54,10 @@ class Options(SystemOptions):
     model_config = ConfigDict(extra="allow", json_schema_extra=_with_registered)
     __pydantic_extra__: dict[str, int | float] = Field(init=False)
 
-    operator: Annotated[str, AfterValidator(_registered)]
+    added_later: ClassVar[tuple[str, ...]] = ("local_terms",)
+
+    operator: Annotated[str | tuple[str, ...], AfterValidator(_registered)]
+    local_terms: Literal["plain", "position_sensitive"] | None = None
     kernel: int | None = None
     window: int | None = None
     heads: int | None = None
@@ -56,18 +70,25 @@ class Options(SystemOptions):
             if name not in options_of(operators_for(ResNetSpace.kind)):
                 unknown = InitErrorDetails(type="extra_forbidden", loc=(name,), input=self.asked[name])
                 raise ValidationError.from_exception_data(type(self).__name__, [unknown])
-            if name not in options_of([OPERATORS.get(self.operator)]):
-                raise ValueError(f"{self.operator} networks have no {name}")
+            if name not in options_of(map(OPERATORS.get, self.operators)):
+                raise ValueError(f"{'-'.join(self.operators)} networks have no {name}")
+        if self.local_terms and not any(OPERATORS.get(operator).uses_local_terms for operator in self.operators):
+            raise ValueError(f"{'-'.join(self.operators)} networks have no local_terms")
         return self
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """One for all stages, or one for each."""
+        return (self.operator,) if isinstance(self.operator, str) else self.operator
 
     @property
     def asked(self) -> dict[str, float]:
         """Options that have a value."""
-        return self.model_dump(exclude={"operator"}, exclude_none=True)
+        return self.model_dump(exclude={"operator", "local_terms"}, exclude_none=True)
 
 
 class Standalone(System[Options, ResNetSpace]):
-    """One operator in every block."""
+    """Operators that are given by hand."""
 
     name = "standalone"
     options_type = Options
