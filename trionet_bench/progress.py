@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from trionet_bench.terminal import visible
 from trionet_bench.units import duration
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Write one line of text, above the bars where there are any."""
+        line = visible(line)
         if self.bars is not None:
             self.bars.console.print(line, markup=False, highlight=False)
         else:
@@ -63,7 +65,7 @@ class Task:
 
     def __init__(self, progress: Progress, label: str, total: int) -> None:
         self.progress = progress
-        self.label = label
+        self.label = visible(label)
         self.total = total
         self.done = 0
         self.note = ""
@@ -72,11 +74,11 @@ class Task:
         self.first: tuple[int, float] | None = None  # steps and time of the first call: a resumed task starts above 0
         self.bar: TaskID | None = None
         if progress.bars is not None:
-            self.bar = progress.bars.add_task(label, total=total, note="")
+            self.bar = progress.bars.add_task(self.label, total=total, note="")
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Set the number of steps done; the task ends when it reaches ``total``."""
-        self.done, self.total, self.note = done, total, note
+        self.done, self.total, self.note = done, total, visible(note)
         if self.first is None:
             self.first = done, self.progress.clock()
         self._show()

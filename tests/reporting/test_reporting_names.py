@@ -5,14 +5,68 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.font_manager import findfont
+from matplotlib.ft2font import FT2Font
 
-from trionet_bench.reporting.style import STYLES, drawn_in, new_figure
+from trionet_bench.reporting.figures.figure import settle
+from trionet_bench.reporting.labels import fonts_for, shortened, spelled
+from trionet_bench.reporting.style import STYLES, drawn_in, new_figure, panels, shared_legend
 from trionet_bench.reporting.tables.table import Table, csv_of, to_latex, to_markdown
 
 NAMES = [
     "a$_$", "$x^2", r"\frac{1}{2}", "50 %", "a & b", "snake_case", "x^2", "#1", "<b>bold</b>", '"quoted"', "café",
     "Жук", "ναός", "نحلة", "a|b", "*stars*", "=1+1", "@cmd", "-1",
 ]  # fmt: skip
+
+
+OTHER_SCRIPTS = ["水", "서울", "สวัสดี", "हिन्दी", "🐞", "שלום"]
+
+
+def test_character_that_no_font_has_is_spelled():
+    missing = "\U0001fbc5"  # a symbol of old computers, of Unicode 13
+    assert fonts_for([missing]) == ([], [missing])
+    assert spelled(f"a{missing}b", [missing]) == "a[U+1FBC5]b"
+    assert spelled("水田 a", ["水", "田"]) == "[U+6C34 7530] a"
+
+
+def test_character_is_taken_from_a_font_that_has_it():
+    families, unknown = fonts_for(["Ж", "ن"])
+    assert not unknown
+    for character in "Жن":
+        assert any(ord(character) in FT2Font(findfont(family)).get_charmap() for family in families)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_names_of_any_script_and_length_stay_inside_the_figure(style: str, tmp_path: Path):
+    names = [*OTHER_SCRIPTS, "a" * 100, "many words " * 9, "x" * 40 + " " + "y" * 40]
+    with warnings.catch_warnings(), drawn_in(STYLES[style]):
+        warnings.simplefilter("error")  # a glyph that no font has, axes that have no room left
+        figure, axes = panels(STYLES[style], 2)
+        for axis, name in zip(axes, names[-2:], strict=True):
+            lines = [axis.plot([0, 1], label=label)[0] for label in names]
+            axis.set_yticks(range(len(names)), names)
+            axis.set_title(name)
+        shared_legend(figure, lines, names, STYLES[style])
+        settle(figure)
+        box = figure.bbox
+        for axis in axes:
+            assert axis.get_window_extent().width > box.width / 8  # of the drawing something is left
+            for label in axis.get_yticklabels():
+                extent = label.get_window_extent()
+                assert box.x0 <= extent.x0 < extent.x1 <= box.x1
+        for form in ("svg", "pdf", "png"):
+            figure.savefig(tmp_path / f"names.{form}")
+    shown = [label.get_text() for label in axes[0].get_yticklabels()]
+    assert len(set(shown)) == len(names)
+    assert shown[6].startswith("aaa")
+    assert "…" in shown[6]
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "short"), [("abcdefghijklmn", 9, "abcd…klmn"), ("abc", 3, "abc"), ("abcd", 3, "a…d")]
+)
+def test_long_label_keeps_both_ends(text: str, most: int, short: str):
+    assert shortened(text, most) == short
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from trionet_bench.cli._options import data_root_option, json_option, reports_option, results_option
+from trionet_bench.terminal import echo
 
 _MARKS = {"ok": "ok     ", "absent": "absent ", "problem": "PROBLEM"}
 
@@ -26,10 +27,10 @@ def doctor(ctx: click.Context, results: Path, reports: Path, data_root: Path, as
 
     findings = examine(results, reports, data_root)
     if as_json:
-        click.echo(json.dumps({"schema": 1, "findings": [asdict(finding) for finding in findings]}))
+        echo(json.dumps({"schema": 1, "findings": [asdict(finding) for finding in findings]}))
     else:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
             advice = f"  ->  {finding.advice}" if finding.advice else ""
-            click.echo(f"{_MARKS[finding.state]} {finding.name:{width}}  {finding.detail}{advice}")
+            echo(f"{_MARKS[finding.state]} {finding.name:{width}}  {finding.detail}{advice}")
     ctx.exit(1 if any(finding.state == "problem" for finding in findings) else 0)

@@ -7,6 +7,7 @@ from typing import Literal
 import click
 
 from trionet_bench.cli._options import data_root_option, json_option, results_option
+from trionet_bench.terminal import echo
 
 
 @click.command()
@@ -45,6 +46,6 @@ def export(
     done = export_cell(cell, form, out, images, results, data_root)
     if as_json:
         facts = {"file": str(done.path), "format": form, "checked_on": done.checked_on}
-        click.echo(json.dumps({"schema": 1, **facts, "largest_difference": done.largest_difference}))
+        echo(json.dumps({"schema": 1, **facts, "largest_difference": done.largest_difference}))
         return
-    click.echo(f"{done.path}: logits within {done.largest_difference:.2g} of the network's on {done.checked_on}")
+    echo(f"{done.path}: logits within {done.largest_difference:.2g} of the network's on {done.checked_on}")

@@ -14,6 +14,7 @@ import click
 from trionet_bench import __version__, cli
 from trionet_bench.errors import BenchError
 from trionet_bench.plugins import load_plugins
+from trionet_bench.terminal import accept_any_text, echo
 
 _FIRST = (
     "run",
@@ -55,13 +56,14 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Carry the command out; an error becomes a paragraph on stderr."""
+        accept_any_text()
         try:
             load_plugins()
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click knows what to do, also where what reads our output has had enough
         except KeyboardInterrupt:
-            click.echo("Interrupted. What is finished is kept; the same command goes on from there.", err=True)
+            echo("Interrupted. What is finished is kept; the same command goes on from there.", err=True)
             ctx.exit(INTERRUPTED)
         except BenchError as error:
             self._show(ctx, str(error))
@@ -73,7 +75,7 @@ class Commands(click.Group):
     def _show(self, ctx: click.Context, message: str) -> None:
         if ctx.params["debug"]:
             traceback.print_exc()
-        click.echo(f"Error: {message}", err=True)
+        echo(f"Error: {message}", err=True)
 
 
 @click.command(

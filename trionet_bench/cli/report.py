@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from trionet_bench.cli._options import data_root_option, json_option, reports_option, results_option
+from trionet_bench.terminal import echo
 
 FORMATS = "html,md,csv,tex,svg,pdf,png"
 
@@ -41,4 +42,4 @@ def report(
 
     wanted = [form.strip() for form in formats.split(",") if form.strip()]
     page = write(targets, out, wanted, style, results, reports, data_root, reference, force)
-    click.echo(json.dumps({"schema": 1, "report": str(page)}) if as_json else str(page))
+    echo(json.dumps({"schema": 1, "report": str(page)}) if as_json else str(page))

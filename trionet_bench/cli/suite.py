@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from trionet_bench.cli._options import data_root_option, json_option, suite_argument
+from trionet_bench.terminal import echo
 
 
 @click.group()
@@ -51,4 +52,4 @@ def schema() -> None:
     """The JSON Schema of suite files, for editors."""
     from trionet_bench.suite.schema import suite_schema  # not for --help
 
-    click.echo(json.dumps(suite_schema(), indent=1))
+    echo(json.dumps(suite_schema(), indent=1))

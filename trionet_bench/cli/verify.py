@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from trionet_bench.cli._options import data_root_option, json_option
+from trionet_bench.terminal import echo
 from trionet_bench.units import counted
 
 
@@ -25,10 +26,10 @@ def verify(ctx: click.Context, results: Path, data: bool, data_root: Path, as_js
 
     verdict = check(results.resolve(), data_root, data)
     if as_json:
-        click.echo(json.dumps({"schema": 1, **asdict(verdict)}))
+        echo(json.dumps({"schema": 1, **asdict(verdict)}))
     else:
         for fault in verdict.faults:
-            click.echo(f"{fault.path}: {fault.message}")
+            echo(f"{fault.path}: {fault.message}")
         looked = f"{counted(verdict.records, 'record')} and {counted(verdict.phases, 'shared phase')} verified"
-        click.echo(f"{looked}: {counted(len(verdict.faults), 'fault') if verdict.faults else 'no fault'}")
+        echo(f"{looked}: {counted(len(verdict.faults), 'fault') if verdict.faults else 'no fault'}")
     ctx.exit(1 if verdict.faults else 0)

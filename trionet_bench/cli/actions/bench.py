@@ -4,13 +4,12 @@ import json
 import sys
 from pathlib import Path
 
-import click
-
 from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all, measure_one
 from trionet_bench.benchmarks.measure import Document, OnCase, line_of, target_line
 from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.integrity.provenance import command_line
 from trionet_bench.progress import Progress
+from trionet_bench.terminal import echo
 
 
 def measure_named(
@@ -20,11 +19,11 @@ def measure_named(
     with Progress() as progress:
         document = measure_one(bench, setting, _on_case(progress, bench), **options)
     if as_json:
-        click.echo(json.dumps(document, indent=2))
+        echo(json.dumps(document, indent=2))
         return
     for row in document["cases"]:
-        click.echo(line_of(row))
-    click.echo("\nTargets")
+        echo(line_of(row))
+    echo("\nTargets")
     _print_targets(document)
 
 
@@ -36,15 +35,15 @@ def measure_every(setting: Setting, results: Path, reports: Path, as_json: bool)
             setting, lambda bench: _on_case(progress, bench), results, reports, command
         )
     if as_json:
-        click.echo(json.dumps(everything, indent=2))
+        echo(json.dumps(everything, indent=2))
     else:
         for name in BENCHES:
-            click.echo(f"\n{BENCHES[name]}")
+            echo(f"\n{BENCHES[name]}")
             _print_targets(everything["benches"][name])
-        click.echo(f"\nFigures: {file}\nPage: {page}")
+        echo(f"\nFigures: {file}\nPage: {page}")
     errors = failed(everything)
     for name, error in errors.items():
-        click.echo(f"Error: bench {name}: {error}", err=True)
+        echo(f"Error: bench {name}: {error}", err=True)
     return not errors
 
 
@@ -61,4 +60,4 @@ def _on_case(progress: Progress, bench: str) -> OnCase:
 
 def _print_targets(document: Document) -> None:
     for target in document["targets"]:
-        click.echo(f"  {target_line(target)}")
+        echo(f"  {target_line(target)}")

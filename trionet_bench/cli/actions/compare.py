@@ -3,7 +3,6 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import click
 import torch
 
 from trionet_bench.cli._run_options import RunOptions
@@ -12,6 +11,7 @@ from trionet_bench.files import write_atomically
 from trionet_bench.suite.autosuite import CompareOptions, propose
 from trionet_bench.suite.specification import load_suite
 from trionet_bench.suite.studies import without_collision
+from trionet_bench.terminal import echo
 
 
 def quick_without_gpu(device: str) -> bool:
@@ -51,8 +51,8 @@ def compare_on(
         path = place / f"{proposal.name}.yaml"
         write_atomically(path, proposal.text)
         for reason in proposal.reasons:
-            click.echo(reason, err=True)
-        click.echo(f"suite: {folder / path.name}", err=True)
+            echo(reason, err=True)
+        echo(f"suite: {folder / path.name}", err=True)
         code = run_suite(load_suite(path), run_options)
     if not run_options.dry_run and not run_options.as_json:
         _print_verdict(folder / proposal.name)
@@ -63,7 +63,7 @@ def _print_verdict(folder: Path) -> None:
     from trionet_bench.reporting.verdict import verdict  # pandas, which a dry run does not need
 
     table, sentence = verdict([folder])
-    click.echo()
-    click.echo(table.to_markdown(index=False, disable_numparse=True))
+    echo()
+    echo(table.to_markdown(index=False, disable_numparse=True))
     if sentence:
-        click.echo(f"\n{sentence}")
+        echo(f"\n{sentence}")

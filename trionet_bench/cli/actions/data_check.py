@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-import click
-
 from trionet_bench.cli.actions._counts import counts_text
 from trionet_bench.data.inspection import Inspection, inspect_source
 from trionet_bench.data.sources.catalogue import named_uri
+from trionet_bench.terminal import echo
 
 
 def check_source(source: str, data_root: Path, workers: int | None, full: bool, as_json: bool) -> bool:
@@ -18,7 +17,7 @@ def check_source(source: str, data_root: Path, workers: int | None, full: bool, 
         full: also digest every byte again.
     """
     inspection = inspect_source(named_uri(source), data_root, workers, full)
-    click.echo(json.dumps({"schema": 1, **inspection.to_dict()}) if as_json else _inspection_text(inspection))
+    echo(json.dumps({"schema": 1, **inspection.to_dict()}) if as_json else _inspection_text(inspection))
     return inspection.sound
 
 

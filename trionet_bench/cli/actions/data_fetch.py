@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-import click
-
 from trionet_bench.cli.actions._counts import counts_text
 from trionet_bench.data.sources.fetch import fetch
+from trionet_bench.terminal import echo
 
 
 def fetch_named(name: str, data_root: Path, as_json: bool) -> None:
@@ -14,6 +13,6 @@ def fetch_named(name: str, data_root: Path, as_json: bool) -> None:
     index = fetch(name, data_root)
     if as_json:
         facts = {"source": index.uri, "counts": index.counts, "fingerprint": index.fingerprint}
-        click.echo(json.dumps({"schema": 1, **facts}))
+        echo(json.dumps({"schema": 1, **facts}))
     else:
-        click.echo(f"{index.uri} is here: {counts_text(index.counts)}.")
+        echo(f"{index.uri} is here: {counts_text(index.counts)}.")

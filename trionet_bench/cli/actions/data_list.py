@@ -4,11 +4,10 @@ import json
 import textwrap
 from pathlib import Path
 
-import click
-
 from trionet_bench.cli.actions._counts import counts_text
 from trionet_bench.data.sources.catalogue import NamedSet, named_set, named_sets
 from trionet_bench.data.sources.registry import SOURCES
+from trionet_bench.terminal import echo
 
 
 def print_sets(name: str | None, data_root: Path, as_json: bool) -> None:
@@ -17,17 +16,17 @@ def print_sets(name: str | None, data_root: Path, as_json: bool) -> None:
     if as_json:
         rows = [{**facts.model_dump(), "present": _is_present(facts, data_root)} for facts in sets]
         sources = [{"scheme": each.name, "usage": each.usage, "summary": each.summary} for each in SOURCES]
-        click.echo(json.dumps({"schema": 1, "data_root": str(data_root), "sets": rows, "sources": sources}))
+        echo(json.dumps({"schema": 1, "data_root": str(data_root), "sets": rows, "sources": sources}))
     elif name:
-        click.echo(_set_text(sets[0], data_root))
+        echo(_set_text(sets[0], data_root))
     else:
         for facts in sets:
             counts = " + ".join(f"{count} {part}" for part, count in facts.counts["train"].items())
             state = {True: "here", False: "-"}[_is_present(facts, data_root)]
-            click.echo(f"{facts.name:14}{state:6}{facts.classes:5} classes  {counts:36}{facts.uri}")
-        click.echo("Sources of any images:")
+            echo(f"{facts.name:14}{state:6}{facts.classes:5} classes  {counts:36}{facts.uri}")
+        echo("Sources of any images:")
         for source in SOURCES:
-            click.echo(f"    {source.usage:30}{source.summary}")
+            echo(f"    {source.usage:30}{source.summary}")
 
 
 def _is_present(facts: NamedSet, data_root: Path) -> bool:

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-import click
 import torch
 
 from trionet_bench.jsontypes import JsonObject
@@ -12,6 +11,7 @@ from trionet_bench.networks.latency import measure_latency
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.named import Subject, profile_network, subject
 from trionet_bench.spaces.published import PUBLISHED
+from trionet_bench.terminal import echo
 from trionet_bench.units import counted
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -52,16 +52,16 @@ def print_profile(
     if latency is not None:
         profile["latency"] = _latency(subject(network, resolution, classes), latency)
     if as_json:
-        click.echo(json.dumps(profile, indent=2))
+        echo(json.dumps(profile, indent=2))
         return
-    click.echo(f"{profile['name']}: {profile['params'] / 1e6:.2f} M parameters, {profile['macs'] / 1e9:.3f} G MACs")
-    click.echo(f"at {profile['resolution']}x{profile['resolution']} pixels, {profile['classes']} classes, one image")
+    echo(f"{profile['name']}: {profile['params'] / 1e6:.2f} M parameters, {profile['macs'] / 1e9:.3f} G MACs")
+    echo(f"at {profile['resolution']}x{profile['resolution']} pixels, {profile['classes']} classes, one image")
     for title, parts in (("by stage", profile["macs_by_stage"]), ("by operator", profile["macs_by_operator"])):
-        click.echo(f"\nMACs {title}")
+        echo(f"\nMACs {title}")
         for name, macs in parts.items():
-            click.echo(f"  {name:<12}{macs / 1e6:>12,.2f} M{macs / profile['macs']:>8.1%}")
+            echo(f"  {name:<12}{macs / 1e6:>12,.2f} M{macs / profile['macs']:>8.1%}")
     if "macs_of_glit_code" in profile:
-        click.echo(f"\nGLiT's released code counts {profile['macs_of_glit_code'] / 1e9:.3f} G: its gates by half.")
+        echo(f"\nGLiT's released code counts {profile['macs_of_glit_code'] / 1e9:.3f} G: its gates by half.")
     if latency is not None:
         _show_latency(profile["latency"])
 
@@ -81,10 +81,10 @@ def _latency(network: Subject, options: LatencyOptions) -> JsonObject:
 
 def _show_latency(latency: JsonObject) -> None:
     threads = f", {counted(latency['threads'], 'thread')}" if latency["device"] == "cpu" else ""
-    click.echo(f"\nLatency on {latency['device_name']} ({latency['device']}{threads}, {latency['dtype']})")
+    echo(f"\nLatency on {latency['device_name']} ({latency['device']}{threads}, {latency['dtype']})")
     for row in latency["batches"]:
         low, high = row["quartiles_ms"]
         images = "1 image  " if row["batch"] == 1 else f"{row['batch']} images"
         speed = f"{row['images_per_s']:,.1f} images/s"
-        click.echo(f"  {images:<12}{row['median_ms']:>10.2f} ms, quartiles {low:.2f} to {high:.2f}, {speed}")
-    click.echo(f"  medians of {latency['samples']} passes after {latency['warm_up']} to warm up")
+        echo(f"  {images:<12}{row['median_ms']:>10.2f} ms, quartiles {low:.2f} to {high:.2f}, {speed}")
+    echo(f"  medians of {latency['samples']} passes after {latency['warm_up']} to warm up")

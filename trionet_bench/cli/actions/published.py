@@ -3,13 +3,12 @@
 import json
 from typing import Literal
 
-import click
-
 from trionet_bench.networks.named import profile_network
 from trionet_bench.reporting.references import read_references
 from trionet_bench.reporting.tables.published import TOLERANCE, compare, comparison_table
 from trionet_bench.reporting.tables.table import to_csv, to_html, to_latex, to_markdown
 from trionet_bench.spaces.published import PUBLISHED
+from trionet_bench.terminal import echo
 
 
 def print_published(form: Literal["md", "csv", "tex", "html"], as_json: bool) -> None:
@@ -22,7 +21,7 @@ def print_published(form: Literal["md", "csv", "tex", "html"], as_json: bool) ->
     if as_json:
         rows = [row.to_dict() for row in compared]
         document = {"schema": 1, "tolerance": TOLERANCE, "networks": rows, "skipped": skipped}
-        click.echo(json.dumps(document, indent=2))
+        echo(json.dumps(document, indent=2))
         return
     title, made = "Published networks and ours", comparison_table(compared)
     writers = {
@@ -31,6 +30,6 @@ def print_published(form: Literal["md", "csv", "tex", "html"], as_json: bool) ->
         "tex": lambda: to_latex(made, "published-networks", title),
         "html": lambda: to_html(made, title),
     }
-    click.echo(writers[form](), nl=False)
+    echo(writers[form](), nl=False)
     for name in skipped:
-        click.echo(f"{name} has published values, but is not a network of this version yet: left out.", err=True)
+        echo(f"{name} has published values, but is not a network of this version yet: left out.", err=True)

@@ -3,8 +3,6 @@
 import json
 import sys
 
-import click
-
 from trionet_bench.caching import cache_folder
 from trionet_bench.cli._run_options import RunOptions
 from trionet_bench.cli.actions._estimate import estimate_lines
@@ -15,6 +13,7 @@ from trionet_bench.integrity.provenance import code_state, command_line
 from trionet_bench.progress import Progress
 from trionet_bench.reporting.refresh import refresh_report
 from trionet_bench.suite.specification import Suite, load_suite
+from trionet_bench.terminal import echo
 from trionet_bench.units import counted
 
 
@@ -29,10 +28,10 @@ def run_suite(suite: Suite, options: RunOptions) -> int:
         suite, options.results, options.data_root, options.only, options.retry_failed, options.force
     ).without_unsound_data()
     for name, (error, cells) in session.missing_data().items():
-        click.echo(f"{error}\n{counted(cells, 'cell')} of data set {name} cannot be run without it.", err=True)
+        echo(f"{error}\n{counted(cells, 'cell')} of data set {name} cannot be run without it.", err=True)
     for name, warnings in session.warnings.items():
         for warning in warnings:
-            click.echo(f"data set {name}: {warning}", err=True)
+            echo(f"data set {name}: {warning}", err=True)
     workers = Workers(options.jobs, options.device, options.devices, options.executor)
     if options.dry_run:
         _print_dry_run(session, workers, options.as_json)
@@ -45,11 +44,11 @@ def run_suite(suite: Suite, options: RunOptions) -> int:
     plan = session.plan
     report = None if options.no_report else refresh_report(plan.folder, options.reports / plan.suite.name)
     if options.as_json:
-        click.echo(json.dumps({**outcome_json(plan), "ran": ran, "report": str(report) if report else None}))
+        echo(json.dumps({**outcome_json(plan), "ran": ran, "report": str(report) if report else None}))
     else:
-        click.echo("\n".join([headline(plan), *failures(plan)]))
+        echo("\n".join([headline(plan), *failures(plan)]))
         if report:
-            click.echo(f"Report: {report}")
+            echo(f"Report: {report}")
     return session.exit_code
 
 
@@ -68,10 +67,10 @@ def _print_dry_run(session: Session, workers: Workers, as_json: bool) -> None:
             "estimate": dry.estimate.to_dict() if dry.estimate else None,
             "workers": dry.workers,
         }
-        click.echo(json.dumps({**outcome_json(session.plan), **value}))
+        echo(json.dumps({**outcome_json(session.plan), **value}))
         return
-    click.echo(headline(session.plan))
+    echo(headline(session.plan))
     for job in dry.jobs:
-        click.echo(f"would run {job.label}")
+        echo(f"would run {job.label}")
     for line in estimate_lines(dry.estimate, dry.workers, dry.seconds) if dry.estimate else ():
-        click.echo(line)
+        echo(line)

@@ -3,14 +3,13 @@
 import sys
 from pathlib import Path
 
-import click
-
 from trionet_bench.execution.executors.inline import Step, carry_out_step
 from trionet_bench.execution.plan import check_cells, make_plan, parse_only
 from trionet_bench.execution.worker import RunRequest
 from trionet_bench.integrity.provenance import code_state, command_line
 from trionet_bench.progress import Progress
 from trionet_bench.suite.specification import load_suite
+from trionet_bench.terminal import echo
 
 
 def run_step(name: Step, suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
@@ -28,6 +27,6 @@ def run_step(name: Step, suite: str, results: Path, data_root: Path, only: str |
         task = progress.task(f"{loaded.name} {name}", 1)
         done = carry_out_step(plan, name, request, device, task)
     for label in done:
-        click.echo(f"{name}: {label}")
+        echo(f"{name}: {label}")
     if not done:
-        click.echo(f"{name}: nothing to do")
+        echo(f"{name}: nothing to do")

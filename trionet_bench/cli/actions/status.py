@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-import click
-
 from trionet_bench.cli.actions._suite_state import failures, grid, headline, outcome_json
 from trionet_bench.execution.plan import make_plan, parse_only
 from trionet_bench.suite.specification import load_suite
+from trionet_bench.terminal import echo
 
 
 def show_status(suite: str, results: Path, data_root: Path, only: str | None, as_json: bool) -> None:
@@ -15,8 +14,8 @@ def show_status(suite: str, results: Path, data_root: Path, only: str | None, as
     checked = load_suite(suite)
     plan = make_plan(checked, results, data_root, parse_only(only, checked) if only else None)
     if as_json:
-        click.echo(json.dumps(outcome_json(plan)))
+        echo(json.dumps(outcome_json(plan)))
         return
-    click.echo("\n".join([headline(plan), *grid(plan), *failures(plan)]))
+    echo("\n".join([headline(plan), *grid(plan), *failures(plan)]))
     for error in plan.absent.values():
-        click.echo(str(error), err=True)
+        echo(str(error), err=True)

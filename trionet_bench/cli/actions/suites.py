@@ -3,10 +3,9 @@
 import json
 import math
 
-import click
-
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.suite.specification import Suite, load_suite, shipped_suites
+from trionet_bench.terminal import echo
 
 
 def suite_facts(checked: Suite) -> JsonObject:
@@ -25,17 +24,17 @@ def list_shipped(as_json: bool) -> None:
     """Print name, number of cells and title of each shipped suite."""
     rows = [{"name": name, **suite_facts(load_suite(path))} for name, path in shipped_suites().items()]
     if as_json:
-        click.echo(json.dumps({"schema": 1, "suites": rows}))
+        echo(json.dumps({"schema": 1, "suites": rows}))
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        click.echo(f"{row['name']:{width}}  {row['cells']:4} cells  {row['title']}")
+        echo(f"{row['name']:{width}}  {row['cells']:4} cells  {row['title']}")
 
 
 def show_suite(suite: str, as_json: bool) -> None:
     """Print the text of a suite, or what it resolves to."""
     checked = load_suite(suite)
-    click.echo(json.dumps({"schema": 1, **_resolved(checked)}) if as_json else checked.document.text.rstrip())
+    echo(json.dumps({"schema": 1, **_resolved(checked)}) if as_json else checked.document.text.rstrip())
 
 
 def _resolved(checked: Suite) -> JsonObject:

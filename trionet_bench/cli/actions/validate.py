@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-import click
-
 from trionet_bench.cli.actions.suites import suite_facts
 from trionet_bench.execution.plan import check_cells, make_plan
 from trionet_bench.suite.specification import load_suite
+from trionet_bench.terminal import echo
 
 
 def validate_suite(suite: str, data_root: Path, as_json: bool) -> None:
@@ -18,6 +17,6 @@ def validate_suite(suite: str, data_root: Path, as_json: bool) -> None:
     for error in plan.absent.values():
         raise error
     if as_json:
-        click.echo(json.dumps({"schema": 1, "valid": True, "name": checked.name, **suite_facts(checked)}))
+        echo(json.dumps({"schema": 1, "valid": True, "name": checked.name, **suite_facts(checked)}))
     else:
-        click.echo(f"{checked.document.path} is a valid suite of {len(plan.cells)} cells.")
+        echo(f"{checked.document.path} is a valid suite of {len(plan.cells)} cells.")

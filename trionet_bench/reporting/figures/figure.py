@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from trionet_bench.analysis.results import Results
+from trionet_bench.reporting.labels import prepare_labels
 from trionet_bench.reporting.style import GRID, INK, MUTED, PAPER, Style, dark_colours
 
 # Whatever would carry the time of saving or the version of the drawing library.
@@ -43,7 +44,8 @@ class FigureKind:
 
 
 def settle(figure: Figure) -> None:
-    """Arrange the axes once; without this every format would arrange them again."""
+    """Prepare the labels and arrange the axes, once; without this every format would arrange them again."""
+    prepare_labels(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
