@@ -38,6 +38,15 @@ def preferred_folder() -> Path | None:
         return None
 
 
+def home_is_usable() -> bool:
+    """Whether there is a home folder in which programs can keep settings and caches."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return False
+    return os.access(home, os.W_OK | os.X_OK)
+
+
 @cache
 def _usable(chosen: str) -> Path:
     if chosen and (fault := _fault_of(Path(chosen))) is None:

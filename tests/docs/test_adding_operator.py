@@ -75,7 +75,8 @@ def test_spaces_without_it_are_as_before(spec):
 def test_its_models_are_planned(suite: Suite, tmp_path: Path):
     options = suite.models["dilated"].options.model_dump()
     assert options == {
-        "operator": "dilated", "kernel": None, "window": None, "heads": None, "qk": None, "v": None, "dilation": 4,
+        "operator": "dilated", "local_terms": None,
+        "kernel": None, "window": None, "heads": None, "qk": None, "v": None, "dilation": 4,
     }  # fmt: skip
     assert "dilation" not in suite.models["conv"].options.model_dump()
     done = CliRunner().invoke(main, ["status", str(suite.document.path), "--results", str(tmp_path), "--json"])
@@ -98,7 +99,7 @@ def test_a_suite_s_schema_has_its_option(spec):
     models = suite_schema()["properties"]["models"]["additionalProperties"]["oneOf"]
     standalone = next(model for model in models if model["title"] == "standalone")
     assert standalone["properties"]["dilation"]["anyOf"][0] == {"type": "integer"}
-    assert "dilated" in standalone["properties"]["operator"]["enum"]
+    assert "dilated" in standalone["properties"]["operator"]["anyOf"][0]["enum"]
 
 
 @pytest.mark.parametrize(

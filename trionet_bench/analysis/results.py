@@ -29,7 +29,7 @@ GROUP = ["dataset", "budget", "model"]
 _LAST = ("random",)
 
 # Source URI, positions in its test part, and the labels they must have -> pixels of each; None where they are not here.
-ImageReader = Callable[[str, Sequence[int], Sequence[int]], Sequence[np.ndarray] | None]
+ImageReader = Callable[[str, str, Sequence[int], Sequence[int]], Sequence[np.ndarray] | None]
 
 
 @dataclass(frozen=True)

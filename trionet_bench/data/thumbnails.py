@@ -11,23 +11,25 @@ from trionet_bench.errors import BenchError
 
 THUMBNAIL = 96  # pixels, the longer side
 Pixels = NDArray[np.uint8]
-ImageReader = Callable[[str, Sequence[int], Sequence[int]], list[Pixels] | None]
+ImageReader = Callable[[str, str, Sequence[int], Sequence[int]], list[Pixels] | None]
 
 
 def image_reader(data_root: Path | None = None, base: Path | None = None) -> ImageReader:
-    """A function from the URI of a source, positions in its test part and labels to thumbnails.
+    """A function from the URI of a source, its fingerprint, positions in its test part and labels to thumbnails.
 
     Args:
         data_root: folder of the named data sets.
         base: folder that relative paths start from.
 
     It returns a uint8 array (height, width, 3) for each position, with a longer side of at most ``THUMBNAIL`` pixels;
-    None where the source cannot be read or has other labels at these positions.
+    None where the source cannot be read, has another content or has other labels at these positions.
     """
 
-    def read(source: str, positions: Sequence[int], labels: Sequence[int]) -> list[Pixels] | None:
+    def read(source: str, fingerprint: str, positions: Sequence[int], labels: Sequence[int]) -> list[Pixels] | None:
         try:
             index = open_source(source, data_root, base)
+            if index.fingerprint != fingerprint:
+                return None
             part = "test" if "test" in index.labels else "val"
             present = index.labels[part]
             if any(p >= len(present) or present[p] != label for p, label in zip(positions, labels, strict=True)):

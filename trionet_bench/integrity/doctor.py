@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from trionet_bench.caching import cache_folder, preferred_folder
 from trionet_bench.errors import BenchError
 from trionet_bench.execution.executors.local import available_cores
 from trionet_bench.integrity.provenance import code_state
@@ -59,6 +60,8 @@ def examine(results: Path, reports: Path, data_root: Path) -> list[Finding]:
         *_libraries(),
         *_devices(),
         Finding("cores", "ok", f"{available_cores()} that this process may use"),
+        _cache(),
+        _kernels(),
         *_folders(results, reports, data_root),
         *_suites(),
     ]
@@ -106,6 +109,34 @@ def _devices() -> Iterator[Finding]:
         yield Finding("mps", "ok", "Metal")
     if not torch.cuda.is_available() and not torch.backends.mps.is_available():
         yield Finding("GPU", "absent", "none; small suites run on the CPU", "quickstart is made for it.")
+
+
+def _cache() -> Finding:
+    wanted, advice = preferred_folder(), "Name a folder that can be written in TRIONET_BENCH_CACHE."
+    try:
+        folder = cache_folder()
+    except BenchError as error:
+        return Finding("cache", "problem", str(error), advice)
+    if folder != wanted:
+        return Finding("cache", "absent", f"{folder}, since {wanted or 'a home folder'} cannot be written", advice)
+    return Finding("cache", "ok", str(folder))
+
+
+def _kernels() -> Finding:
+    """Attention in C, which needs a compiler at its first use."""
+    if os.environ.get("TRIONET_BENCH_KERNELS") == "off":
+        return Finding("kernels", "absent", "off by TRIONET_BENCH_KERNELS; attention trains slower", "Unset it.")
+    compiler = os.environ.get("CC", "cc")
+    try:
+        import torch  # with the kernels' own import the one thing here that takes seconds
+
+        from trionet_bench.networks.attention import kernels
+    except (ImportError, OSError, RuntimeError) as error:
+        return Finding("kernels", "absent", f"torch cannot be imported: {error}", "See torch above.")
+    if kernels.available(torch.float32):
+        return Finding("kernels", "ok", f"attention in C, compiled by {compiler}")
+    advice = "Install a C compiler such as gcc or clang, or name one in CC. The warning above says what failed."
+    return Finding("kernels", "absent", f"{compiler} made none; attention trains slower on a CPU", advice)
 
 
 def _folders(results: Path, reports: Path, data_root: Path) -> Iterator[Finding]:
