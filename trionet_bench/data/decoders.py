@@ -6,7 +6,7 @@ differently, so that the version of the library belongs to what a network was tr
 
 from collections.abc import Iterable
 
-from PIL import __version__, features
+from PIL import __version__
 
 HEAD_BYTES = 16  # what ``format_code`` looks at
 FORMATS = ("other", "exact", "JPEG", "WEBP", "AVIF", "JPEG2000", "TIFF")  # stored by position: only append
@@ -64,6 +64,8 @@ def every_decoder() -> str:
 
 
 def _version(name: str) -> str:
+    from PIL import features  # loads all of Pillow, which a plan over generated images does not need
+
     for feature in _LIBRARIES.get(name, ()):
         if version := features.version(feature):
             return f"{name} {feature} {version}"

@@ -46,7 +46,7 @@ def hold_out(labels: np.ndarray, count: int | None = None, name: str | None = No
     if count is None:
         count = round(TEST_SHARE * len(labels))
     test = stratified(labels, count, derived_generator(SPLIT_SEED, *path))
-    return np.setdiff1d(np.arange(len(labels)), test), test
+    return np.delete(np.arange(len(labels)), test), test
 
 
 def hold_out_warning(reason: str) -> str:

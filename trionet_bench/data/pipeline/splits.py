@@ -82,13 +82,13 @@ def make_splits(
     labels = index.labels["train"][used]
     # From here on positions in ``used``.
     for_search = stratified(labels, round(search_val * len(labels)), derived_generator(seed, "search_val"))
-    for_training = np.setdiff1d(np.arange(len(labels)), for_search)
+    for_training = np.delete(np.arange(len(labels)), for_search)
     if test_part == "test" and "val" in index.labels:
         val_rows = Rows("val", np.arange(len(index.labels["val"])))
     else:
         drawn = stratified(labels[for_training], round(val * len(labels)), derived_generator(seed, "val"))
         val_rows = Rows("train", used[for_training[drawn]])
-        for_training = np.setdiff1d(for_training, for_training[drawn])
+        for_training = np.delete(for_training, drawn)
     splits = Splits(
         train=Rows("train", used[for_training]),
         search_val=Rows("train", used[for_search]),
