@@ -86,6 +86,17 @@ def test_network_that_is_in_the_range_stays_as_it_is():
     assert all(within.fitted(genes, generator) == genes for genes in all_networks(TINY))
 
 
+def test_operators_that_cannot_spend_so_much_spend_what_they_can():
+    # Otherwise a budget that is large for the space would leave only its most expensive operator.
+    deepest = {at: len(choice.values) - 1 for at, choice in enumerate(TINY.choices) if choice.field == "depth"}
+    conv = TINY.operators_set_to("conv") | deepest
+    biggest = TINY.extreme(conv, biggest=True)
+    within = BudgetRange(TINY, macs, macs(biggest) + 1, 2 * macs(biggest))
+    for seed in range(5):
+        generator = np.random.default_rng(seed)
+        assert macs(within.fitted(TINY.random(generator, conv), generator) or ()) == macs(biggest)
+
+
 def test_operators_that_do_not_fit_in_any_size_are_given_up():
     axial = TINY.extreme(TINY.operators_set_to("axial"), biggest=False)
     within = BudgetRange(TINY, macs, 0, macs(axial) - 1)

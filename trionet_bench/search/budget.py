@@ -86,9 +86,9 @@ class BudgetRange:
         """A network of the range whose blocks have the operators of ``genes``, the nearest that single changes lead to.
 
         Choices other than operators change by one option at a time, drawn among those that lead towards the range and
-        not beyond it; a block that is added gets an operator uniformly. Where that ends outside of the range, these
-        choices are drawn anew. None where this fails again and again, as for operators that are too expensive for the
-        budget in every size.
+        not beyond it; a block that is added gets an operator uniformly. Operators that cannot spend so much in this
+        space spend what they can. Where the changes end outside of the range otherwise, these choices are drawn anew.
+        None where this fails again and again, as for operators that are too expensive for the budget in every size.
         """
         start = self.space.canonical(genes)
         if start in self:
@@ -97,30 +97,33 @@ class BudgetRange:
         operators = {position: int(drawn[position]) for position in self.space.operator_positions}
         operators |= {position: genes[position] for _, _, position in self.space.blocks(genes)}
         for _ in range(_RESTARTS):
-            reached = self._walked([operators.get(at, gene) for at, gene in enumerate(start)], generator)
-            if reached in self:
+            reached, ends = self._walked([operators.get(at, gene) for at, gene in enumerate(start)], generator)
+            if reached in self or ends:
                 return reached
             start = self.space.random(generator, operators)
         return None
 
-    def _walked(self, genes: list[int], generator: np.random.Generator) -> Genes:
-        """The canonical network at which no single change leads nearer to the range; ``genes`` have all blocks."""
+    def _walked(self, genes: list[int], generator: np.random.Generator) -> tuple[Genes, bool]:
+        """The canonical network at which no single change leads nearer to the range, and whether that is because the
+        space has no greater one with its operators. ``genes`` have all blocks.
+        """
         network = self.space.canonical(tuple(genes))
         cost = self.cost(network)
         while not self.least <= cost <= self.most:
-            step = 1 if cost < self.least else -1
+            step, beyond = 1 if cost < self.least else -1, False
             for position in generator.permutation(self._sizes):
                 option = genes[position] + step
                 if not 0 <= option < self.space.gene_counts[position]:
                     continue
                 changed = [*genes[:position], option, *genes[position + 1 :]]
                 now = self.cost(candidate := self.space.canonical(tuple(changed)))
+                beyond = beyond or now > self.most
                 if (now - cost) * step > 0 and (step < 0 or now <= self.most):
                     genes, network, cost = changed, candidate, now
                     break
             else:
-                break  # nothing leads nearer
-        return network
+                return network, step > 0 and not beyond
+        return network, False
 
     def greatest(self, fixed: Mapping[int, int]) -> Genes:
         """The greatest network within ``most`` with the options in ``fixed`` (position -> option), by a rule.
