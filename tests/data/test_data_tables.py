@@ -12,8 +12,9 @@ from PIL import Image
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.pipeline.broken_images import find_broken_images
+from trionet_bench.data.sources.generated.match import matches
+from trionet_bench.data.sources.generated.texture import textures
 from trionet_bench.data.sources.opening import open_source
-from trionet_bench.data.sources.synthetic import matches, textures
 from trionet_bench.errors import DataError, UsageError
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0)}

@@ -1,0 +1,93 @@
+"""Generated sets hold what they say, so that the placement which they need is known."""
+
+import numpy as np
+import pytest
+
+from trionet_bench.data.sources.generated.gratings import PATCH, gratings
+from trionet_bench.data.sources.generated.neighbours import CELL, NEAR, TWINS, neighbours
+from trionet_bench.data.sources.opening import open_source
+from trionet_bench.data.sources.synthetic import SETS
+from trionet_bench.spaces.operators import OPERATORS
+from trionet_bench.spaces.resnet import TRIO
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_sets_open_are_balanced_and_differ_with_the_seed(name: str):
+    first, same, other = (open_source(f"synthetic:{name}?n=100&size=24&seed={seed}") for seed in (0, 0, 1))
+    images = first.reader.arrays("train")
+    assert images.shape == (80, 24, 24, 1)
+    counts = np.bincount(first.labels["train"])
+    assert len(counts) == len(first.classes)
+    assert set(counts) == {80 // len(first.classes)}
+    assert np.array_equal(images, same.reader.arrays("train"))
+    assert first.fingerprint == same.fingerprint != other.fingerprint
+    assert not np.array_equal(images, other.reader.arrays("train"))
+
+
+def directions(images: np.ndarray) -> np.ndarray:
+    """Of the strongest frequency in the left and the right half of each image, in eighths of a turn: (N, 2)."""
+    halves = np.split(images - 128, 2, axis=2)
+    found = []
+    for half in halves:
+        power = np.abs(np.fft.fft2(half, (64, 64)))
+        down, right = np.unravel_index(power.reshape(len(images), -1).argmax(1), (64, 64))
+        down, right = (np.where(at < 32, at, at - 64) for at in (down, right))
+        found.append(np.round(np.arctan2(down, right) / (np.pi / 4)).astype(int) % 4)
+    return np.stack(found, axis=1)
+
+
+def test_gratings_have_equal_directions_where_the_label_says_so():
+    labels = np.arange(60) % 2
+    images = gratings(labels, 32, np.random.default_rng(0))
+    left, right = directions(images).T
+    assert np.array_equal(left == right, labels == 1)
+    assert set(left) == set(right) == {0, 1, 2, 3}
+    # the patches are further apart than the largest window on the finest map
+    columns = np.flatnonzero((images != 128).any(axis=(0, 1)))
+    gap = np.flatnonzero(np.diff(columns) > 1)
+    assert columns[gap[0] + 1] - columns[gap[0]] > 8
+    assert len(columns) == 2 * PATCH
+
+
+def twins(cells: np.ndarray, offsets: set[tuple[int, int]]) -> int:
+    """Pairs of equal cells at these offsets."""
+    side = len(cells)
+    return sum(
+        cells[row, column] == cells[row + down, column + right]
+        for down, right in offsets
+        for row in range(side)
+        for column in range(side)
+        if 0 <= row + down < side and 0 <= column + right < side
+    )
+
+
+def test_neighbours_have_twins_near_or_far():
+    labels = np.arange(20) % 2
+    images = neighbours(labels, 32, np.random.default_rng(0))
+    cells = images[:, ::CELL, ::CELL]
+    near = {(down, right) for down in range(4) for right in range(-3, 4) if (down, right) > (0, 0)}
+    for image, label in zip(cells, labels, strict=True):
+        assert twins(image, set(NEAR)) == (TWINS if label else 0)
+        assert twins(image, near) == (TWINS if label else 0)
+        assert len(np.unique(image)) == image.size - TWINS
+
+
+def test_labels_of_noise_say_nothing_of_the_images():
+    noise, texture = (open_source(f"synthetic:{name}?n=4000&size=24") for name in ("noise", "texture"))
+    assert noise.classes == texture.classes
+    # the direction by the energy of differences along and across: of the images of texture it tells the class
+    for index, least, most in ((texture, 0.9, 1.0), (noise, 0.2, 0.3)):
+        images = index.reader.arrays("train")[..., 0].astype(float)
+        axes = np.stack(
+            [np.square(np.diff(images, axis=2)).mean((1, 2)), np.square(np.diff(images, axis=1)).mean((1, 2))]
+        )
+        upright = axes[0] > 2 * axes[1]
+        share = np.mean(index.labels["train"][upright] == 0)
+        assert least <= share <= most
+
+
+def test_known_placements_name_operators_of_the_space_and_say_why():
+    known = [placement for each in SETS.values() for placement in each.known]
+    assert {placement.operator for placement in known} == set(TRIO)
+    assert all(placement.operator in OPERATORS and len(placement.why.split()) > 5 for placement in known)
+    assert not SETS["noise"].known
