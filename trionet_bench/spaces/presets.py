@@ -8,33 +8,38 @@ from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
 
-# 16 to 32 pixels, about 0.5 to 8 M MACs at 16: a study on two CPU cores takes minutes. Half of a sandwich step is its
-# biggest child, so widths end where they still serve budgets of a few M.
+# 16 to 32 pixels, from about 2 M MACs. Wide and shallow, since networks of few MACs learn little from more depth
+# (docs/method.md, "Skeleton"): at least 16 channels and 8 dimensions a head in the middle of a block, and the first two
+# stages halve the map, because attention before them costs most. At 32 pixels use the stem "conv3-pool", which gives
+# the stages the same maps as "conv3" at 16.
 RESNET_NANO = ResNetSpace(
     name="resnet-nano",
     resolution=16,
     stem="conv3",
-    stem_widths=(16,),
+    stem_widths=(16, 32),
     stages=(
-        StageChoices(depths=(1, 2), widths=(24, 32), stride=1),
-        StageChoices(depths=(1, 2), widths=(48, 64), stride=2),
-        StageChoices(depths=(1, 2), widths=(96, 128), stride=2),
+        StageChoices(depths=(1, 2), widths=(32, 64), stride=2),
+        StageChoices(depths=(1, 2), widths=(64, 96, 128), stride=2),
+        StageChoices(depths=(1, 2), widths=(128, 192, 256), stride=1),
     ),
-    heads=(2, 4),
+    expansions=(0.5, 1.0),
+    heads=(1, 2),
 )
 
-# 64 to 96 pixels: photographs on a laptop or one GPU.
+# 64 to 96 pixels: photographs on a laptop or one GPU. By the same principles, with at least 32 channels in the middle.
 RESNET_TINY = ResNetSpace(
     name="resnet-tiny",
     resolution=64,
     stem="conv3-pool",
     stem_widths=(32,),
     stages=(
-        StageChoices(depths=(1, 2), widths=(64, 96, 128), stride=1),
+        StageChoices(depths=(1, 2), widths=(128, 192), stride=2),
         StageChoices(depths=(1, 2), widths=(128, 192, 256), stride=2),
         StageChoices(depths=(1, 2, 3), widths=(256, 384, 512), stride=2),
-        StageChoices(depths=(1, 2), widths=(256, 384, 512), stride=2),
+        StageChoices(depths=(1, 2), widths=(256, 384, 512), stride=1),
     ),
+    expansions=(0.25, 0.5),
+    heads=(2, 4),
 )
 
 # 224 pixels. Holds ResNet-26/38/50, conv-stem local 26/38/50 and Axial-ResNet 26/38/50 in S, M and L.

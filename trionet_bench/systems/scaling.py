@@ -2,8 +2,9 @@
 
 The rule is our choice; the paper compares with published networks of fixed size. Networks with one level of depth,
 width and expansion throughout are where it starts. In each of them depth, width and expansion of single stages are
-raised, the last stage first, while the network still fits. The result is the network that the most expensive
-start leads to, among those that end near the budget. So every operator spends nearly all of the same budget.
+raised, the last stage first, while the network still fits. The result is the network that the shallowest start leads
+to, of equally deep ones the most expensive, among those that end near the budget: at a few M MACs width teaches more
+than depth (docs/method.md, "Skeleton"). So every operator spends nearly all of the same budget.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,15 +70,18 @@ def scale_to_budget(
 
     deepest = max(len(stage.depths) for stage in space.stages)
     widest = max(len(stage.widths) for stage in space.stages)
-    candidates = [uniform(*level) for level in product(range(deepest), range(widest), range(len(space.expansions)))]
-    fitting = {genes for genes in candidates if cost(genes) <= budget}
+    levels_of = product(range(deepest), range(widest), range(len(space.expansions)))
+    depths: dict[Genes, int] = {}
+    for depth, width, expansion in levels_of:  # where two depths give the same network, the smaller one counts
+        depths.setdefault(uniform(depth, width, expansion), depth)
+    fitting = [genes for genes in depths if cost(genes) <= budget]
     if not fitting:
         raise UsageError(
             f"No {'-'.join(operators)} network of {space.name} fits {budget / 1e6:.3g}M MACs: the smallest needs "
-            f"{min(map(cost, candidates)) / 1e6:.3g}M. Raise the budget or choose another space."
+            f"{min(map(cost, depths)) / 1e6:.3g}M. Raise the budget or choose another space."
         )
-    most_expensive_first = sorted(fitting, key=lambda genes: (cost(genes), genes), reverse=True)
-    raised = [_raised(space, genes, fixed, levels, cost, budget) for genes in most_expensive_first]
+    starts = sorted(fitting, key=lambda genes: (-depths[genes], cost(genes), genes), reverse=True)
+    raised = [_raised(space, genes, fixed, levels, cost, budget) for genes in starts]
     return next((genes for genes in raised if cost(genes) >= NEAR * budget), max(raised, key=cost))
 
 
