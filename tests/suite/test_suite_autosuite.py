@@ -59,8 +59,8 @@ def test_wishes_are_followed(photos, tmp_path):
 
 
 def test_every_kind_of_network_has_room(photos, tmp_path):
-    alone = propose(str(photos), CompareOptions(), tmp_path)
-    beside = propose(str(photos), CompareOptions(models=("conv", "glit")), tmp_path)
+    alone = propose(str(photos), CompareOptions(resolution=48), tmp_path)
+    beside = propose(str(photos), CompareOptions(models=("conv", "glit"), resolution=48), tmp_path)
     (own,), (common,) = alone.content["budgets"], beside.content["budgets"]
     assert float(common[:-1]) > float(own[:-1])
     assert any("glit-nano" in reason for reason in beside.reasons)
@@ -68,7 +68,7 @@ def test_every_kind_of_network_has_room(photos, tmp_path):
     path.write_text(beside.text)
     suite = load_suite(path)
     glit, conv = suite.models["glit"], suite.models["conv"]
-    assert glit.space_at(32).kind == "glit"
+    assert glit.space_at(48).kind == "glit"
     assert glit.recipe.optimizer.lr < conv.recipe.optimizer.lr
     assert (glit.recipe.epochs, glit.recipe.batch) == (conv.recipe.epochs, conv.recipe.batch)
 
