@@ -63,6 +63,21 @@ def test_a_photograph_taken_sideways_is_turned_upright():
     assert (upright.getpixel((8, 4)), upright.getpixel((8, 28))) == (255, 0)
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"exif": b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01\x03\0"},  # a table longer than the block
+        {"exif": b"Exif\0\0no such thing"},
+        {"xmp": b"<x:xmpmeta>\xff\xfe not UTF-8 tiff:Orientation</x:xmpmeta>"},
+    ],
+    ids=["torn exif", "odd exif", "xmp"],
+)
+def test_damaged_metadata_leave_the_pixels_as_they_are(metadata: dict[str, bytes]):
+    image = Image.new("RGB", (32, 16), (200, 100, 50))
+    plain, damaged = (to_grey_or_rgb(stored(image, "JPEG", **more), 3) for more in ({}, metadata))
+    assert np.array_equal(np.asarray(plain), np.asarray(damaged))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (2000, 5), (3000, 2000)])
 def test_any_shape_fills_the_square(size: tuple[int, int]):
     pixels = centre_square(stored(Image.new("RGB", size, (10, 20, 30)), "PNG"), 16, 3)
