@@ -359,7 +359,8 @@ def fabricate_ranked(results: Path) -> Path:
         value |= {"system": "correlation", "metrics": {}, "placement": [], "macs_by_operator": {}, "macs_by_stage": {}}
         value["ranked"] = [
             {
-                "architecture": {"number": n}, "macs": 10**6 + n, "params": 1, "operators": "cla", "val": a,
+                "architecture": {"number": n}, "macs": 10**6 + n, "params": 10**4 - n,
+                "operators": ("cla", "cca", "laa")[n % 3], "val": a, "val_sd": 0.01 + 0.001 * (n % 5), "runs": 4,
                 "inherited_val": b, "inherited_val_not_recalibrated": c,
             }
             for n, (a, b, c) in enumerate(zip(*ranked_accuracies(value["model"]), strict=True))

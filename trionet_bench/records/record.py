@@ -115,7 +115,8 @@ class Search(Strict):
 class Ranked(Strict):
     """One architecture of a correlation, by the primary metric on the validation images.
 
-    ``val`` is of the network that was trained alone, ``inherited_val`` of the child with the supernet's weights and
+    ``val`` is of the network that was trained alone, the mean of ``runs`` trainings with standard deviation ``val_sd``;
+    ``inherited_val`` of the child with the supernet's weights and
     recalibrated batch norms, ``inherited_val_not_recalibrated`` of the child with running statistics that all children
     share.
     """
@@ -125,6 +126,8 @@ class Ranked(Strict):
     params: int
     operators: str = Field(description="One code per block, in order.")
     val: float
+    val_sd: float | None = None
+    runs: int = 1
     inherited_val: float
     inherited_val_not_recalibrated: float
 

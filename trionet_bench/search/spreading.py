@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from trionet_bench.errors import UsageError
 from trionet_bench.randomness import derived_generator
-from trionet_bench.search.budget import cheapest
+from trionet_bench.search.budget import BudgetRange, cheapest
+from trionet_bench.search.sampling import HierarchicalSampler
 from trionet_bench.spaces.choice import Cost, Genes, Space
 
 CANDIDATES = 16
@@ -53,6 +54,26 @@ def spread(space: Space, cost: Cost, budget: int, count: int, seed: int = 0) -> 
             )
         chosen[nearest[1]] = None
     return list(chosen)
+
+
+def drawn_near(within: BudgetRange, count: int, seed: int = 0) -> list[Genes]:
+    """``count`` different random networks within a range of budgets, their operators drawn uniformly.
+
+    A longer list begins with the shorter one. UsageError where the range does not show so many.
+    """
+    sampler = HierarchicalSampler(within.space, seed)
+    chosen: dict[Genes, None] = {}
+    for number in range(_ROUNDS * count):
+        generator = derived_generator(seed, "near", number)
+        genes = within.fitted(sampler.random(generator), generator)
+        if genes is not None:
+            chosen[genes] = None
+        if len(chosen) == count:
+            return list(chosen)
+    raise UsageError(
+        f"{within.space.name} does not show {count} different networks of {within.least / 1e6:.3g}M to "
+        f"{within.most / 1e6:.3g}M MACs, only {len(chosen)}; ask for fewer architectures or a wider range."
+    )
 
 
 def _candidate(space: Space, shares: NDArray[np.float64], generator: np.random.Generator) -> Genes:

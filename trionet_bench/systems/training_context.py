@@ -63,8 +63,11 @@ class TrainingContext(Generic[O, S]):
     task: TaskRunner[Task]
 
     @classmethod
-    def open(cls, cell: Cell[O, S], run: RunContext) -> "TrainingContext[O, S]":
-        """Load the images of a cell; DataError where they are missing or broken."""
+    def open(cls, cell: Cell[O, S], run: RunContext, seed: int | None = None) -> "TrainingContext[O, S]":
+        """Load the images of a cell; DataError where they are missing or broken.
+
+        ``seed`` replaces the cell's in training, but not in the split, so that a network can be trained several times.
+        """
         data = cell.data
         splits = data.splits(cell.seed)
         images = load_images(data.index, splits, cell.resolution, run.workers, run.cache, skip_broken=data.skip_broken)
@@ -74,7 +77,7 @@ class TrainingContext(Generic[O, S]):
             channels=images.channels,
             resolution=cell.resolution,
             recipe=cell.recipe,
-            seed=cell.seed,
+            seed=cell.seed if seed is None else seed,
             device=resolve_device(run.device),
         )
         return cls(cell, run, images, splits.hash, task)
@@ -94,13 +97,13 @@ class TrainingContext(Generic[O, S]):
         return self.task.network(architecture)
 
     def train_batches(self, *parts: str) -> TrainBatches:
-        """Batches whose order and augmentation depend on the cell's seed, not on its model."""
+        """Batches whose order and augmentation depend on the seed of training, not on the model."""
         return TrainBatches(
             self.images.parts(*parts),
             self.cell.recipe.augment,
             self.cell.resolution,
             self.cell.recipe.batch,
-            self.cell.seed,
+            self.task.seed,
             self.device,
             distributed.rank(),
             distributed.world(),

@@ -2,14 +2,16 @@
 
 import time
 from functools import lru_cache
-from statistics import fmean
+from statistics import fmean, stdev
 
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.skeletons import architecture_macs
+from trionet_bench.randomness import derived_seed
 from trionet_bench.records.record import CellResult, Ranked
+from trionet_bench.search.budget import BudgetRange
 from trionet_bench.search.calibration import share_statistics
 from trionet_bench.search.evolution import Ledger
-from trionet_bench.search.spreading import spread
+from trionet_bench.search.spreading import drawn_near, spread
 from trionet_bench.spaces.choice import Genes
 from trionet_bench.spaces.resnet import ResNetSpace
 from trionet_bench.systems.base import PhaseResult, RunContext, SystemRunner
@@ -31,12 +33,12 @@ class CorrelationRunner(SystemRunner[Options, ResNetSpace]):
 
     def check(self, cell: CorrelationCell) -> None:
         """UsageError where the space has too few networks within the budget."""
-        _architectures(cell, cell.options.architectures)
+        _architectures(cell)
 
     def work(self, cell: CorrelationCell) -> list[Work]:
         """Every architecture scored twice, once after recalibration; and the shared statistics."""
         count = cell.options.architectures
-        macs = fmean(map(cost_in(cell), _architectures(cell, count)))
+        macs = fmean(map(cost_in(cell), _architectures(cell)))
         calibration = calibration_images(cell)
         scored = count * (calibration + 2 * images_in(cell, ("val",)))
         return [Work("evaluate", scored + STATISTICS_CHILDREN * calibration, macs)]
@@ -45,7 +47,7 @@ class CorrelationRunner(SystemRunner[Options, ResNetSpace]):
         """The supernet's, or the training of one architecture."""
         if phase.name == SUPERNET:
             return work_of_supernet(cell)
-        macs = cost_in(cell)(_architectures(cell, cell.options.architectures)[phase_number(phase)])
+        macs = cost_in(cell)(_architectures(cell)[phase_number(phase)[0]])
         return [training(cell, cell.recipe, macs, "alone"), evaluation(cell, macs, "val")]
 
     def run_phase(self, phase: Phase, cell: CorrelationCell, context: RunContext) -> PhaseResult:
@@ -53,12 +55,13 @@ class CorrelationRunner(SystemRunner[Options, ResNetSpace]):
         if phase.name == SUPERNET:
             return train_supernet_phase(TrainingContext.open(cell, context))
         began = time.monotonic()
-        opened = TrainingContext.open(cell, context)
-        number = phase_number(phase)
-        genes = _architectures(cell, number + 1)[number]
+        number, run = phase_number(phase)
+        seed = derived_seed(cell.seed, "run", run) if run else cell.seed
+        opened = TrainingContext.open(cell, context, seed)
+        genes = _architectures(cell)[number]
         architecture = cell.space.decode(genes)
         description = describe(opened, architecture)
-        network = initialise(opened.build(architecture), cell.seed)
+        network = initialise(opened.build(architecture), seed)
         opened.train(network, cell.recipe, phase.name)
         val = opened.measured(network, "val")
         opened.drop_checkpoints()
@@ -91,21 +94,23 @@ class CorrelationRunner(SystemRunner[Options, ResNetSpace]):
 
         ranked, alone_s = [], 0.0
         count = cell.options.architectures
-        for number, genes in enumerate(_architectures(cell, count)):
-            phase = context.finished(phase_name(number))
-            facts = phase.facts
+        for number, genes in enumerate(_architectures(cell)):
+            runs = [context.finished(phase_name(number, run)) for run in range(cell.options.runs)]
+            facts, alone = runs[0].facts, [phase.facts[f"val_{opened.metric}"] for phase in runs]
             ranked.append(
                 Ranked(
                     architecture=facts["architecture"],
                     macs=facts["macs"],
                     params=facts["params"],
                     operators=facts["operators"],
-                    val=facts[f"val_{opened.metric}"],
+                    val=fmean(alone),
+                    val_sd=stdev(alone) if len(alone) > 1 else None,
+                    runs=len(alone),
                     inherited_val=recalibrated.score(genes, with_calibration),
                     inherited_val_not_recalibrated=shared.score(genes, without_calibration),
                 )
             )
-            alone_s += phase.timings["alone_s"]
+            alone_s += sum(phase.timings["alone_s"] for phase in runs)
             context.progress(number + 1, count, f"scores: {facts['operators']}")
         return CellResult(
             ranked=ranked,
@@ -118,12 +123,20 @@ class CorrelationRunner(SystemRunner[Options, ResNetSpace]):
         )
 
 
-def _architectures(cell: CorrelationCell, count: int) -> list[Genes]:
-    """The first so many of the cell's architectures, which do not depend on its seed or supernet."""
-    index = cell.data.index
-    return _spread(cell.space, cell.data.task.outputs(index), index.channels, cell.resolution, cell.budget, count)
+def _architectures(cell: CorrelationCell) -> list[Genes]:
+    """The cell's architectures, which do not depend on its seed or supernet; more of them begin with the fewer."""
+    index, options = cell.data.index, cell.options
+    images = cell.data.task.outputs(index), index.channels, cell.resolution
+    return _chosen(cell.space, *images, cell.budget, options.architectures, options.near)
 
 
 @lru_cache(maxsize=8)  # an estimate asks for the same ones for each
-def _spread(space: ResNetSpace, outputs: int, channels: int, resolution: int, budget: int, count: int) -> list[Genes]:
-    return spread(space, lambda g: architecture_macs(space.decode(g), outputs, channels, resolution), budget, count)
+def _chosen(
+    space: ResNetSpace, outputs: int, channels: int, resolution: int, budget: int, count: int, near: float | None
+) -> list[Genes]:
+    def cost(genes: Genes) -> int:
+        return architecture_macs(space.decode(genes), outputs, channels, resolution)
+
+    if near is None:
+        return spread(space, cost, budget, count)
+    return drawn_near(BudgetRange.of_budget(space, cost, budget, near), count)

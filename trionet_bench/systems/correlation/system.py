@@ -1,7 +1,8 @@
 """Does a supernet rank architectures as training them does?
 
-Architectures spread over the MACs and operators of the space (``search.spreading``) are each trained from scratch
-with the recipe, and scored with the weights of a supernet; ``analysis.ranking`` correlates the two. All metrics are
+Architectures spread over the MACs and operators of the space (``search.spreading``), or near the budget, are each
+trained from scratch with the recipe, and scored with the weights of a supernet; ``analysis.ranking`` correlates the
+two. All metrics are
 measured on the validation images, which neither guided a search nor trained anything, and the test images are not
 touched (our choice; the paper reports no correlation). Inherited ones are taken after recalibration, as a search takes
 them, and without: then all share running statistics averaged over sampled children.
@@ -10,7 +11,7 @@ Each training is a shared phase: arms that differ in their supernet, and a study
 those that are there. The supernet is that of a ``trionet`` model with the same options.
 """
 
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from pydantic import Field
 
@@ -24,9 +25,20 @@ _NOT_FOR_ONE = ("supernet", "search", "finetune_epochs", "finetune_lr_scale")
 
 
 class Options(SupernetOptions):
-    """What a suite may say of a correlation: its supernet, and how many architectures are ranked."""
+    """What a suite may say of a correlation: its supernet, and what is ranked.
+
+    Args:
+        architectures: how many.
+        near: with it they are random networks that spend at least this share of the budget, as a search compares
+            them; without it they are spread over all costs of the space.
+        runs: times that each is trained alone; the truth is their mean.
+    """
+
+    added_later: ClassVar[tuple[str, ...]] = (*SupernetOptions.added_later, "near", "runs")
 
     architectures: int = Field(default=30, ge=3, lt=1000)
+    near: float | None = Field(default=None, ge=0, lt=1)
+    runs: int = Field(default=1, ge=1, lt=100)
 
 
 CorrelationCell: TypeAlias = Cell[Options, ResNetSpace]
@@ -51,16 +63,23 @@ class Correlation(System[Options, ResNetSpace]):
             "resolution": cell.resolution,
             "seed": cell.seed,
         }
-        count = cell.options.architectures
-        alone = (Phase(phase_name(number), {"number": number, **spec}, needs=()) for number in range(count))
+        options = cell.options
+        if options.near is not None:
+            spec["near"] = options.near
+        alone = (
+            Phase(phase_name(number, run), {"number": number, **({"run": run} if run else {}), **spec}, needs=())
+            for number in range(options.architectures)
+            for run in range(options.runs)
+        )
         return (supernet_phase(cell), *alone)
 
 
-def phase_name(number: int) -> str:
-    """Of the phase that trains this architecture."""
-    return f"{ALONE}{number:03}"
+def phase_name(number: int, run: int) -> str:
+    """Of the phase that trains this architecture for this time."""
+    return f"{ALONE}{number:03}" + (f"-run-{run}" if run else "")
 
 
-def phase_number(phase: Phase) -> int:
-    """Which architecture a phase trains."""
-    return int(phase.name.removeprefix(ALONE))
+def phase_number(phase: Phase) -> tuple[int, int]:
+    """Which architecture a phase trains, and for which time."""
+    number, _, run = phase.name.removeprefix(ALONE).partition("-run-")
+    return int(number), int(run or 0)

@@ -1,0 +1,123 @@
+"""What placement is worth and what scores know, on fabricated correlations whose answer is known."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fabricated import fabricate
+from scipy import stats
+
+from trionet_bench.analysis.ranking_power import ceiling, score_table, worth_interval, worth_of_placement
+from trionet_bench.analysis.results import Results, load
+from trionet_bench.records.record import Record
+
+
+def correlation(
+    folder: Path, truths: Sequence[np.ndarray], inherited: np.ndarray, macs: np.ndarray, seeds: tuple[int, ...] = (0,)
+) -> Results:
+    """One supernet a seed; ``truths`` are the runs of every network, (runs, networks)."""
+    runs = np.stack(truths)
+    study = fabricate(
+        folder, datasets=("digits",), models=("trionet",), seeds=seeds, budgets=(4_000_000,), side_files=False
+    )
+    for path in study.rglob("record.json"):
+        value = json.loads(path.read_text())
+        for name in ("architecture", "macs", "params", "search"):
+            value[name] = None
+        value |= {"system": "correlation", "metrics": {}, "placement": [], "macs_by_operator": {}, "macs_by_stage": {}}
+        value["ranked"] = [
+            {
+                "architecture": {"number": n}, "macs": int(macs[n]), "params": 1000 + n, "operators": "cl"[n % 2] + "a",
+                "val": float(runs[:, n].mean()), "val_sd": float(runs[:, n].std(ddof=1)), "runs": len(runs),
+                "inherited_val": float(inherited[n]), "inherited_val_not_recalibrated": 0.1,
+            }
+            for n in range(runs.shape[1])
+        ]  # fmt: skip
+        path.write_text(Record.model_validate(value).model_dump_json(by_alias=True))
+    suite = json.loads((study / "suite.json").read_text())
+    (study / "suite.json").write_text(json.dumps(suite | {"comparisons": []}))
+    return load([study])
+
+
+def drawn(spread: float, noise: float, networks: int, runs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """True values of networks, and runs of them."""
+    generator = np.random.default_rng(seed)
+    true = 0.6 + spread * generator.standard_normal(networks)
+    return true, true + noise * generator.standard_normal((runs, networks))
+
+
+def test_worth_is_the_variance_between_networks_less_that_of_their_means(tmp_path: Path):
+    true, runs = drawn(0.02, 0.01, 60, 4)
+    row = worth_of_placement(correlation(tmp_path, [*runs], true, np.arange(60))).iloc[0]
+    observed = np.var(runs.mean(0), ddof=1)
+    noise = np.mean(np.var(runs, axis=0, ddof=1))
+    assert row.observed == pytest.approx(math.sqrt(observed))
+    assert row.noise == pytest.approx(math.sqrt(noise))
+    assert row.worth == pytest.approx(math.sqrt(observed - noise / 4))
+    assert (row.networks, row.runs) == (60, 4)
+    assert row.low < 0.02 < row.high
+
+
+@pytest.mark.parametrize(
+    ("spread", "noise", "networks", "runs"), [(1, 1, 10, 2), (1, 1, 30, 4), (0, 1, 30, 4), (3, 1, 16, 2)]
+)
+def test_interval_of_worth_holds_the_true_value_as_often_as_it_says(
+    spread: float, noise: float, networks: int, runs: int
+):
+    generator = np.random.default_rng(0)
+    held = 0
+    for _ in range(2000):
+        true = spread * generator.standard_normal(networks)
+        values = true + noise * generator.standard_normal((runs, networks))
+        observed, one = np.var(values.mean(0), ddof=1), np.mean(np.var(values, axis=0, ddof=1))
+        low, worth, high = worth_interval(observed, one, networks, runs)
+        assert low <= worth <= high
+        held += low <= spread <= high
+    # at spread 0 the lower end is 0 in nearly all, so that only the upper end could miss
+    assert held / 2000 == pytest.approx(0.95, abs=0.02 if spread else 0.05)
+
+
+@pytest.mark.parametrize(("spread", "noise", "runs"), [(1.0, 1.0, 1), (1.0, 1.0, 4), (0.5, 1.0, 2), (1.0, 0.0, 1)])
+def test_ceiling_is_what_a_perfect_score_reaches(spread: float, noise: float, runs: int):
+    generator = np.random.default_rng(0)
+    true = spread * generator.standard_normal(4000)
+    truth = true + noise / math.sqrt(runs) * generator.standard_normal(4000)
+    assert ceiling(spread, noise, runs) == pytest.approx(stats.kendalltau(true, truth).statistic, abs=0.02)
+
+
+def test_nothing_can_be_ranked_where_nothing_differs():
+    assert ceiling(0.0, 1.0, 4) == 0.0
+    assert ceiling(0.0, 0.0, 4) == 0.0
+
+
+def test_scores_are_judged_for_each_supernet_beside_macs(tmp_path: Path):
+    generator = np.random.default_rng(1)
+    true, runs = drawn(0.02, 0.005, 30, 4)
+    inherited = true + 0.01 * generator.standard_normal(30)
+    macs = 10**6 + generator.integers(10**5, size=30)
+    table = score_table(correlation(tmp_path, [*runs], inherited, macs, seeds=(0, 1)))
+    assert set(table.seed) == {0, 1}
+    of_one = table[table.seed == 0].set_index("score")
+    assert [*of_one.index] == ["inherited", "MACs", "parameters", "share of conv", "share of local"]
+    truth = runs.mean(0)
+    for score, values in (("inherited", inherited), ("MACs", macs), ("parameters", np.arange(30))):
+        assert of_one.tau[score] == pytest.approx(stats.kendalltau(values, truth).statistic)
+        assert of_one.low[score] < of_one.tau[score] < of_one.high[score]
+        assert of_one.ahead[score] == pytest.approx(of_one.tau[score] - of_one.tau["MACs"])
+        assert of_one.regret[score] == pytest.approx(truth.max() - truth[np.argmax(values)])
+    assert of_one.ahead_low["inherited"] > 0  # it knows, and MACs do not
+    assert (of_one.ahead["MACs"], of_one.ahead_low["MACs"], of_one.ahead_high["MACs"]) == (0, 0, 0)
+    assert 0.8 < of_one.ceiling["inherited"] < 1
+
+
+def test_networks_that_were_trained_once_have_neither_worth_nor_ceiling(tmp_path: Path):
+    true, runs = drawn(0.02, 0.005, 12, 2)
+    results = correlation(tmp_path, [*runs], true, np.arange(12))
+    once = load([tmp_path])
+    once.ranked["val_top1_sd"] = None
+    assert worth_of_placement(once).empty
+    assert score_table(once).ceiling.isna().all()
+    assert not score_table(results).ceiling.isna().any()

@@ -1,0 +1,76 @@
+"""What placement is worth, and whether a supernet ranks better than counting MACs, from correlation cells."""
+
+import pandas as pd
+
+from trionet_bench.analysis.ranking_power import score_table, worth_of_placement
+from trionet_bench.analysis.results import Results
+from trionet_bench.reporting.quantity import primary
+from trionet_bench.reporting.tables.table import Table
+from trionet_bench.reporting.text import DASH, MINUS, absent, compact
+
+
+def placement_worth(results: Results) -> Table | None:
+    """One row for each data set and budget whose networks were trained several times."""
+    table = worth_of_placement(results)
+    if table.empty:
+        return None
+    quantity = primary(results)
+    unit = f" ({quantity.difference_unit})" if quantity.difference_unit else ""
+    text = pd.DataFrame(
+        {
+            "Data set": table.dataset,
+            "Budget": table.budget.map(compact),
+            "Networks": table.networks.astype(str),
+            "Runs of each": table.runs.astype(str),
+            f"Between networks{unit}": table.observed.map(quantity.number),
+            f"One run's noise{unit}": table.noise.map(quantity.number),
+            f"Worth of placement{unit}": table.worth.map(quantity.number),
+            "95 % interval": [
+                _range(quantity.number(row.low), quantity.number(row.high)) for row in table.itertuples()
+            ],
+        }
+    )
+    note = (
+        f"Standard deviations of validation {quantity.noun} over networks that spend the budget: of their means, of "
+        "one training repeated, and between networks without that noise, with its interval. "
+        "Where the last is about nothing, any of these networks does, and a search has nothing to find."
+    )
+    return Table(table, text, note, groups=2, numbers=list(text.columns[2:]))
+
+
+def scores_beside_macs(results: Results) -> Table | None:
+    """One row for each supernet and score; scores that need no supernet stand beside it."""
+    table = score_table(results)
+    if table.empty:
+        return None
+    quantity = primary(results)
+    unit = f" ({quantity.difference_unit})" if quantity.difference_unit else ""
+    text = pd.DataFrame(
+        {
+            "Data set": table.dataset,
+            "Budget": table.budget.map(compact),
+            "Supernet": [f"{row.model}, seed {row.seed}" for row in table.itertuples()],
+            "Score": table.score,
+            "Kendall \N{GREEK SMALL LETTER TAU}": table.tau.map(_two),
+            "95 % interval": [_range(_two(row.low), _two(row.high)) for row in table.itertuples()],
+            "Ahead of MACs": table.ahead.map(_two),
+            "Interval of it": [_range(_two(row.ahead_low), _two(row.ahead_high)) for row in table.itertuples()],
+            f"Regret{unit}": table.regret.map(quantity.number),
+            "Ceiling": table.ceiling.map(_two),
+        }
+    )
+    note = (
+        f"Each score of a network against its validation {quantity.noun} when trained alone, by Kendall's tau; "
+        "intervals by bootstrap over networks, of differences from the same resamples, none below ten networks. "
+        "Regret: the best network minus the one that the score puts first. Ceiling: the tau of a score without error, "
+        "given the noise of the truth; it needs networks that were trained several times."
+    )
+    return Table(table, text, note, groups=3, numbers=list(text.columns[4:]))
+
+
+def _two(value: float) -> str:
+    return DASH if absent(value) else f"{value:.2f}".replace("-", MINUS)
+
+
+def _range(low: str, high: str) -> str:
+    return DASH if DASH in (low, high) else f"[{low}, {high}]"
