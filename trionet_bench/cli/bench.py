@@ -86,6 +86,32 @@ def data(setting: Setting, data: str | None, space: str, recipe: str, data_root:
 
 @bench.command()
 @setting_options
+@click.option("--data", metavar="URI", required=True, help="A data set of small images, such as folder:photos.")
+@click.option("--space", default="resnet-nano", show_default=True, help="Space of the networks.")
+@click.option("--stem", help="Another stem than the space's, such as conv3-pool.")
+@click.option("--resolution", default=32, show_default=True, type=click.IntRange(min=1), help="Side in pixels.")
+@click.option("--budget", default="3.5M", show_default=True, help="MACs of each network.")
+@click.option("--steps", default=800, show_default=True, type=click.IntRange(min=1), help="Of 64 images.")
+@data_root_option
+@json_option
+def skeleton(
+    setting: Setting,
+    data: str,
+    space: str,
+    stem: str | None,
+    resolution: int,
+    budget: str,
+    steps: int,
+    data_root: Path,
+    as_json: bool,
+) -> None:
+    """Accuracy and CPU time of stand-alone networks beside a three-layer CNN; --samples is the number of seeds."""
+    asked = {"data": data, "space": space, "stem": stem, "resolution": resolution, "budget": budget, "steps": steps}
+    _one("skeleton", setting, as_json, **asked, data_root=data_root)
+
+
+@bench.command()
+@setting_options
 @json_option
 def suite(setting: Setting, as_json: bool) -> None:
     """Cells side by side against one at a time; how busy the cores are; what the harness adds."""
@@ -117,7 +143,7 @@ def _one(
     bench: str,
     setting: Setting,
     as_json: bool,
-    **options: str | Path | tuple[str, str, str] | None,
+    **options: str | int | Path | tuple[str, str, str] | None,
 ) -> None:
     from trionet_bench.cli.actions.bench import measure_named  # torch loads here, not for --help
 
