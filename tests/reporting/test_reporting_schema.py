@@ -25,6 +25,7 @@ def in_schema_1(record: dict) -> dict:
             "architecture": row["architecture"], "macs": row["macs"], "params": row["params"],
             "operators": row["operators"], "val_top1": row["val"], "inherited_val_top1": row["inherited_val"],
             "inherited_val_top1_not_recalibrated": row["inherited_val_not_recalibrated"],
+            "val_sd": row["val_sd"], "runs": row["runs"],
         }
         for row in older["ranked"]
     ]  # fmt: skip
