@@ -1,5 +1,6 @@
 """What reaches a terminal, whatever names hold and whatever the encoding."""
 
+import logging
 import os
 import re
 import subprocess
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from trionet_bench import cli
-from trionet_bench.terminal import visible
+from trionet_bench.cli.main import main
+from trionet_bench.terminal import VisibleFormatter, visible
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,8 +36,30 @@ def test_control_characters_are_shown_by_their_escapes(text: str, shown: str):
 
 def test_commands_write_by_one_function():
     sources = Path(next(iter(cli.__path__))).rglob("*.py")
-    direct = re.compile(r"click\.echo|\bprint\(|std(out|err)\.write")
+    direct = re.compile(r"click\.echo|\bprint\(|print_exc|std(out|err)\.write")
     assert [path.name for path in sources if direct.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "quickstart", "\x1b[31m\u202eX"],
+        ["run", "quickstart", "--\x1b[31m\u202eX"],
+        ["\x1b[31m\u202eX"],
+        ["report", "\x1b[31m\u202eX"],
+        ["--debug", "data", "check", "folder:/absent\x1b[31m\u202eX"],
+    ],
+)
+def test_errors_show_the_control_characters_of_what_they_name(arguments: list[str]):
+    result = CliRunner().invoke(main, arguments, color=True)  # color: nothing is stripped, as on a terminal
+    assert result.exit_code != 0
+    assert "\\x1b[31m\\u202eX" in result.output
+    assert not {"\x1b", "\u202e"} & {*result.output}
+
+
+def test_logged_warnings_show_control_characters():
+    record = logging.LogRecord("name", logging.WARNING, "file", 1, "%s cannot be read.", ("a\x1b[2J\rb",), None)
+    assert VisibleFormatter().format(record) == "a\\x1b[2J\\rb cannot be read."
 
 
 @pytest.fixture

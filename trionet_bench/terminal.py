@@ -5,6 +5,7 @@ carriage return, an override of the writing direction) is shown by its escape; a
 output lacks is too.
 """
 
+import logging
 import re
 import sys
 from io import TextIOWrapper
@@ -25,8 +26,20 @@ def echo(message: object = "", err: bool = False, nl: bool = True) -> None:
     click.echo(visible(str(message)), err=err, nl=nl)
 
 
+class VisibleFormatter(logging.Formatter):
+    """Log messages, made visible."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The formatted record."""
+        return visible(super().format(record))
+
+
 def accept_any_text() -> None:
-    """Let standard output and error escape what their encoding lacks, where that would otherwise be an error."""
+    """Let standard output and error escape what their encoding lacks, where that would otherwise be an error, and show
+    control characters in warnings that are logged.
+    """
+    if logging.lastResort is not None:  # writes to standard error what no other handler takes
+        logging.lastResort.setFormatter(VisibleFormatter())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")

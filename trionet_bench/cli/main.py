@@ -14,7 +14,7 @@ import click
 from trionet_bench import __version__, cli
 from trionet_bench.errors import BenchError
 from trionet_bench.plugins import load_plugins
-from trionet_bench.terminal import accept_any_text, echo
+from trionet_bench.terminal import accept_any_text, echo, visible
 
 _FIRST = (
     "run",
@@ -60,6 +60,8 @@ class Commands(click.Group):
         try:
             load_plugins()
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise click.UsageError(visible(error.format_message()), error.ctx) from error
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click knows what to do, also where what reads our output has had enough
         except KeyboardInterrupt:
@@ -74,7 +76,7 @@ class Commands(click.Group):
 
     def _show(self, ctx: click.Context, message: str) -> None:
         if ctx.params["debug"]:
-            traceback.print_exc()
+            echo(traceback.format_exc(), err=True, nl=False)
         echo(f"Error: {message}", err=True)
 
 
