@@ -158,5 +158,6 @@ def test_doctor_finds_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert findings["surely-not-installed"].state == "problem"
     assert findings["surely-not-installed"].advice == "pip install surely-not-installed"
     assert findings["data"].state == "absent"
+    assert "Greek" in findings["fonts"].detail  # DejaVu Sans, which matplotlib brings along, has it
     result = CliRunner().invoke(main, ["doctor", "--json"])
     assert result.exit_code == 1

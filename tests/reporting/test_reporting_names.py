@@ -1,5 +1,7 @@
 """Names of classes, data sets and models are text in every output, whatever signs they hold."""
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -27,6 +29,20 @@ def test_character_that_no_font_has_is_spelled():
     assert fonts_for([missing]) == ([], [missing])
     assert spelled(f"a{missing}b", [missing]) == "a[U+1FBC5]b"
     assert spelled("水田 a", ["水", "田"]) == "[U+6C34 7530] a"
+
+
+def test_spelling_is_said_once():
+    program = """
+from matplotlib.figure import Figure
+from trionet_bench.reporting.labels import prepare_labels
+for name in ("a\\U0001fbc5", "b\\U0001fbc5"):
+    figure = Figure()
+    figure.subplots().set(title=name, xlabel=name)
+    prepare_labels(figure)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.count("Figures spell characters that no installed font has") == 1
+    assert done.stderr.count("\n") == 1
 
 
 def test_character_is_taken_from_a_font_that_has_it():

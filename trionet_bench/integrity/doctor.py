@@ -39,6 +39,20 @@ OPTIONAL = {
     "onnx": ("onnx", "export", "export to ONNX"),
     "scikit_posthocs": ("scikit-posthocs", "stats", "critical-difference diagrams"),
 }
+# Script -> some of its characters.
+SCRIPTS = {
+    "Latin": "Aé",
+    "Greek": "αΩ",
+    "Cyrillic": "жЯ",
+    "Arabic": "نح",
+    "Hebrew": "שם",
+    "Devanagari": "हि",
+    "Thai": "สั",
+    "Chinese": "水田",
+    "Japanese": "かナ",
+    "Korean": "서울",
+    "emoji": "\N{LADY BEETLE}",
+}
 _ROOMY = 5 * 2**30  # bytes of free disk below which a study may not fit
 
 
@@ -62,6 +76,7 @@ def examine(results: Path, reports: Path, data_root: Path) -> list[Finding]:
         Finding("cores", "ok", f"{available_cores()} that this process may use"),
         _cache(),
         _kernels(),
+        *_fonts(),
         *_folders(results, reports, data_root),
         *_suites(),
     ]
@@ -137,6 +152,28 @@ def _kernels() -> Finding:
         return Finding("kernels", "ok", f"attention in C, compiled by {compiler}")
     advice = "Install a C compiler such as gcc or clang, or name one in CC. The warning above says what failed."
     return Finding("kernels", "absent", f"{compiler} made none; attention trains slower on a CPU", advice)
+
+
+def _fonts() -> Iterator[Finding]:
+    """Which scripts figures can draw."""
+    try:
+        import matplotlib  # looks for fonts when it is imported for the first time
+
+        from trionet_bench.reporting.labels import fonts_for
+    except (ImportError, OSError, RuntimeError) as error:
+        yield Finding("fonts", "problem", f"matplotlib cannot be imported: {error}", "Install matplotlib anew.")
+        return
+    missing = [script for script, characters in SCRIPTS.items() if fonts_for(characters)[1]]
+    drawn = ", ".join(script for script in SCRIPTS if script not in missing)
+    if not missing:
+        yield Finding("fonts", "ok", f"figures draw {drawn}")
+        return
+    detail = f"none for {', '.join(missing)}, which figures spell as [U+6C34]; they draw {drawn}"
+    advice = (
+        "Install fonts that have them, such as those of Noto, and remove fontlist-*.json in "
+        f"{matplotlib.get_cachedir()}, where matplotlib keeps its list of fonts."
+    )
+    yield Finding("fonts", "absent", detail, advice)
 
 
 def _folders(results: Path, reports: Path, data_root: Path) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ boxes. Labels that would take more than ``ROOM`` of the figure's width are short
 the full names.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -56,7 +57,7 @@ def prepare_labels(figure: Figure) -> None:
         size = float(axes.title.get_fontsize())
         for place in ("left", "center", "right"):
             if title := axes.get_title(loc=place):
-                title = spelled(title, fonts_for(sorted({*title}))[1])
+                title = _spelled(title, fonts_for(sorted({*title}))[1])
                 axes.set_title(shortened(title, most_characters(figure, size, panels, TITLE_ROOM)), loc=place)
     legends = [*figure.legends, *(legend for axes in figure.axes if (legend := axes.get_legend()) is not None)]
     for legend in legends:
@@ -85,7 +86,7 @@ def _prepare(figure: Figure, text: Text, in_full: bool, panels: int = 1) -> None
     families = text.get_fontfamily()
     missing = sorted({character for character in content if ord(character) not in _covered(tuple(families))})
     found, unknown = fonts_for(missing)
-    kept = spelled(content, unknown)
+    kept = _spelled(content, unknown)
     kept = shortened(kept, most) if in_full else " ".join(shortened(word, most) for word in kept.split(" "))
     if found:
         text.set_fontfamily([*families, *found])
@@ -106,6 +107,20 @@ def fonts_for(characters: Sequence[str]) -> tuple[list[str], list[str]]:
         if not left:
             break
     return families, sorted(left)
+
+
+def _spelled(text: str, unknown: Sequence[str]) -> str:
+    if unknown:
+        _say_spelled()
+    return spelled(text, unknown)
+
+
+@cache
+def _say_spelled() -> None:
+    """Log, once in a process, that figures do not show every name as it is written."""
+    logging.getLogger(__name__).warning(
+        "Figures spell characters that no installed font has, as in [U+6C34]. `trionet-bench doctor` says what to do."
+    )
 
 
 @cache
