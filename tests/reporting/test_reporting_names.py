@@ -79,7 +79,15 @@ def test_names_of_any_script_and_length_stay_inside_the_figure(style: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("text", "most", "short"), [("abcdefghijklmn", 9, "abcd…klmn"), ("abc", 3, "abc"), ("abcd", 3, "a…d")]
+    ("text", "most", "short"),
+    [
+        ("abcdefghijklmn", 9, "abcd…klmn"),
+        ("abc", 3, "abc"),
+        ("abcd", 3, "a…d"),
+        ("水田水田水田", 9, "水田…水田"),  # each twice as wide
+        ("WWWW", 8, "WWWW"),
+        ("e\u0301" * 4, 3, "e\u0301…e\u0301"),  # an accent stays with its letter
+    ],
 )
 def test_long_label_keeps_both_ends(text: str, most: int, short: str):
     assert shortened(text, most) == short

@@ -8,8 +8,10 @@ the full names.
 
 import logging
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import accumulate
 
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -24,11 +26,24 @@ _LAST_RESORT = "Last Resort"  # draws boxes
 
 
 def shortened(text: str, most: int) -> str:
-    """At most so many characters, the middle replaced by an ellipsis."""
-    if len(text) <= most:
+    """At most as wide as so many common characters, the middle replaced by an ellipsis."""
+    if sum(map(_width, text)) <= most:
         return text
-    head = most // 2
-    return f"{text[:head]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - (most - 1 - head) :]}"
+    head, tail = _beginning(text, most // 2), _beginning(text[::-1], most - 1 - most // 2)[::-1]
+    return f"{head}\N{HORIZONTAL ELLIPSIS}{tail.lstrip(''.join(filter(unicodedata.combining, tail)))}"
+
+
+def _beginning(text: str, most: int) -> str:
+    """The longest beginning that is at most so wide."""
+    widths = accumulate(map(_width, text))
+    return text[: sum(width <= most for width in widths)]
+
+
+def _width(character: str) -> int:
+    """How many common characters this one is as wide as: Chinese and emoji take two, a combining accent none."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if character in "MW@%" or unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def most_characters(figure: Figure, size: float, panels: int = 1, room: float = ROOM) -> int:
