@@ -83,6 +83,17 @@ def prepare_labels(figure: Figure) -> None:
         _prepare(figure, artist, in_full=False)
 
 
+def fit_titles(figure: Figure) -> None:
+    """Shorten titles that would end outside the figure, in place; once its axes are arranged."""
+    for axes in figure.axes:
+        for place in ("left", "center", "right"):
+            title = axes.get_title(loc=place)
+            for most in range(2 * len(title), 2, -1):  # wide characters count twice
+                text = axes.set_title(shortened(title, most), loc=place)
+                if text.get_window_extent().x1 <= figure.bbox.x1:
+                    break
+
+
 def _prepare_ticks(figure: Figure, axis: Axis, panels: int) -> None:
     """Tick labels are set anew whenever a figure is drawn, so it is the axis that must have the prepared ones."""
     labels = axis.get_ticklabels()
