@@ -52,6 +52,17 @@ def test_character_is_taken_from_a_font_that_has_it():
         assert any(ord(character) in FT2Font(findfont(family)).get_charmap() for family in families)
 
 
+def test_control_characters_neither_turn_nor_hide_a_label():
+    with drawn_in(STYLES["paper"]):
+        figure = new_figure(6, 4)
+        axis = figure.subplots()
+        axis.set_yticks([0], ["\u202eabc\x1b"])
+        axis.set_title("\u202eabc", loc="left")
+        settle(figure)
+    assert axis.get_yticklabels()[0].get_text() == "\\u202eabc\\x1b"
+    assert axis.get_title(loc="left") == "\\u202eabc"
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_names_of_any_script_and_length_stay_inside_the_figure(style: str, tmp_path: Path):
     names = [*OTHER_SCRIPTS, "a" * 100, "many words " * 9, "x" * 40 + " " + "y" * 40]

@@ -19,6 +19,8 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
+from trionet_bench.terminal import visible
+
 ROOM = 0.4  # of a panel's width, for one label
 TITLE_ROOM = 0.75  # of a panel's width, for its title, which is bold
 _GLYPH_WIDTH = 0.5  # of the text size, on average
@@ -71,7 +73,7 @@ def prepare_labels(figure: Figure) -> None:
             _prepare_ticks(figure, axis, panels)
         size = float(axes.title.get_fontsize())
         for place in ("left", "center", "right"):
-            if title := axes.get_title(loc=place):
+            if title := visible(axes.get_title(loc=place)):
                 title = _spelled(title, fonts_for(sorted({*title}))[1])
                 axes.set_title(shortened(title, most_characters(figure, size, panels, TITLE_ROOM)), loc=place)
     legends = [*figure.legends, *(legend for axes in figure.axes if (legend := axes.get_legend()) is not None)]
@@ -108,11 +110,12 @@ def _prepare_ticks(figure: Figure, axis: Axis, panels: int) -> None:
 
 
 def _prepare(figure: Figure, text: Text, in_full: bool, panels: int = 1) -> None:
-    content, most = text.get_text(), most_characters(figure, float(text.get_fontsize()), panels)
+    content = text.get_text()
+    shown, most = visible(content), most_characters(figure, float(text.get_fontsize()), panels)
     families = text.get_fontfamily()
-    missing = sorted({character for character in content if ord(character) not in _covered(tuple(families))})
+    missing = sorted({character for character in shown if ord(character) not in _covered(tuple(families))})
     found, unknown = fonts_for(missing)
-    kept = _spelled(content, unknown)
+    kept = _spelled(shown, unknown)
     kept = shortened(kept, most) if in_full else " ".join(shortened(word, most) for word in kept.split(" "))
     if found:
         text.set_fontfamily([*families, *found])
