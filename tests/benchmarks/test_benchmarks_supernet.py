@@ -9,7 +9,7 @@ from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.resnet import ResNet
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.search.sampling import HierarchicalSampler
-from trionet_bench.search.supernet import SandwichStep
+from trionet_bench.search.supernet import SupernetStep
 from trionet_bench.training.recipe import QUICK
 
 
@@ -24,7 +24,7 @@ def test_children_apart_have_the_gradients_of_the_step():
     children = sampler.draw(3)
     networks = [supernet.extract(TINY.decode(child.genes)) for child in children]
     train_standalone(children, networks, images, labels, QUICK)
-    SandwichStep(supernet, sampler, QUICK, classification())(images, labels, 3)
+    SupernetStep(supernet, sampler, QUICK, classification())(images, labels, 3)
     together = supernet.weights["classifier/bias"].grad
     apart = sum(network.classifier.bias.grad for network in networks)
     torch.testing.assert_close(together, apart)

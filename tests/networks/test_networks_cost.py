@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from trionet_bench.benchmarks.references import EinsumAxial, UnfoldedLocal
 from trionet_bench.networks.attention import kernels
-from trionet_bench.networks.cost import FREE_OPERATIONS, count_again, counted_macs
 from trionet_bench.networks.layers import initialise
+from trionet_bench.networks.mac_totals import FREE_OPERATIONS, count_again, counted_macs
 from trionet_bench.networks.named import profile_network
 from trionet_bench.networks.operators.axial import AxialAttention
 from trionet_bench.networks.operators.conv import Convolution

@@ -6,8 +6,8 @@ import torch
 from support.tiny import FOUR_STAGES, TINY
 from torch import Tensor
 
-from trionet_bench.networks.cost import counted_macs, profile
 from trionet_bench.networks.layers import initialise
+from trionet_bench.networks.mac_totals import counted_macs, profile
 from trionet_bench.networks.resnet import ResNet
 from trionet_bench.networks.skeletons import architecture_macs, build_network
 from trionet_bench.records.record import Placement

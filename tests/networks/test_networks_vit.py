@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from trionet_bench.networks.cost import counted_macs, profile
 from trionet_bench.networks.elastic import Supernet, equal_names
 from trionet_bench.networks.layers import initialise
+from trionet_bench.networks.mac_totals import counted_macs, profile
 from trionet_bench.networks.named import profile_network
 from trionet_bench.networks.operators.global_attention import GlobalAttention
 from trionet_bench.networks.operators.locality import Locality

@@ -18,7 +18,7 @@ from trionet_bench.search.calibration import ChildScorer
 from trionet_bench.search.sampling import Child, HierarchicalSampler
 from trionet_bench.search.supernet import (
     ProbeCurves,
-    SandwichStep,
+    SupernetStep,
     operator_draws,
     probe_points,
     probes,
@@ -85,8 +85,8 @@ def gradients_by_hand(
     return total
 
 
-def sandwich(net: Supernet, sampler: HierarchicalSampler, trained_by: Recipe) -> SandwichStep:
-    return SandwichStep(net, sampler, trained_by, classification(trained_by))
+def sandwich(net: Supernet, sampler: HierarchicalSampler, trained_by: Recipe) -> SupernetStep:
+    return SupernetStep(net, sampler, trained_by, classification(trained_by))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from trionet_bench.tasks.base import Task
 from trionet_bench.tasks.classification.runner import ClassificationRunner
 from trionet_bench.tasks.classification.task import Classification
-from trionet_bench.tasks.runner import Evaluation, TaskRunner, TrainingStep
+from trionet_bench.tasks.runner import Evaluation, TaskRunner
+from trionet_bench.tasks.training_step import TrainingStep
 from trionet_bench.training.evaluation import EvaluationBatches
 from trionet_bench.training.history import HistoryRow
 from trionet_bench.training.loop import Batches, FitOptions, fit

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trionet_bench.networks.cost import counted_macs
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.layers import initialise, strided
+from trionet_bench.networks.mac_totals import counted_macs
 from trionet_bench.networks.operators.base import SpatialOperator, build_operator
 from trionet_bench.networks.sharing import SHARINGS
 from trionet_bench.networks.skeletons import architecture_macs, build_network

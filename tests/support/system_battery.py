@@ -11,7 +11,7 @@ from support.carried import phase_folders, record
 from support.tiny import TINY
 
 from trionet_bench.errors import UsageError
-from trionet_bench.networks.cost import count_again
+from trionet_bench.networks.mac_totals import count_again
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.records.record import CellResult
 from trionet_bench.spaces.choice import Space

@@ -20,7 +20,7 @@ from trionet_bench.benchmarks.measure import (
     line_of,
 )
 from trionet_bench.benchmarks.setting import Setting
-from trionet_bench.networks.cost import counted_macs
+from trionet_bench.networks.mac_totals import counted_macs
 from trionet_bench.networks.skeletons import architecture_macs, build_network
 from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.presets import SPACES

@@ -23,7 +23,7 @@ from trionet_bench.spaces.resnet import TRIO, ResNetSpace
 from trionet_bench.systems.cost import cost_in
 from trionet_bench.systems.scaling import scale_to_budget
 from trionet_bench.systems.training_context import AnyTrainingContext
-from trionet_bench.tasks.runner import TrainingStep
+from trionet_bench.tasks.training_step import TrainingStep
 from trionet_bench.timing import threads
 from trionet_bench.training.device import resolve_device
 from trionet_bench.training.loop import fit

@@ -27,7 +27,7 @@ from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.search.calibration import ChildScorer, recalibrate
 from trionet_bench.search.sampling import Child, HierarchicalSampler
-from trionet_bench.search.supernet import SandwichStep
+from trionet_bench.search.supernet import SupernetStep
 from trionet_bench.systems.training_context import AnyTrainingContext
 from trionet_bench.timing import finish, threads
 from trionet_bench.training.device import autocast, resolve_device
@@ -82,7 +82,7 @@ def _step(study: AnyTrainingContext, supernet: Supernet, samples: int) -> Row:
     cell, device = study.cell, study.device
     recipe = cell.recipe.for_supernet()
     sampler = HierarchicalSampler(cell.space, 0, recipe.supernet.random_children)
-    step = SandwichStep(supernet, sampler, recipe, study.task)
+    step = SupernetStep(supernet, sampler, recipe, study.task)
     images, labels = next(study.train_batches("train").epoch(0))
     supernet.train()
     ours, theirs = [], []

@@ -6,12 +6,13 @@ from statistics import fmean
 
 import torch
 
-from trionet_bench.networks.cost import profile
 from trionet_bench.networks.layers import initialise
+from trionet_bench.networks.mac_totals import profile
 from trionet_bench.spaces.choice import Genes
 from trionet_bench.systems.cell import AnyCell
 from trionet_bench.tasks.base import Task
-from trionet_bench.tasks.runner import TaskRunner, TrainingStep, runner_type
+from trionet_bench.tasks.runner import TaskRunner, runner_type
+from trionet_bench.tasks.training_step import TrainingStep
 from trionet_bench.timing import in_turns, threads
 from trionet_bench.training.device import autocast, resolve_device
 from trionet_bench.training.platform import Resources

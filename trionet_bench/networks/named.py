@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from trionet_bench.errors import UsageError
-from trionet_bench.networks.cost import count_again, profile
+from trionet_bench.networks.mac_totals import count_again, profile
 from trionet_bench.networks.skeletons import Skeleton, build_network
 from trionet_bench.records.store import read_json
 from trionet_bench.spaces.choice import Architecture

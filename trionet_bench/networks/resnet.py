@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.networks.cost import Cost, PlacementEntry
 from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, collect_specs, drop_path, strided
+from trionet_bench.networks.mac_totals import Cost, PlacementEntry
 from trionet_bench.networks.operators.base import SpatialOperator, build_operator
 from trionet_bench.networks.sharing import channels
 from trionet_bench.networks.skeletons import Skeleton

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from trionet_bench.networks.cost import Cost, PlacementEntry
+from trionet_bench.networks.mac_totals import Cost, PlacementEntry
 from trionet_bench.registry import resolve
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.glit_architecture import GLiTArchitecture

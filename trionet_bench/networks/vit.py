@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.networks.cost import Cost, PlacementEntry
 from trionet_bench.networks.layers import (
     VIT_STD,
     LayerNorm,
@@ -28,6 +27,7 @@ from trionet_bench.networks.layers import (
     strided,
     without_decay,
 )
+from trionet_bench.networks.mac_totals import Cost, PlacementEntry
 from trionet_bench.networks.operators.global_attention import GlobalAttention
 from trionet_bench.networks.operators.locality import Locality
 from trionet_bench.networks.sharing import channels, fixed

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
+import torch
 from torch import Tensor
 
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.randomness import derived_generator
 from trionet_bench.search.calibration import ChildScorer
-from trionet_bench.search.sampling import Sampler
+from trionet_bench.search.sampling import Role, Sampler
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.tasks.base import Task
 from trionet_bench.tasks.runner import TaskRunner
@@ -22,12 +23,13 @@ from trionet_bench.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class SandwichStep:
+class SupernetStep:
     """Forward and backward of one step, for ``training.loop.fit``.
 
     The biggest child minimises the task's loss; with distillation the others learn only from its outputs, as in
-    AttentiveNAS (the TrioNet paper does not say; our choice). The loss is the mean over the children (our choice), so
-    that a learning rate means the same as for one network.
+    AttentiveNAS (the TrioNet paper does not say; our choice). The gradient is that of the mean over the children (our
+    choice); a scale of the loss has no effect under AdamW but for clipping. Reported are the loss of the first child,
+    the biggest where there is one, and the mean of each role.
     """
 
     supernet: Supernet
@@ -39,7 +41,7 @@ class SandwichStep:
         children = self.sampler.draw(number)
         inputs, targets = self.task.views(images, targets, number)
         teacher: Tensor | None = None
-        losses = {}
+        losses: dict[Role, list[Tensor]] = {}
         for child in children:
             with autocast(self.task.device, self.recipe.precision):
                 outputs: Tensor = self.supernet(inputs, self.sampler.space.decode(child.genes))
@@ -51,8 +53,9 @@ class SandwichStep:
             (loss / len(children)).backward()
             if child.role == "biggest" and self.recipe.supernet.distillation:
                 teacher = outputs.detach()
-            losses[child.role] = loss.detach()
-        return {"loss": next(iter(losses.values())), **{f"loss_{role}": loss for role, loss in losses.items()}}
+            losses.setdefault(child.role, []).append(loss.detach())
+        by_role = {f"loss_{role}": torch.stack(of_role).mean() for role, of_role in losses.items()}
+        return {"loss": next(iter(losses.values()))[0], **by_role}
 
 
 def operator_draws(sampler: Sampler, steps: int) -> dict[str, int]:
@@ -128,7 +131,7 @@ def train_supernet(
         recipe,
         seed=task.seed,
         device=task.device,
-        step=SandwichStep(supernet, sampler, recipe, task),
+        step=SupernetStep(supernet, sampler, recipe, task),
         on_epoch_end=ProbeCurves(scorer, probes(supernet.space, task.seed), recipe.epochs),
         phase="supernet",
         **files,

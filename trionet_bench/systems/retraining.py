@@ -8,9 +8,9 @@ import torch
 from pydantic import BaseModel
 
 from trionet_bench.jsontypes import JsonObject
-from trionet_bench.networks.cost import count_again, profile
 from trionet_bench.networks.latency import measure_latency
 from trionet_bench.networks.layers import initialise
+from trionet_bench.networks.mac_totals import count_again, profile
 from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.records.layout import ARCHITECTURE, PREDICTIONS, WEIGHTS
 from trionet_bench.records.record import CellResult, Placement

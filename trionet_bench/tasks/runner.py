@@ -12,6 +12,7 @@ from trionet_bench.networks.skeletons import Skeleton, build_network
 from trionet_bench.registry import resolve
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.tasks.base import Task
+from trionet_bench.tasks.training_step import TrainingStep
 from trionet_bench.training.device import autocast
 from trionet_bench.training.distillation import soft_cross_entropy
 from trionet_bench.training.evaluation import EvaluationBatches, collect
@@ -134,24 +135,6 @@ class TaskRunner(ABC, Generic[T]):
         if self.recipe.search.fitness == "loss":
             return -self.evaluation_loss(network, batches)
         return self.task.fitness(self.evaluate(network, batches).metrics)
-
-
-@dataclass(frozen=True)
-class TrainingStep(Generic[T]):
-    """Forward and backward of one step of one network, for ``training.loop.fit``."""
-
-    runner: TaskRunner[T]
-    network: nn.Module
-
-    def __call__(self, images: Tensor, targets: Tensor, number: int) -> Mapping[str, Tensor]:
-        runner = self.runner
-        inputs, targets = runner.views(images, targets, number)
-        with autocast(runner.device, runner.recipe.precision):
-            outputs: Tensor = self.network(inputs)
-        outputs = outputs.float()
-        loss = runner.loss(outputs, targets)
-        loss.backward()
-        return {"loss": loss.detach(), **runner.training_metrics(outputs.detach(), targets)}
 
 
 def runner_type(task: Task) -> type[TaskRunner[Task]]:

@@ -32,7 +32,7 @@ class SpatialOperator(nn.Module, ABC):
     @abstractmethod
     def macs(self, height: int, width: int) -> int:
         """Multiply-accumulates for one image whose feature map has this size when it enters; equal to the
-        operator-level count of ``networks.cost``.
+        operator-level count of ``networks.mac_totals``.
         """
 
 
