@@ -11,7 +11,8 @@ from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
 from trionet_bench.reporting.figures.figure import settle
-from trionet_bench.reporting.labels import fonts_for, shortened, spelled
+from trionet_bench.reporting.fonts import fonts_for, spelled
+from trionet_bench.reporting.names import shortened
 from trionet_bench.reporting.style import STYLES, drawn_in, new_figure, panels, shared_legend
 from trionet_bench.reporting.tables.table import Table, csv_of, to_latex, to_markdown
 
@@ -95,9 +96,12 @@ def test_names_of_any_script_and_length_stay_inside_the_figure(style: str, tmp_p
         ("abcdefghijklmn", 9, "abcd…klmn"),
         ("abc", 3, "abc"),
         ("abcd", 3, "a…d"),
-        ("水田水田水田", 9, "水田…水田"),  # each twice as wide
-        ("WWWW", 8, "WWWW"),
+        ("水田水田水田", 5, "水田…水田"),
+        ("WWWW", 2, "W…"),
         ("e\u0301" * 4, 3, "e\u0301…e\u0301"),  # an accent stays with its letter
+        ("👩\u200d🔬" * 4, 3, "👩\u200d🔬…👩\u200d🔬"),  # an emoji of several
+        ("[U+6C34]" * 4, 3, "[U+6C34]…[U+6C34]"),  # escapes are never cut
+        (r"\x1b\u202e" * 3, 5, r"\x1b\u202e…\x1b\u202e"),
     ],
 )
 def test_long_label_keeps_both_ends(text: str, most: int, short: str):

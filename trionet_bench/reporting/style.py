@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
-from trionet_bench.reporting.labels import most_characters
+from trionet_bench.reporting.labels import ROOM, drawn_width
 from trionet_bench.spaces.operators import OPERATORS, LineStyle
 
 # The page swaps these four for its own colours when it is shown dark; nothing else may use them.
@@ -219,8 +219,8 @@ def shared_legend(
     figure: Figure, handles: Sequence[Any], labels: Sequence[str], style: Style, columns: int = 6
 ) -> None:
     """One legend under all panels, wrapped so that it stays inside the figure."""
-    longest = min(max(len(label) for label in labels), most_characters(figure, style.small))
-    fitting = int(figure.get_figwidth() / ((longest * 0.5 * style.small + 42 * style.scale) / 72))
+    longest = min(max(drawn_width(figure, label, style.small) for label in labels), ROOM * figure.bbox.width)
+    fitting = int(figure.bbox.width / (longest + 42 * style.scale * figure.dpi / 72))
     rows = -(-len(labels) // max(1, min(columns, fitting, len(labels))))
     across = -(-len(labels) // rows)
     figure.set_figheight(figure.get_figheight() + (rows - 1) * 0.16 * style.scale)  # not at the cost of the panels

@@ -9,18 +9,13 @@ from trionet_bench.analysis.predictions import class_accuracy, confusion, headli
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import grouped_t_intervals
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.names import named
 from trionet_bench.reporting.style import MUTED, SHARES, Style, label_outer, looks, new_figure, panels
 from trionet_bench.reporting.text import MINUS, points
 from trionet_bench.units import counted
 
 MAX_PANELS = 3
 MAX_CLASSES = 24
-_LONGEST = 16  # characters of a class name
-
-
-def short(name: str) -> str:
-    """A class name, cut to what fits beside an axis."""
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def draw_class_differences(results: Results, style: Style) -> Drawing | None:
@@ -46,7 +41,7 @@ def draw_class_differences(results: Results, style: Style) -> Drawing | None:
     for axis, (dataset, part) in zip(axes, shown.items(), strict=True):
         _dots(axis, part, colour, style)
         axis.set_title(dataset)
-    label_outer(axes, f"class accuracy in points, {candidate} {MINUS} {baseline}", "")
+    label_outer(axes, f"class accuracy in points, {named(candidate)} {MINUS} {named(baseline)}", "")
     parts = []
     for dataset, rows_of_dataset in table.groupby("dataset", sort=False):
         means = rows_of_dataset["mean"]
@@ -73,7 +68,7 @@ def _dots(axis: Any, part: pd.DataFrame, colour: str, style: Style) -> None:
     axis.axvline(0, color=MUTED, lw=0.8 * style.scale, zorder=0)
     axis.hlines(places, 100 * part.low, 100 * part.high, color=colour, lw=0.8 * style.line, alpha=0.6)
     axis.plot(100 * part["mean"], places, ls="", marker="o", ms=3.2 * style.scale, color=colour)
-    axis.set_yticks(places, [short(name) for name in part.class_name])
+    axis.set_yticks(places, [named(name) for name in part.class_name])
     axis.set_ylim(len(part) - 0.4, -0.6)
     axis.grid(visible=False, axis="y")
     axis.grid(visible=True, axis="x")
@@ -95,7 +90,7 @@ def draw_confusion(results: Results, style: Style) -> Drawing | None:
     figure = new_figure(style.page, size + 0.25 * style.scale)
     for axis, model, (matrix, seeds) in zip(figure.subplots(1, 2), pair, parts, strict=True):
         _matrix(axis, matrix.reindex(index=names, columns=names).fillna(0), style)
-        axis.set_title(f"{model} on {dataset}, {counted(seeds, 'seed')}")
+        axis.set_title(f"{named(model)} on {named(dataset)}, {counted(seeds, 'seed')}")
         axis.set_xlabel("predicted")
     figure.axes[0].set_ylabel("true class")
     data = pd.concat(
@@ -130,9 +125,10 @@ def _matrix(axis: Any, matrix: pd.DataFrame, style: Style) -> None:
     axis.invert_yaxis()
     axis.grid(visible=False)
     ticks = np.arange(len(matrix)) + 0.5
-    turned = max(len(name) for name in matrix.columns) > 3
-    axis.set_xticks(ticks, [short(name) for name in matrix.columns], rotation=90 if turned else 0)
-    axis.set_yticks(ticks, [short(name) for name in matrix.index])
+    longest = max(len(name) for name in matrix.columns)
+    turned = longest > 3 or longest * len(matrix) > 60
+    axis.set_xticks(ticks, [named(name) for name in matrix.columns], rotation=90 if turned else 0)
+    axis.set_yticks(ticks, [named(name) for name in matrix.index])
     axis.tick_params(length=0)
     if len(matrix) <= 12:
         for row, column in np.argwhere(matrix.to_numpy() >= 0.005):

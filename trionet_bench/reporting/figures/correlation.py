@@ -11,6 +11,7 @@ from trionet_bench.analysis.ranking import (
 )
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.style import (
     INK,
@@ -59,7 +60,7 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
                 lw=0,
             )
         axis.grid(visible=True)
-        axis.set_title(f"{dataset}: τ = {_number(rank.tau[dataset])}, n = {int(rank.n[dataset])}")
+        axis.set_title(f"{named(dataset)}: τ = {_number(rank.tau[dataset])}, n = {int(rank.n[dataset])}")
     label_outer(axes, quantity.axis(known[metric], " with inherited weights"), quantity.axis("test", ", trained alone"))
     handles = [Line2D([], [], ls="", marker=look[m].marker, color=look[m].colour) for m in models]
     if len(models) > 1 and len(models) <= 8:
@@ -98,8 +99,9 @@ def draw_spread_scatter(results: Results, style: Style) -> Drawing | None:
         best = rank.loc[(*place, recalibrated)]
         axis.grid(visible=True)
         where = zip((place[0], compact(place[1])), several, strict=True)
-        name = " ".join([*(part for part, varies in where if varies), place[2]])
-        axis.set_title(f"{name}: τ = {_number(best.tau)}, n = {int(best.n)}")
+        words = [*(part for part, varies in where if varies), place[2]]
+        name = " ".join(words)
+        axis.set_title(f"{' '.join(map(named, words))}: τ = {_number(best.tau)}, n = {int(best.n)}")
         without = rank.loc[(*place, shared)]
         parts.append(
             f"{name} {_number(best.tau)}{_bounds(best.tau_low, best.tau_high)} with and {_number(without.tau)} "

@@ -8,6 +8,7 @@ import pandas as pd
 from trionet_bench.analysis.comparisons import compare
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import Quantity, quantity_of, spoken
 from trionet_bench.reporting.style import MUTED, Look, Style, looks, new_figure
 from trionet_bench.reporting.text import MINUS, compact, listed
@@ -36,8 +37,9 @@ def draw_differences(results: Results, style: Style) -> Drawing | None:
             y, before = y + 1, metric
         top, quantity = y, quantities[metric]
         for row in group.itertuples():
-            name = f"{candidate} {MINUS} {baseline}, {compact(budget)}" if row.declared else str(row.dataset)
-            name += f", {row.dataset}" if row.declared and row.dataset != "all" else ""
+            difference = f"{named(candidate)} {MINUS} {named(baseline)}, {compact(budget)}"
+            name = difference if row.declared else named(row.dataset)
+            name += f", {named(row.dataset)}" if row.declared and row.dataset != "all" else ""
             ticks.append((y, name, "bold" if row.declared else "normal"))
             _line(axis, row, y, look[candidate], style, quantity.scale)
             y += 1

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.text import Text
 
 from trionet_bench.analysis.predictions import class_name, won_images
 from trionet_bench.analysis.results import Results
-from trionet_bench.reporting.figures.classes import short
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.labels import fit_widths
+from trionet_bench.reporting.names import named
 from trionet_bench.reporting.style import Style, new_figure
 from trionet_bench.reporting.text import listed
 from trionet_bench.units import counted
@@ -60,21 +62,27 @@ def _draw(results: Results, rows: list[tuple[str, str, list[Any]]], tables: list
     tile = style.page / (ACROSS + 1)
     figure = new_figure(style.page, len(rows) * (tile + 0.3 * style.scale), arranged=False)
     height = 1 / len(rows)
+    of_models: dict[Text, str] = {}
+    of_datasets: dict[Text, str] = {}
+    captions: dict[Text, str] = {}
     for place, (dataset, model, pictures) in enumerate(rows):
         top = 1 - place * height
-        figure.text(0.01, top - 0.35 * height, model, weight="bold", size=style.size)
-        figure.text(
-            0.01, top - 0.35 * height - 0.15 / figure.get_figheight() * style.scale, f"on {dataset}", size=style.small
-        )
+        below = top - 0.35 * height - 0.15 / figure.get_figheight() * style.scale
+        at_left = figure.text(0.01, top - 0.35 * height, "", weight="bold", size=style.size)
+        of_models[at_left] = named(model)
+        of_datasets[figure.text(0.01, below, "", size=style.small)] = f"on {named(dataset)}"
         for column, (_, pixels, label, wrong) in enumerate(pictures):
             box = ((column + 1) / (ACROSS + 1), top - 0.9 * tile / figure.get_figheight(), 0.9 / (ACROSS + 1))
             axis = figure.add_axes((*box, 0.86 * tile / figure.get_figheight()))
             axis.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest")
             axis.set_axis_off()
-            caption = f"{short(label)}\nnot {short(wrong)}"
-            axis.annotate(
-                caption, (0.5, 0), (0, -2), "axes fraction", "offset points", ha="center", va="top", size=style.small
+            caption = axis.annotate(
+                "", (0.5, 0), (0, -2), "axes fraction", "offset points", ha="center", va="top", size=style.small
             )
+            captions[caption] = f"{named(label)}\nnot {named(wrong)}"
+    pitch = figure.bbox.width / (ACROSS + 1)
+    for labels, width in ((of_models, 0.9 * pitch), (of_datasets, 0.9 * pitch), (captions, 0.98 * pitch)):
+        fit_widths(labels, width)
     data = pd.concat(tables, ignore_index=True)
     counts = [
         f"{table.winner.value_counts().get(model, 0)} by {model}"

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from trionet_bench.analysis.results import Results
-from trionet_bench.reporting.labels import fit_titles, prepare_labels
+from trionet_bench.reporting.labels import fit_labels, prepare_labels
 from trionet_bench.reporting.style import GRID, INK, MUTED, PAPER, Style, dark_colours
 
 # Whatever would carry the time of saving or the version of the drawing library.
@@ -44,11 +44,11 @@ class FigureKind:
 
 
 def settle(figure: Figure) -> None:
-    """Prepare the labels and arrange the axes, once; without this every format would arrange them again."""
-    prepare_labels(figure)
+    """Fit the labels and arrange the axes, once; without this every format would arrange them again."""
+    labels = prepare_labels(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    fit_titles(figure)
+    fit_labels(figure, labels)
 
 
 def saved(drawing: Drawing, form: str) -> bytes:

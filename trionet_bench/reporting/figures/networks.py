@@ -1,15 +1,19 @@
 """Searched networks drawn block by block, as figures of architectures are."""
 
+from math import inf
 from typing import Any
 
 import pandas as pd
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
+from matplotlib.text import Text
 
 from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.placement import searched_blocks
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.figures.placement import leading_searches
+from trionet_bench.reporting.labels import fit_widths
+from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.style import (
     GRID,
@@ -52,10 +56,17 @@ def draw_networks(results: Results, style: Style) -> Drawing | None:
         for _, cell in chosen.iterrows()
     ]
     pitch, quantity = _pitch(drawn), primary(results)
+    heads: dict[Text, str] = {}
+    room = inf
     for row, ((_, cell), network) in enumerate(zip(chosen.iterrows(), drawn, strict=True)):
         measured = f"{quantity.with_unit(cell.get(results.score))} {quantity.label}"
         facts = f"{measured} · {compact(cell.macs)} MACs · {compact(cell.params)} parameters"
-        _network(axis, cell, facts, network, height / unit - _ROW * (row + 1), pitch, style)
+        bottom = height / unit - _ROW * (row + 1)
+        head, known = _head(axis, facts, bottom + _ROW - 0.1, style)
+        heads[head] = f"{named(cell.dataset)}, {named(cell.model)} at {compact(cell.budget)}, seed {cell.seed}"
+        room = min(room, known.get_window_extent().x0 - head.get_window_extent().x0 - 0.2 * figure.dpi)
+        _network(axis, network, bottom, pitch, style)
+    fit_widths(heads, room)
     patches = [
         Patch(fc=operator_colour(name), hatch=operator_hatch(name), ec="#fefefe", label=name) for name in operators
     ]
@@ -92,11 +103,13 @@ def _count(rows: pd.DataFrame) -> int:
     return len(rows[["stage", "block"]].drop_duplicates())
 
 
-def _network(axis: Any, cell: Any, facts: str, blocks: pd.DataFrame, bottom: float, pitch: float, style: Style) -> None:
-    """``facts`` are written at the right over the blocks."""
-    name = f"{cell.dataset}, {cell.model} at {compact(cell.budget)}, seed {cell.seed}"
-    axis.text(0.08, bottom + _ROW - 0.1, name, weight="bold", va="center", size=style.size)
-    axis.text(6.85, bottom + _ROW - 0.1, facts, ha="right", va="center", size=style.small, color=MUTED)
+def _head(axis: Any, facts: str, y: float, style: Style) -> tuple[Text, Text]:
+    """Over the blocks of a network: an empty text at the left, and ``facts`` at the right."""
+    head = axis.text(0.08, y, "", weight="bold", va="center", size=style.size)
+    return head, axis.text(6.85, y, facts, ha="right", va="center", size=style.small, color=MUTED)
+
+
+def _network(axis: Any, blocks: pd.DataFrame, bottom: float, pitch: float, style: Style) -> None:
     stages = blocks.stage.nunique()
     middle = bottom + 0.49
     x = 0.08

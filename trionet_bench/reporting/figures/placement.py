@@ -10,6 +10,7 @@ from matplotlib.patches import Patch, Rectangle
 from trionet_bench.analysis.placement import by_depth, depth_word, placement_shares, searched_blocks
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.names import named
 from trionet_bench.reporting.style import (
     PAPER,
     SHARES,
@@ -54,7 +55,7 @@ def draw_placement(results: Results, style: Style) -> Drawing | None:
         part = shares[(shares.dataset == dataset) & (shares.model == model)]
         operators, columns = kinds[model]
         networks = int(part.n.max())
-        name = f"{dataset}" if len(models) == 1 else f"{dataset}, {model}"
+        name = named(dataset) if len(models) == 1 else f"{named(dataset)}, {named(model)}"
         title = f"{name}: found ({counted(networks, 'network')})"
         _heat(left, _wide(part, "share", operators, columns), title, style, clear=_clear(part, operators, columns))
         _heat(right, _wide(part, "prior", operators, columns), "expected under the sampling prior", style)
@@ -161,7 +162,7 @@ def draw_placement_macs(results: Results, style: Style) -> Drawing | None:
     figure, axes = panels(style, len(drawn), height=1.9)
     for axis, (dataset, model) in zip(axes, drawn, strict=True):
         _macs_panel(axis, sums[(sums.dataset == dataset) & (sums.model == model)], operators)
-        axis.set_title(dataset if len(models) == 1 else f"{dataset}, {model}")
+        axis.set_title(dataset if len(models) == 1 else f"{named(dataset)}, {named(model)}")
     words = " or ".join(dict.fromkeys(depth_word(results, [model]) for model in models))
     label_outer(axes, words, f"MACs of the {words}'s blocks" if words == "stage" else "MACs")
     patches = [Patch(fc=operator_colour(name), hatch=operator_hatch(name), ec="#fefefe") for name in operators]

@@ -4,6 +4,7 @@ from trionet_bench.analysis.ranking import MeanRanks, mean_ranks
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import LEVEL
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.names import named
 from trionet_bench.reporting.style import INK, Style, looks, new_figure
 from trionet_bench.reporting.text import compact, listed, p_value
 
@@ -18,10 +19,10 @@ def draw_critical_difference(results: Results, style: Style) -> Drawing | None:
     figure = new_figure(style.page * 0.75, (0.9 + 0.16 * len(ranking.ranks)) * style.scale)
     axis = figure.subplots()
     axis.grid(visible=False)
-    colours = {model: look.colour for model, look in looks(results.models).items()}
+    colours = {named(model): look.colour for model, look in looks(results.models).items()}
     parts = scikit_posthocs.critical_difference_diagram(
-        ranking.ranks,
-        ranking.nemenyi_p,
+        ranking.ranks.rename(index=named),
+        ranking.nemenyi_p.rename(index=named, columns=named),
         ax=axis,
         alpha=1 - LEVEL,
         label_fmt_left="{label} ({rank:.2f}) ",

@@ -6,6 +6,7 @@ from matplotlib.lines import Line2D
 
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.style import Style, label_outer, looks, panels, shared_legend
 from trionet_bench.reporting.text import compact, listed
@@ -57,7 +58,7 @@ def draw_search_progress(results: Results, style: Style) -> Drawing | None:
                 marker=way.marker,
                 ms=3 * style.scale,
             )
-        axis.set_title(f"{dataset}, {compact(rows.budget.iloc[0])}")
+        axis.set_title(f"{named(dataset)}, {compact(rows.budget.iloc[0])}")
     label_outer(axes, "candidates scored", f"best fitness so far{'' if by_loss else quantity.bracketed}")
     handles = [Line2D([], [], color=look[m].colour, ls=look[m].line, marker=look[m].marker) for m in models]
     shared_legend(figure, handles, models, style)

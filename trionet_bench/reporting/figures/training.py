@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from trionet_bench.analysis.history import histories
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.style import (
     OTHER_COLOUR,
@@ -63,7 +64,7 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
             low, high = quantity.scale * line.low, quantity.scale * line.high
             axis.fill_between(line.epoch, low, high, color=way.colour, alpha=0.15, lw=0)
             axis.plot(line.epoch, quantity.scale * line.middle, color=way.colour, ls=way.line)
-        axis.set_title(f"{dataset}, {compact(rows.budget.iloc[0])}")
+        axis.set_title(f"{named(dataset)}, {compact(rows.budget.iloc[0])}")
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     label_outer(axes, "epoch", quantity.axis(where))
