@@ -57,10 +57,10 @@ def test_control_characters_neither_turn_nor_hide_a_label():
     with drawn_in(STYLES["paper"]):
         figure = new_figure(6, 4)
         axis = figure.subplots()
-        axis.set_yticks([0], ["\u202eabc\x1b"])
+        axis.set_yticks([0], ["\u202ea\nb\tc\x1b"])
         axis.set_title("\u202eabc", loc="left")
         settle(figure)
-    assert axis.get_yticklabels()[0].get_text() == "\\u202eabc\\x1b"
+    assert axis.get_yticklabels()[0].get_text() == r"\u202ea\nb\tc\x1b"
     assert axis.get_title(loc="left") == "\\u202eabc"
 
 

@@ -1,8 +1,8 @@
 """Labels of figures that leave room for the drawing: names in them are shortened until the label, as drawn, fits.
 
 Tick labels, legends and free texts are fitted before the axes are arranged, since they take their room from the
-drawing; titles and labels of axes after it, since they take the room that is there. All names of a figure keep apart;
-the tables have them in full.
+drawing; titles and labels of axes after it, since they take the room that is there. Names in labels of one kind keep
+apart; the tables have them in full.
 """
 
 from bisect import bisect_left

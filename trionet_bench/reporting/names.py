@@ -6,22 +6,23 @@ A label is text of fixed words and of names; a name in it is marked by ``named``
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import lru_cache
 from itertools import chain, takewhile, zip_longest
 
 from trionet_bench.terminal import visible
 
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"  # noncharacters, for use inside a program: no text holds them
 _NAMED = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
-_ESCAPE_OR_ANY = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\[U\+[0-9A-F]{4,6}\]|.", re.DOTALL)
+_ESCAPE_OR_ANY = re.compile(r"\\[nt]|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\[U\+[0-9A-F]{4,6}\]|.", re.DOTALL)
 _JOINER = "\N{ZERO WIDTH JOINER}"
 _LEFT_TO_RIGHT = "\N{LEFT-TO-RIGHT MARK}"
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def named(name: object) -> str:
-    """``name`` as a part of a label that may be shortened; its control characters are shown by their escapes."""
-    return f"{_OPEN}{visible(str(name))}{_CLOSE}"
+    """``name`` as a part of a label that may be shortened; controls and line breaks are shown by their escapes."""
+    line = visible(str(name)).replace("\n", r"\n").replace("\t", r"\t")
+    return f"{_OPEN}{line}{_CLOSE}"
 
 
 def label_of(text: str) -> str:
@@ -58,7 +59,7 @@ def _in_place(name: str) -> str:
     return f"{_LEFT_TO_RIGHT}{name}{_LEFT_TO_RIGHT}" if turned else name
 
 
-@cache
+@lru_cache(maxsize=512)
 def short_forms(names: tuple[str, ...], most: int) -> dict[str, str]:
     """A form of every name with at most so many characters; forms of different names differ.
 
