@@ -18,6 +18,7 @@ from matplotlib.text import Text
 
 from trionet_bench.analysis.results import Results, load
 from trionet_bench.reporting.figures import FIGURES
+from trionet_bench.reporting.figures.classes import draw_confusion
 from trionet_bench.reporting.figures.examples import draw_examples
 from trionet_bench.reporting.figures.figure import Drawing, settle
 from trionet_bench.reporting.names import named, short_forms, shortened
@@ -254,3 +255,16 @@ def test_short_forms_differ():
     assert forms["b"] == "b"
     for most in range(1, 20):
         assert len(set(short_forms(names, most).values())) == len(names)
+
+
+def test_many_short_classes_are_written_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fabricated, "CLASSES", [str(100 + n) for n in range(24)])
+    folder = fabricate(tmp_path, datasets=("digits",), budgets=(4_000_000,), seeds=(0,))
+    with drawn_in(STYLES["paper"]):
+        drawing = draw_confusion(load([folder]), STYLES["paper"])
+        assert drawing is not None
+        settle(drawing.figure)
+        for axes in drawing.figure.axes:
+            labels = axes.get_xticklabels()
+            assert [label.get_text() for label in labels] == [str(100 + n) for n in range(24)]
+            assert not overlapping(labels)
