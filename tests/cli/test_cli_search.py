@@ -27,7 +27,8 @@ recipe:
   warmup_epochs: 0
   supernet: {epochs: 1, warmup_epochs: 0}
   search:
-    {population: 4, parents: 2, generations: 2, crossover: 1, mutation: 1, calibration_images: 128, least_share: 0.0}
+    {population: 4, parents: 2, generations: 2, crossover: 1, mutation: 1, calibration_images: 128, least_share: 0.0,
+     at_chance: search}
 budgets: [400K]
 models:
   trionet: {system: trionet}

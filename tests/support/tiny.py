@@ -117,6 +117,7 @@ RECIPE = resolve_recipe(
             "mutation": 1,
             "calibration_images": 20,
             "calibration_batch": 8,
+            "at_chance": "search",
         },
     }
 )

@@ -102,6 +102,25 @@ def test_standalone_cell(operator: str, tmp_path: Path):
     assert [(row["phase"], row["epoch"], row["step"]) for row in rows] == [("retrain", e, 3 * e) for e in (1, 2, 3)]
 
 
+def test_supernet_at_chance_is_not_searched(tmp_path: Path):
+    recipe = RECIPE.model_copy(
+        update={
+            "optimizer": RECIPE.optimizer.model_copy(update={"lr": 1e-9}),
+            "search": RECIPE.search.model_copy(update={"at_chance": "draw"}),
+        }
+    )
+    of = replace(cell("trionet"), recipe=recipe)
+    train_supernet(of, tmp_path / "supernet")
+    with pytest.warns(UserWarning, match="of 12 search-validation images .* a constant answer 33.3%"):
+        result = record(of, run(of, tmp_path / "cell", tmp_path / "supernet"))
+    assert result.search is not None
+    assert result.search.evaluations == len(result.search.evaluated) == 1
+    assert "no search was begun" in str(result.search.at_chance)
+    assert result.search.operator_prior
+    assert result.macs is not None
+    assert result.macs <= of.budget
+
+
 def test_predictions_are_those_that_were_counted(tmp_path: Path):
     fields = run(cell("standalone", operator="conv"), tmp_path)
     with np.load(tmp_path / "predictions.npz") as stored:

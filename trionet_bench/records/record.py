@@ -102,6 +102,10 @@ class Search(Strict):
     fitness: Literal["loss", "metric"] = Field(
         default="metric", description="What was maximised: minus the task's loss, or its primary metric."
     )
+    at_chance: str | None = Field(
+        default=None,
+        description="Why no search was begun: the supernet is at chance, and one network was drawn blindly.",
+    )
     acceptance_rate: float = Field(description="Candidates that could be brought within the budget, over drawn ones.")
     calibration_images: int
     best_by_generation: list[Generation]

@@ -3,6 +3,7 @@ is worth with the supernet's weights.
 """
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from trionet_bench.records.layout import EVALUATIONS, HISTORY, SUPERNET_WEIGHTS
 from trionet_bench.records.record import CellResult, Search
 from trionet_bench.search.budget import BudgetRange
 from trionet_bench.search.calibration import ChildScorer
+from trionet_bench.search.chance import near_chance
 from trionet_bench.search.evolution import ENGINES, Ledger, SearchResult, legal_prior
 from trionet_bench.search.sampling import Sampler
 from trionet_bench.search.supernet import operator_draws, probe_points, train_supernet
@@ -30,12 +32,18 @@ S = TypeVar("S", bound=Space)
 
 @dataclass(frozen=True)
 class ChildSearch:
-    """A search that was carried out; ``scorer`` has the supernet that was searched."""
+    """A search that was carried out.
+
+    Args:
+        scorer: has the supernet that was searched.
+        at_chance: why no search was begun and ``result`` is one network drawn blindly; empty where one was.
+    """
 
     within: BudgetRange
     proposal: Sampler
     result: SearchResult
     scorer: ChildScorer
+    at_chance: str
 
     @property
     def space(self) -> Space:
@@ -96,18 +104,25 @@ def child_scorer(context: TrainingContext[O, S], supernet: Supernet) -> ChildSco
 def search(
     context: TrainingContext[O, S],
     scorer: ChildScorer,
+    supernet: str,
     proposal: Sampler,
     within: BudgetRange,
     algorithm: str,
     settings: SearchRecipe,
 ) -> ChildSearch:
-    """Search the children of a trained supernet; scores are kept in ``evaluations.jsonl``.
+    """Search the children of a trained supernet; scores are kept in ``evaluations.jsonl``. Where the supernet is at
+    chance one child is drawn and scored, with a warning.
 
     Args:
+        supernet: name of the phase that trained it.
         proposal: draws children, whatever trained the supernet, so that arms differ in nothing else.
         within: what a child may spend.
     """
     run, space = context.run, within.space
+    at_chance = _at_chance(context, supernet) if settings.at_chance == "draw" else ""
+    if at_chance:
+        warnings.warn(at_chance, stacklevel=2)
+        algorithm, settings = "random", settings.for_one_draw()
     result = ENGINES[algorithm](
         within,
         lambda genes: scorer.score(space.decode(genes)),
@@ -117,7 +132,19 @@ def search(
         Ledger(run.folder / EVALUATIONS, writes=distributed.rank() == 0),
         lambda done, total, text: run.progress(done, total, f"search: {text}"),
     )
-    return ChildSearch(within, proposal, result, scorer)
+    return ChildSearch(within, proposal, result, scorer, at_chance)
+
+
+def _at_chance(context: TrainingContext[O, S], supernet: str) -> str:
+    """Why the supernet that a phase left must not be searched, or nothing."""
+    points = context.run.finished(supernet).facts["probes"]
+    labels = context.images.part("search_val").labels.numpy()
+    chance = context.task.task.chance(labels)
+    if chance is None:
+        return ""
+    last = max(point["epoch"] for point in points)
+    probes = {point["probe"]: point[context.metric] for point in points if point["epoch"] == last}
+    return near_chance(probes, chance, len(labels))
 
 
 def search_facts(context: TrainingContext[O, S], done: ChildSearch, supernet: str) -> JsonObject:
@@ -128,6 +155,7 @@ def search_facts(context: TrainingContext[O, S], done: ChildSearch, supernet: st
     space, result, facts = done.space, done.result, context.run.finished(supernet).facts
     return {
         "evaluations": len(result.evaluated),
+        "at_chance": done.at_chance or None,
         "fitness": context.cell.recipe.search.fitness,
         "acceptance_rate": result.acceptance_rate,
         "calibration_images": len(context.calibration_batches()),

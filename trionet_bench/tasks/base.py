@@ -61,6 +61,12 @@ class Task(Strict):
         It needs no network, so that a record's metrics can be recomputed from its predictions.
         """
 
+    def chance(self, labels: np.ndarray) -> float | None:
+        """What the best constant answer achieves in the primary metric, a share of the images with these labels (N,);
+        None where that is not defined. A search does not begin at chance.
+        """
+        return None
+
     @property
     def primary(self) -> Metric:
         """The metric that decides."""

@@ -98,6 +98,8 @@ class SearchRecipe(Strict):
     Args:
         least_share: of the budget, which every candidate spends.
         fitness: ``loss``, minus the task's loss on the search-validation images, or its primary ``metric``.
+        at_chance: what follows where none of the supernet's probes is above chance: ``draw`` one network blindly, or
+            ``search`` all the same.
     """
 
     population: int = Field(default=50, gt=0)
@@ -111,6 +113,11 @@ class SearchRecipe(Strict):
     evaluation_batch: int = Field(default=256, gt=0)
     least_share: float = Field(default=0.9, ge=0, lt=1)
     fitness: Fitness = "loss"
+    at_chance: Literal["draw", "search"] = "draw"
+
+    def for_one_draw(self) -> Self:
+        """These settings for a search that scores one random network."""
+        return self.model_copy(update={"population": 1, "parents": 1, "generations": 1, "crossover": 0, "mutation": 0})
 
     @model_validator(mode="after")
     def _generation_fits(self) -> Self:

@@ -148,7 +148,7 @@ def _search(
     cell = context.cell
     scorer = load_supernet(context, _supernet(context, space), supernet)
     proposal = SinglePathSampler(space, cell.seed)
-    done = search(context, scorer, proposal, _within(cell, space), cell.options.search, settings)
+    done = search(context, scorer, supernet, proposal, _within(cell, space), cell.options.search, settings)
     return done, search_facts(context, done, supernet)
 
 
@@ -163,6 +163,7 @@ def _both_levels(first: JsonObject, second: JsonObject) -> JsonObject:
     return {
         **first,
         "evaluations": evaluations,
+        "at_chance": first["at_chance"] or second["at_chance"],
         "acceptance_rate": evaluations / drawn,
         "best_by_generation": [*first["best_by_generation"], *later],
         "evaluated": [*first["evaluated"], *({**child, "level": 2} for child in second["evaluated"])],

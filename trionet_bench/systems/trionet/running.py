@@ -75,7 +75,8 @@ def _search(context: TrainingContext[Options, ResNetSpace]) -> tuple[ChildSearch
     """Search under the cell's budget; with the record's ``search``."""
     cell, options = context.cell, context.cell.options
     proposal = HierarchicalSampler(cell.space, cell.seed)
-    done = search(context, open_supernet(context), proposal, budget_range(cell), options.search, cell.recipe.search)
+    scorer, within = open_supernet(context), budget_range(cell)
+    done = search(context, scorer, SUPERNET, proposal, within, options.search, cell.recipe.search)
     facts = search_facts(context, done, SUPERNET)
     return done, search_record(context, facts, options.search, options.sampler, options.sharing)
 

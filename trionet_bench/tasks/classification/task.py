@@ -18,6 +18,10 @@ class Classification(Task):
     )
     implementation: ClassVar[str] = "trionet_bench.tasks.classification.runner:ClassificationRunner"
 
+    def chance(self, labels: np.ndarray) -> float:
+        """The share of the most frequent class."""
+        return float(np.bincount(labels).max() / len(labels))
+
     def measure(self, columns: Columns) -> dict[str, float]:
         """From ``labels`` and ``predictions``, class numbers (N,), and ``top5_correct``, bool (N,)."""
         return {
