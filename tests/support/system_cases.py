@@ -19,6 +19,7 @@ def of_glit(budget: int = 40_000, **options: Any) -> AnyCell:
 SYSTEM_CASES: dict[str, tuple[AnyCell, AnyCell]] = {
     "correlation": (cell("correlation", architectures=3), cell("correlation", architectures=3, budget=1000)),
     "glit": (of_glit(), of_glit(1000)),
+    "halving": (cell("halving", rungs=2, networks=2), cell("halving", budget=1000)),
     "standalone": (cell("standalone", operator="conv"), cell("standalone", operator="conv", budget=1000)),
     "trionet": (cell("trionet"), cell("trionet", budget=1000)),
 }

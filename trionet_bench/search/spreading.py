@@ -1,6 +1,8 @@
 """Architectures spread over the costs and operators of a space, to ask whether a supernet ranks as training does."""
 
 import math
+from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,19 +63,27 @@ def drawn_near(within: BudgetRange, count: int, seed: int = 0) -> list[Genes]:
 
     A longer list begins with the shorter one. UsageError where the range does not show so many.
     """
-    sampler = HierarchicalSampler(within.space, seed)
-    chosen: dict[Genes, None] = {}
-    for number in range(_ROUNDS * count):
-        generator = derived_generator(seed, "near", number)
-        genes = within.fitted(sampler.random(generator), generator)
-        if genes is not None:
-            chosen[genes] = None
-        if len(chosen) == count:
-            return list(chosen)
+    chosen = list(islice(networks_near(within, seed, _ROUNDS * count), count))
+    if len(chosen) == count:
+        return chosen
     raise UsageError(
         f"{within.space.name} does not show {count} different networks of {within.least / 1e6:.3g}M to "
         f"{within.most / 1e6:.3g}M MACs, only {len(chosen)}; ask for fewer architectures or a wider range."
     )
+
+
+def networks_near(within: BudgetRange, seed: int = 0, draws: int = 10_000) -> Iterator[Genes]:
+    """Different random networks within a range of budgets, their operators drawn uniformly, until ``draws`` are
+    made.
+    """
+    sampler = HierarchicalSampler(within.space, seed)
+    seen: set[Genes] = set()
+    for number in range(draws):
+        generator = derived_generator(seed, "near", number)
+        genes = within.fitted(sampler.random(generator), generator)
+        if genes is not None and genes not in seen:
+            seen.add(genes)
+            yield genes
 
 
 def _candidate(space: Space, shares: NDArray[np.float64], generator: np.random.Generator) -> Genes:

@@ -4,7 +4,8 @@ from trionet_bench.registry import Registry
 from trionet_bench.systems.base import AnySystem
 from trionet_bench.systems.correlation.system import Correlation
 from trionet_bench.systems.glit.system import GLiT
+from trionet_bench.systems.halving.system import Halving
 from trionet_bench.systems.standalone.system import Standalone
 from trionet_bench.systems.trionet.system import TrioNet
 
-SYSTEMS: Registry[AnySystem] = Registry("system", [Correlation(), GLiT(), Standalone(), TrioNet()])
+SYSTEMS: Registry[AnySystem] = Registry("system", [Correlation(), GLiT(), Halving(), Standalone(), TrioNet()])

@@ -1,0 +1,156 @@
+"""Trains the networks of each rung, and retrains the best of the last."""
+
+import time
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from trionet_bench.networks.layers import initialise
+from trionet_bench.records.record import CellResult, Evaluated, Generation, OperatorPrior, Search
+from trionet_bench.search.budget import BudgetRange
+from trionet_bench.search.evolution import Ledger, legal_prior
+from trionet_bench.search.sampling import HierarchicalSampler
+from trionet_bench.search.spreading import networks_near
+from trionet_bench.spaces.choice import Genes
+from trionet_bench.spaces.resnet import ResNetSpace
+from trionet_bench.systems.base import RunContext, SystemRunner
+from trionet_bench.systems.cell import Cell
+from trionet_bench.systems.cost import cost_in
+from trionet_bench.systems.halving.system import Options
+from trionet_bench.systems.retraining import retrain_and_describe
+from trionet_bench.systems.training_context import TrainingContext
+from trionet_bench.systems.trionet.running import work_of_supernet
+from trionet_bench.systems.trionet.system import SupernetCell, SupernetOptions, TrioNet
+from trionet_bench.systems.work import Work, candidates, evaluation, final_network, training
+from trionet_bench.training import distributed
+
+HalvingCell = Cell[Options, ResNetSpace]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How many networks are trained for how many epochs each."""
+
+    networks: int
+    epochs: int
+
+
+class HalvingRunner(SystemRunner[Options, ResNetSpace]):
+    """Carries successive halving out."""
+
+    def check(self, cell: HalvingCell) -> None:
+        """UsageError where no network of the space fits the budget."""
+        _within(cell)
+
+    def work(self, cell: HalvingCell) -> list[Work]:
+        """The networks of every rung, and the training of the best."""
+        return [*(part for rung in rungs(cell) for part in _work_of(cell, rung)), *final_network(cell)]
+
+    def run_cell(self, cell: HalvingCell, context: RunContext) -> CellResult:
+        """Halve until the last rung, then train the best on train and search-validation images."""
+        training_context = TrainingContext.open(cell, context)
+        began = time.monotonic()
+        best, search = _halve(training_context)
+        searched = time.monotonic() - began
+        result = retrain_and_describe(training_context, cell.space.decode(best))
+        training_context.drop_checkpoints()
+        return result.with_measured(timings={"search_s": searched}).model_copy(update={"search": search})
+
+
+def rungs(cell: HalvingCell) -> list[Rung]:
+    """The rungs of a cell. The last trains as long as the recipe, each before it shorter by the factor."""
+    options = cell.options
+    epochs = [max(1, round(cell.recipe.epochs / options.factor**step)) for step in reversed(range(options.rungs))]
+
+    def beginning_with(networks: int) -> list[Rung]:
+        return [Rung(max(1, networks // options.factor**step), trained) for step, trained in enumerate(epochs)]
+
+    if options.networks is not None:
+        return beginning_with(options.networks)
+    paid, networks = compute_of_search(cell), 1
+    while _total(cell, beginning_with(networks + 1)) <= paid:
+        networks += 1
+    return beginning_with(networks)
+
+
+def compute_of_search(cell: HalvingCell) -> float:
+    """MACs of a ``trionet`` model in place of this one: its share of the supernet, which serves all budgets of the
+    suite, and its search.
+    """
+    supernet_cell: SupernetCell = Cell(
+        **{name: value for name, value in vars(cell).items() if name not in ("system", "options")},
+        system=TrioNet.name,
+        options=SupernetOptions(),
+    )
+    supernet = work_of_supernet(supernet_cell)
+    search = candidates(cell, cell.recipe.search.generations)
+    return sum(work.total_macs for work in supernet) / max(1, len(cell.budgets)) + search.total_macs
+
+
+def _total(cell: HalvingCell, planned: list[Rung]) -> float:
+    return sum(work.total_macs for rung in planned for work in _work_of(cell, rung))
+
+
+def _work_of(cell: HalvingCell, rung: Rung) -> list[Work]:
+    recipe = cell.recipe.scaled(rung.epochs)
+    one = [training(cell, recipe, cell.budget, "select", parts=("train",)), evaluation(cell, cell.budget, "search_val")]
+    return [replace(work, images=rung.networks * work.images) for work in one]
+
+
+def _within(cell: HalvingCell) -> BudgetRange:
+    return BudgetRange.of_budget(cell.space, cost_in(cell), cell.budget, cell.recipe.search.least_share)
+
+
+def _halve(context: TrainingContext[Options, ResNetSpace]) -> tuple[Genes, Search]:
+    """The best network of the last rung, and the record's ``search``, whose levels are the rungs."""
+    cell, within = context.cell, _within(context.cell)
+    planned = rungs(cell)
+    left = list(islice(networks_near(within, cell.seed), planned[0].networks))
+    evaluated: list[Evaluated] = []
+    generations: list[Generation] = []
+    for number, rung in enumerate(planned, start=1):
+        scored = _scored(context, left[: rung.networks], rung.epochs, number)
+        for genes, fitness in scored:
+            codes = cell.space.codes(genes)
+            evaluated.append(Evaluated(macs=within.cost(genes), fitness=fitness, operators=codes, level=number))
+        ranked = sorted(scored, key=lambda each: (-each[1], -within.cost(each[0]), each[0]))
+        left, best = [genes for genes, _ in ranked], ranked[0]
+        state = {"generation": number - 1, "evaluations": len(evaluated), "level": number}
+        generations.append(Generation(best_fitness=best[1], best_macs=within.cost(best[0]), **state))
+    sampler = HierarchicalSampler(cell.space, cell.seed)
+    prior = legal_prior(within, sampler.random, cell.seed)
+    return left[0], Search(
+        algorithm="halving",
+        sampler="hierarchical",
+        sharing="none",
+        evaluations=len(evaluated),
+        fitness=cell.recipe.search.fitness,
+        acceptance_rate=1.0,
+        calibration_images=0,
+        best_by_generation=generations,
+        evaluated=evaluated,
+        operator_prior=[
+            OperatorPrior(stage=stage, block=block, operator=operator, share=share)
+            for stage, block, operator, share in prior
+        ],
+        operator_draws={},
+        probes=[],
+    )
+
+
+def _scored(
+    context: TrainingContext[Options, ResNetSpace], networks: list[Genes], epochs: int, number: int
+) -> list[tuple[Genes, float]]:
+    """The fitness of each network on the search-validation images after so many epochs; what was scored before an
+    interruption is not trained again.
+    """
+    cell, recipe = context.cell, context.cell.recipe.scaled(epochs)
+    ledger = Ledger(context.run.folder / f"rung-{number}.jsonl", writes=distributed.rank() == 0)
+
+    def trained(genes: Genes) -> float:
+        phase = f"rung {number}, network {networks.index(genes) + 1} of {len(networks)}"
+        network = initialise(context.build(cell.space.decode(genes)), cell.seed)
+        context.train(network, recipe, phase, parts=("train",))
+        context.drop_checkpoints()
+        return context.task.fitness(network, context.eval_batches("search_val"))
+
+    return [(genes, ledger.score(genes, trained)) for genes in networks]
