@@ -28,7 +28,8 @@ recipe:
   finetune_epochs: 1
   warmup_epochs: 0
   supernet: {epochs: 1, warmup_epochs: 0}
-  search: {population: 6, parents: 3, generations: 2, crossover: 2, mutation: 2, calibration_images: 128, at_chance: search}
+  search:
+    {population: 6, parents: 3, generations: 2, crossover: 2, mutation: 2, calibration_images: 128, at_chance: search}
 budgets: [400K]
 models:
   conv: {system: standalone, operator: conv}

@@ -3,7 +3,9 @@
 import pandas as pd
 
 from trionet_bench.analysis.comparisons import compare
+from trionet_bench.analysis.controls import controls_of, is_control
 from trionet_bench.analysis.placement import depth_word, placement_shares
+from trionet_bench.analysis.placement_claims import LEAST, placement_claims
 from trionet_bench.analysis.ranking import supernet_correlations
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
@@ -103,17 +105,58 @@ def _placement(results: Results) -> str:
     stages = stages[stages.model.isin(models[:1])]
     if stages.empty:
         return ""
-    clear = stages[(stages.low > stages.prior)]
-    networks = results.complete[results.complete.model == models[0]].shape[0]
-    head, word = f"In the {counted(networks, 'network')} that {models[0]} found", depth_word(results, models[:1])
+    return _control(results, models[0]) or _claim(results, models[0])
+
+
+def _control(results: Results, model: str) -> str:
+    """Why nothing is claimed of where operators belong; empty where something may be."""
+    controls = controls_of(results, model)
+    if controls.standing == "missed":
+        missed = controls.outcomes[controls.outcomes.standing == "missed"]
+        parts = [
+            f"a placement where there is none ({row.dataset})"
+            if row.operator == "none"
+            else f"{row.operator} in the {row.stage} stage in {row.found} of {row.networks} networks on {row.dataset}"
+            for row in missed.itertuples()
+        ]
+        return (
+            f"Nothing is claimed of where operators belong: where that is known, {model} found {listed(parts)}. "
+            "Table “Does the search find what is known?” has all controls."
+        )
+    if controls.standing == "unchecked":
+        return (
+            "Nothing is claimed of where operators belong: this study has no data set, or too few networks on one, "
+            "of which the right placement is known (suite controls has such sets)."
+        )
+    return ""
+
+
+def _claim(results: Results, model: str) -> str:
+    """Where the searches of a model, whose controls hold, put an operator more often than blind draws would."""
+    sources = results.cells.drop_duplicates("dataset").set_index("dataset").source
+    others = [dataset for dataset in results.datasets if not is_control(str(sources.get(dataset, "")))]
+    held = f"The searches of {model} find the placements that are known of the controls"
+    if not others:
+        return f"{held}."
+    table = placement_claims(results, ["model"], others)
+    table = table[table.model == model]
+    if table.empty:
+        return ""
+    networks, word = counted(int(table.networks.max()), "network"), depth_word(results, [model])
+    head = f"{held}; in the {networks} that it found elsewhere"
+    clear = table[table.claimed.astype(bool)]
     if clear.empty:
-        return f"{head}, no operator stands in any {word} clearly more often than blind sampling would put it there."
-    first = int(stages.stage.min())
+        few = f" (fewer than {LEAST} claim nothing)" if table.networks.max() < LEAST else ""
+        return f"{head}, no operator stands in any {word} more often than blind draws would put it there{few}."
+    first = int(table.stage.min())
     parts = []
     for operator, group in clear.groupby("operator", sort=True):
         where = listed([str(int(stage) + 1 - min(first, 1)) for stage in sorted(group.stage)])
-        parts.append(f"{operator} in {word}{'s' if len(group) > 1 else ''} {where}")
-    return f"{head}, more often than blind sampling would put it there stands {listed(parts)}."
+        p = max(group.p_holm)
+        parts.append(
+            f"{operator} in {word}{'s' if len(group) > 1 else ''} {where} (p {'< 0.001' if p < 0.001 else f'{p:.2g}'})"
+        )
+    return f"{head}, more often than blind draws would put it there stands {listed(parts)}."
 
 
 def _ranking(results: Results) -> str:

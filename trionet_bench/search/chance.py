@@ -23,7 +23,7 @@ def near_chance(probes: Mapping[str, float], chance: float, images: int) -> str:
     if best > chance + STANDARD_ERRORS * error:
         return ""
     return (
-        f"the supernet is at chance: of {images} search-validation images its best probe, {name}, has {best:.1%} right, "
-        f"a constant answer {chance:.1%} (standard error {error:.1%}). So no search was begun, and the network was "
-        "drawn blindly. More supernet epochs, more images or a larger budget may help."
+        f"the supernet is at chance: of {images} search-validation images its best probe, {name}, has {best:.1%} "
+        f"right, a constant answer {chance:.1%} (standard error {error:.1%}). So no search was begun, and the network "
+        "was drawn blindly. More supernet epochs, more images or a larger budget may help."
     )

@@ -45,6 +45,12 @@ def open_index(uri: Uri, places: Places) -> Index:
     return named_sets()[uri.path].described(index)
 
 
+def generated_set(source: str) -> GeneratedSet | None:
+    """The generated set that a source such as ``synthetic:match?n=2500`` names; None for any other source."""
+    scheme, _, rest = source.partition(":")
+    return SETS.get(rest.partition("?")[0]) if scheme == "synthetic" else None
+
+
 def _labels(chosen: GeneratedSet, counts: dict[str, int], seed: int, purpose: str) -> dict[str, np.ndarray]:
     """Labels by part, equally many of each class, in a drawn order."""
     return {

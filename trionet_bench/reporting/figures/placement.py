@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 
 from trionet_bench.analysis.placement import by_depth, depth_word, placement_shares, searched_blocks
 from trionet_bench.analysis.results import Results
@@ -57,7 +57,7 @@ def draw_placement(results: Results, style: Style) -> Drawing | None:
         networks = int(part.n.max())
         name = named(dataset) if len(models) == 1 else f"{named(dataset)}, {named(model)}"
         title = f"{name}: found ({counted(networks, 'network')})"
-        _heat(left, _wide(part, "share", operators, columns), title, style, clear=_clear(part, operators, columns))
+        _heat(left, _wide(part, "share", operators, columns), title, style)
         _heat(right, _wide(part, "prior", operators, columns), "expected under the sampling prior", style)
     return Drawing(figure, shares, _placement_finding(results), _placement_note(rows))
 
@@ -73,13 +73,7 @@ def _wide(part: pd.DataFrame, value: str, operators: list[str], columns: pd.Mult
     return wide.reindex(index=operators, columns=columns)
 
 
-def _clear(part: pd.DataFrame, operators: list[str], columns: pd.MultiIndex) -> pd.DataFrame:
-    """Where the Wilson interval leaves the prior out."""
-    outside = part.assign(clear=(part.prior < part.low) | (part.prior > part.high))
-    return _wide(outside, "clear", operators, columns).fillna(False).astype(bool)
-
-
-def _heat(axis: Any, shares: pd.DataFrame, title: str, style: Style, clear: pd.DataFrame | None = None) -> None:
+def _heat(axis: Any, shares: pd.DataFrame, title: str, style: Style) -> None:
     axis.pcolormesh(shares.to_numpy(), cmap=SHARES, vmin=0, vmax=1, edgecolors="face", lw=0.4)
     axis.invert_yaxis()
     axis.grid(visible=False)
@@ -93,10 +87,6 @@ def _heat(axis: Any, shares: pd.DataFrame, title: str, style: Style, clear: pd.D
                 colour = "#fefefe" if share > 0.5 else "#111111"
                 text = f"{share:.2f}".removeprefix("0") if 0 < share < 1 else f"{share:.0f}"
                 axis.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, size=style.small)
-            if clear is not None and clear.iat[row, column]:
-                box = (column + 0.11, row + 0.13)
-                colour = "#fefefe" if share > 0.5 else "#111111"
-                axis.add_patch(Rectangle(box, 0.78, 0.74, fill=False, ec=colour, lw=0.9 * style.scale))
     stages = shares.columns.get_level_values("stage").to_numpy()
     edges = [0, *(np.flatnonzero(np.diff(stages)) + 1), len(stages)]
     for edge in edges[1:-1]:
@@ -136,10 +126,7 @@ def _placement_finding(results: Results) -> str:
 
 
 def _placement_note(rows: list[tuple[str, str]]) -> str:
-    note = (
-        "Shares over found networks of all budgets and seeds, blocks in order within each stage. "
-        "A frame: the 95 % Wilson interval leaves the prior out."
-    )
+    note = "Shares over found networks of all budgets and seeds, blocks in order within each stage."
     if len(rows) > MAX_ROWS:
         note += f" The first {MAX_ROWS} of {len(rows)} are drawn; the data have all."
     return note

@@ -8,6 +8,7 @@ from trionet_bench.reporting.tables.ablations import (
 )
 from trionet_bench.reporting.tables.architectures import searched_architectures
 from trionet_bench.reporting.tables.comparisons import declared_comparisons
+from trionet_bench.reporting.tables.controls import known_placements
 from trionet_bench.reporting.tables.cost import cost, covered_area
 from trionet_bench.reporting.tables.datasets import datasets_by_models
 from trionet_bench.reporting.tables.images import image_by_image
@@ -23,6 +24,7 @@ TABLES = [
     TableKind("published", "Published results and ours", "results", published),
     TableKind("hypervolume", "Area under the front", "results", covered_area),
     TableKind("comparisons", "Declared comparisons", "comparisons", declared_comparisons),
+    TableKind("controls", "Does the search find what is known?", "placement", known_placements),
     TableKind("placement", "Operators by stage", "placement", placement_by_stage),
     TableKind("architectures", "Found networks", "placement", searched_architectures),
     TableKind("ablation", "How children are drawn and weights shared", "search", supernet_ablation),

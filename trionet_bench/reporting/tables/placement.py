@@ -35,13 +35,9 @@ def placement_by_stage(results: Results) -> Table | None:
             "Entropy (prior)": [f"{_bits(row.entropy)} ({_bits(row.prior_entropy)})" for row in table.itertuples()],
         }
     )
-    marks = pd.DataFrame("", index=text.index, columns=text.columns)
-    marks["Share (%)"] = [
-        "best" if outside else "" for outside in (table.prior < table.low) | (table.prior > table.high)
-    ]
     note = (
         "Blocks of found networks by stage and operator, over budgets and seeds, with Wilson's interval; prior: the "
-        "share that sampling gives before any search. Bold: the interval leaves the prior out. Blocks of one network "
+        "share that sampling gives before any search. Blocks of one network "
         "are not independent, so the interval is rather too narrow. Entropy of a stage in bits, 0 is one operator "
         "only."
     )
@@ -49,7 +45,7 @@ def placement_by_stage(results: Results) -> Table | None:
         note += " A block of several operators counts for each by its share."
     if any(depth_word(results, [model]) == "block" for model in set(table.model)):
         note += " Networks of one stage: by block."
-    return Table(table, text, note, marks, groups=3, numbers=list(text.columns[4:]))
+    return Table(table, text, note, groups=3, numbers=list(text.columns[4:]))
 
 
 def _bits(value: float) -> str:
