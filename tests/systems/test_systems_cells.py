@@ -386,3 +386,35 @@ def test_ablation_arms_run(options: dict[str, Any], tmp_path: Path):
         options.get("sharing", "multi-head"),
     )
     TINY.from_dict(result.architecture)
+
+
+def test_baseline_chooses_its_window_on_search_validation_images(tmp_path: Path):
+    of = cell("standalone", operator="local", choose=["window"])
+    fields = run(of, tmp_path)
+    scored = [json.loads(line) for line in (tmp_path / "options.jsonl").read_text().splitlines()]
+    windows = {
+        of.space.decode(tuple(entry["genes"])).stages[0].blocks[0].options["window"]: entry["fitness"]
+        for entry in scored
+    }
+    assert sorted(windows) == [3, 5]
+    best = max(windows, key=lambda window: windows[window])
+    assert {block["window"] for block in record(of, fields).model_dump()["placement"]} == {best}
+    assert fields.timings["select_s"] > 0
+    rows = read_history(tmp_path / "history.jsonl")
+    trained = {
+        phase: max(row["epoch"] for row in rows if row["phase"] == phase) for phase in {r["phase"] for r in rows}
+    }
+    # half of three epochs, each on the 42 train images; the final network for three
+    assert trained == {"options, network 1 of 2": 1, "options, network 2 of 2": 1, "retrain": 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"operator": "conv", "choose": ["window"]}, "conv networks have no window to choose"),
+        ({"operator": "local", "choose": ["window"], "window": 3}, "window is given, so it cannot be chosen"),
+    ],
+)
+def test_option_that_cannot_be_chosen_is_refused(options: dict[str, Any], said: str):
+    with pytest.raises(ValueError, match=said):
+        cell("standalone", **options)

@@ -4,10 +4,9 @@ import time
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from trionet_bench.networks.layers import initialise
 from trionet_bench.records.record import CellResult, Evaluated, Generation, OperatorPrior, Search
 from trionet_bench.search.budget import BudgetRange
-from trionet_bench.search.evolution import Ledger, legal_prior
+from trionet_bench.search.evolution import legal_prior
 from trionet_bench.search.sampling import HierarchicalSampler
 from trionet_bench.search.spreading import networks_near
 from trionet_bench.spaces.choice import Genes
@@ -18,10 +17,10 @@ from trionet_bench.systems.cost import cost_in
 from trionet_bench.systems.halving.system import Options
 from trionet_bench.systems.retraining import retrain_and_describe
 from trionet_bench.systems.training_context import TrainingContext
+from trionet_bench.systems.trials import trial_scores
 from trionet_bench.systems.trionet.running import work_of_supernet
 from trionet_bench.systems.trionet.system import SupernetCell, SupernetOptions, TrioNet
 from trionet_bench.systems.work import Work, candidates, evaluation, final_network, training
-from trionet_bench.training import distributed
 
 HalvingCell = Cell[Options, ResNetSpace]
 
@@ -108,7 +107,7 @@ def _halve(context: TrainingContext[Options, ResNetSpace]) -> tuple[Genes, Searc
     evaluated: list[Evaluated] = []
     generations: list[Generation] = []
     for number, rung in enumerate(planned, start=1):
-        scored = _scored(context, left[: rung.networks], rung.epochs, number)
+        scored = trial_scores(context, left[: rung.networks], rung.epochs, f"rung-{number}")
         for genes, fitness in scored:
             codes = cell.space.codes(genes)
             evaluated.append(Evaluated(macs=within.cost(genes), fitness=fitness, operators=codes, level=number))
@@ -135,22 +134,3 @@ def _halve(context: TrainingContext[Options, ResNetSpace]) -> tuple[Genes, Searc
         operator_draws={},
         probes=[],
     )
-
-
-def _scored(
-    context: TrainingContext[Options, ResNetSpace], networks: list[Genes], epochs: int, number: int
-) -> list[tuple[Genes, float]]:
-    """The fitness of each network on the search-validation images after so many epochs; what was scored before an
-    interruption is not trained again.
-    """
-    cell, recipe = context.cell, context.cell.recipe.scaled(epochs)
-    ledger = Ledger(context.run.folder / f"rung-{number}.jsonl", writes=distributed.rank() == 0)
-
-    def trained(genes: Genes) -> float:
-        phase = f"rung {number}, network {networks.index(genes) + 1} of {len(networks)}"
-        network = initialise(context.build(cell.space.decode(genes)), cell.seed)
-        context.train(network, recipe, phase, parts=("train",))
-        context.drop_checkpoints()
-        return context.task.fitness(network, context.eval_batches("search_val"))
-
-    return [(genes, ledger.score(genes, trained)) for genes in networks]

@@ -45,7 +45,9 @@ class Options(SystemOptions):
     """What a suite may say of a stand-alone model: the operator, or one for each stage, and values of their options.
     None leaves the value that the operator's spec gives as usual, where the space has it.
 
-    ``local_terms`` are those of local attention; None takes the first of the space.
+    ``local_terms`` are those of local attention; None takes the first of the space. Of the options in ``choose`` every
+    value of the space is tried, in networks scaled to the budget and trained for half of the epochs, and the best on
+    the search-validation images is taken: what a searched network gets for its options, a baseline gets too.
 
     Options of operators that are not part of the package are extra fields, so that the keys of other models stay as
     they are.
@@ -54,7 +56,7 @@ class Options(SystemOptions):
     model_config = ConfigDict(extra="allow", json_schema_extra=_with_registered)
     __pydantic_extra__: dict[str, int | float] = Field(init=False)
 
-    added_later: ClassVar[tuple[str, ...]] = ("local_terms",)
+    added_later: ClassVar[tuple[str, ...]] = ("local_terms", "choose")
 
     operator: Annotated[str | tuple[str, ...], AfterValidator(_registered)]
     local_terms: Literal["plain", "position_sensitive"] | None = None
@@ -63,6 +65,7 @@ class Options(SystemOptions):
     heads: int | None = None
     qk: float | None = None
     v: float | None = None
+    choose: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _of_the_operator(self) -> Self:
@@ -72,6 +75,11 @@ class Options(SystemOptions):
                 raise ValidationError.from_exception_data(type(self).__name__, [unknown])
             if name not in options_of(map(OPERATORS.get, self.operators)):
                 raise ValueError(f"{'-'.join(self.operators)} networks have no {name}")
+        for name in self.choose:
+            if name not in options_of(map(OPERATORS.get, self.operators)):
+                raise ValueError(f"{'-'.join(self.operators)} networks have no {name} to choose")
+            if name in self.asked:
+                raise ValueError(f"{name} is given, so it cannot be chosen as well")
         if self.local_terms and not any(OPERATORS.get(operator).uses_local_terms for operator in self.operators):
             raise ValueError(f"{'-'.join(self.operators)} networks have no local_terms")
         return self
@@ -84,7 +92,7 @@ class Options(SystemOptions):
     @property
     def asked(self) -> dict[str, float]:
         """Options that have a value."""
-        return self.model_dump(exclude={"operator", "local_terms"}, exclude_none=True)
+        return self.model_dump(exclude={"operator", "local_terms", "choose"}, exclude_none=True)
 
 
 class Standalone(System[Options, ResNetSpace]):

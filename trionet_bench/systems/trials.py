@@ -1,0 +1,35 @@
+"""Stand-alone networks that are trained to be compared on the search-validation images, before the one that counts."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from trionet_bench.networks.layers import initialise
+from trionet_bench.search.evolution import Ledger
+from trionet_bench.spaces.choice import Genes, Space
+from trionet_bench.systems.training_context import TrainingContext
+from trionet_bench.training import distributed
+
+O = TypeVar("O", bound=BaseModel)  # noqa: E741
+S = TypeVar("S", bound=Space)
+
+
+def trial_scores(
+    context: TrainingContext[O, S], networks: Sequence[Genes], epochs: int, name: str
+) -> list[tuple[Genes, float]]:
+    """Networks with their fitness after so many epochs on the train images, by the whole schedule.
+
+    Scores are kept in ``NAME.jsonl``: what was scored before an interruption is not trained again.
+    """
+    cell, recipe = context.cell, context.cell.recipe.scaled(epochs)
+    ledger = Ledger(context.run.folder / f"{name}.jsonl", writes=distributed.rank() == 0)
+
+    def trained(genes: Genes) -> float:
+        phase = f"{name}, network {networks.index(genes) + 1} of {len(networks)}"
+        network = initialise(context.build(cell.space.decode(genes)), cell.seed)
+        context.train(network, recipe, phase, parts=("train",))
+        context.drop_checkpoints()
+        return context.task.fitness(network, context.eval_batches("search_val"))
+
+    return [(genes, ledger.score(genes, trained)) for genes in networks]
