@@ -10,8 +10,8 @@ import pytest
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
+from trionet_bench.fonts import fonts_for, spelled
 from trionet_bench.reporting.figures.figure import settle
-from trionet_bench.reporting.fonts import fonts_for, spelled
 from trionet_bench.reporting.names import shortened
 from trionet_bench.reporting.style import STYLES, drawn_in, new_figure, panels, shared_legend
 from trionet_bench.reporting.tables.table import Table, csv_of, to_latex, to_markdown

@@ -159,7 +159,7 @@ def _fonts() -> Iterator[Finding]:
     try:
         import matplotlib  # looks for fonts when it is imported for the first time
 
-        from trionet_bench.reporting.fonts import fonts_for
+        from trionet_bench.fonts import fonts_for
     except (ImportError, OSError, RuntimeError) as error:
         yield Finding("fonts", "problem", f"matplotlib cannot be imported: {error}", "Install matplotlib anew.")
         return

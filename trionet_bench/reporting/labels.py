@@ -21,7 +21,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator
 from matplotlib.transforms import Bbox
 
-from trionet_bench.reporting.fonts import drawable, fonts_for, uncovered
+from trionet_bench.fonts import drawable, fonts_for, uncovered
 from trionet_bench.reporting.names import all_names, characters, in_full, label_of, named, names_in, written
 
 ROOM = 0.4  # of a panel's width, for the labels at its left; of the figure's, for a free text
