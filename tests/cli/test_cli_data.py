@@ -67,7 +67,7 @@ def test_check_lists_broken_images_and_ends_with_code_4(birds: Path):
     (birds / "birds/train/crow/1.png").write_bytes(b"no image")
     done = run("check", "folder:birds", "--data-root", str(birds))
     assert done.exit_code == 4
-    assert "broken: train/crow/1.png: cannot identify image file" in done.stdout
+    assert "broken: train/crow/1.png: it is no image of a format that is decoded here" in done.stdout
     document = json.loads(run("check", "folder:birds", "--data-root", str(birds), "--json").stdout)
     assert [entry["image"] for entry in document["broken"]] == ["train/crow/1.png"]
     assert document["counts"] == {"train": 6, "val": 6}

@@ -2,6 +2,7 @@
 
 import io
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from trionet_bench.data.images import ImageTooLargeError, open_image
 from trionet_bench.data.inspection import inspect_source
 from trionet_bench.data.pipeline.loader import load_images
 from trionet_bench.data.pipeline.splits import make_splits
+from trionet_bench.data.sources.catalogue import named_uri
 from trionet_bench.data.sources.opening import open_source
-from trionet_bench.errors import DataError
+from trionet_bench.errors import DataError, UsageError
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "gif": "GIF", "bmp": "BMP", "tif": "TIFF", "pgm": "PPM"}
 
@@ -127,3 +129,58 @@ def test_a_file_of_arrays_that_cannot_be_read_says_why(tmp_path: Path, monkeypat
     monkeypatch.setattr(os, "read", fail)
     with pytest.raises(DataError, match=f"{path} cannot be read: .* Restore the file"):
         open_source(f"npz:{path}")
+
+
+def test_an_empty_file_and_one_of_no_image_say_so(tmp_path: Path):
+    empty, other, *_ = write_set(tmp_path, "png")
+    empty.write_bytes(b"")
+    other.write_bytes(b"<html>404 Not Found</html>")
+    broken = inspect_source(f"folder:{tmp_path}").broken
+    assert [image.reason for image in broken] == ["it is empty", "it is no image of a format that is decoded here"]
+
+
+def test_a_set_of_which_no_image_can_be_read_says_why(tmp_path: Path):
+    for path in write_set(tmp_path, "png"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"the first is train/a/0\.png: it is empty\. Restore the files"):
+        open_source(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("path", ["a" * 300, "/a" * 3000, "~nosuchuser/x"])
+def test_a_path_that_cannot_be_is_a_folder_that_is_not_there(path: str):
+    with pytest.raises(DataError, match=r"is not a folder|cannot be read"):
+        open_source(named_uri(f"folder:{path}"))
+
+
+def test_a_path_with_a_null_sign_is_refused():
+    with pytest.raises(UsageError, match=r"a\\x00b: a path cannot hold"):
+        open_source(named_uri("folder:a\0b"))
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_set(tmp_path, "png")
+    looked = os.stat
+
+    def refuse(path: object, **options: bool) -> os.stat_result:
+        if str(path) == str(tmp_path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(DataError, match=f"{tmp_path} cannot be read: Permission denied"):
+        open_source(named_uri(f"folder:{tmp_path}"))
+
+
+def test_an_npz_file_whose_arrays_are_cut_off_or_too_large_is_named(tmp_path: Path):
+    path = tmp_path / "arrays.npz"
+    arrays = np.zeros((8, 4, 4, 3), np.uint8), np.arange(8) % 2
+    for shape, words in (((8, 4, 4, 3), "EOF"), ((8, 10**8, 10**8, 3), "EOF|allocate|large|big")):
+        np.savez(path, train_labels=arrays[1], test_labels=arrays[1])
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        with zipfile.ZipFile(path, "a") as members:  # the header promises more than there is
+            members.writestr("train_images.npy", header.getvalue())
+            members.writestr("test_images.npy", header.getvalue())
+        index = open_source(f"npz:{path}")
+        with pytest.raises(DataError, match=f"train_images of {path} cannot be read: .*({words})"):
+            index.read("train", 0)

@@ -13,7 +13,7 @@ from trionet_bench.errors import DataError
 
 def index_with(**labels: list[int]) -> Index:
     arrays = {part: np.array(values) for part, values in labels.items()}
-    return Index("test:x", "x", ("a", "b"), 1, 2, arrays, ArrayReader({}.__getitem__), fingerprint="f")
+    return Index("test:x", "x", ("a", "b"), 1, 2, arrays, ArrayReader({}.__getitem__, "test:x", {}), fingerprint="f")
 
 
 def test_every_train_image_is_in_exactly_one_split():

@@ -199,5 +199,5 @@ def test_an_array_of_no_part_is_counted(tmp_path: Path):
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x93NUMPY\x01\x00v\x00{}"])
 def test_a_file_that_is_no_archive_of_arrays_is_refused(content: bytes, tmp_path: Path):
     (tmp_path / "x.npz").write_bytes(content)
-    with pytest.raises(DataError, match="is not a sound"):
+    with pytest.raises(DataError, match="cannot be read"):
         open_source("npz:x.npz", base=tmp_path)

@@ -14,6 +14,7 @@ import pytest
 import torchvision
 from PIL import Image
 from scipy.io import savemat
+from support.damage import outcomes
 
 from trionet_bench.data.pipeline.memory import decode_index
 from trionet_bench.data.sources.catalogue import named_sets
@@ -238,6 +239,36 @@ def test_counts_are_asserted_with_both_numbers(name: str, tmp_path: Path):
     published = named_sets()[name].counts["train"]["train"]
     with pytest.raises(DataError, match=rf"train has \d+ images, where {name} has {published}\. .*subset=1"):
         open_source(f"torchvision:{name}", data_root=tmp_path)
+
+
+@pytest.mark.parametrize("opened_first", [False, True])
+@pytest.mark.parametrize("name", MINIATURES)
+def test_a_damaged_file_is_an_error_that_names_it_or_its_set(name: str, opened_first: bool, tmp_path: Path):
+    def build(root: Path) -> str:
+        MINIATURES[name](root)
+        return f"torchvision:{name}?subset=1"
+
+    for what, message in outcomes(build, tmp_path, opened_first):
+        assert any(words in message for words in (str(tmp_path), Path(what.partition(" ")[0]).name, name))
+
+
+STL10, AIRCRAFT = "stl10_binary", "fgvc-aircraft-2013b/data"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content", "words"),
+    [
+        ("STL10", f"{STL10}/train_y.bin", b"\1\2\x09\1\1\1", "the label of train image 2 is class number 8"),
+        ("STL10", f"{STL10}/test_X.bin", bytes(3 * 96 * 96), r"test holds images of shape \(1, 96, 96, 3\), and 4 lab"),
+        ("Food101", "food-101/meta/train.json", b"[1]", r"meta/train\.json cannot be read: .* Unpack the archive"),
+        ("FGVCAircraft", f"{AIRCRAFT}/images_variant_val.txt", b"1\n", r"images_variant_val\.txt cannot be read"),
+    ],
+)
+def test_lists_and_arrays_that_do_not_fit_are_named(name: str, file: str, content: bytes, words: str, tmp_path: Path):
+    MINIATURES[name](tmp_path)
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        decode_index(open_source(f"torchvision:{name}?subset=1", data_root=tmp_path), 8, None)
 
 
 @pytest.mark.parametrize("name", MINIATURES)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.damage import outcomes
 from support.source_cases import SourceCase
 
 from trionet_bench.data.images import to_grey_or_rgb
@@ -107,6 +108,16 @@ def check_missing_files_are_a_data_error(case: SourceCase, root: Path) -> None:
         open_source(uri, root / "b", root / "b")
 
 
+def check_damaged_files_are_an_error_of_ours(case: SourceCase, root: Path) -> None:
+    for opened_first in (False, True) if case.files else ():
+        below = root / f"{opened_first}"
+        below.mkdir()
+        said = outcomes(lambda place: case.build(place, 0), below, opened_first)
+        assert said
+        for what, message in said:
+            assert str(below) in message or what.partition(" ")[0].rpartition("/")[2] in message, what
+
+
 SOURCE_CHECKS: tuple[Callable[[SourceCase, Path], None], ...] = (
     check_labels_classes_and_counts_agree,
     check_images_can_be_read,
@@ -116,6 +127,7 @@ SOURCE_CHECKS: tuple[Callable[[SourceCase, Path], None], ...] = (
     check_it_can_be_split,
     check_opening_writes_nothing,
     check_missing_files_are_a_data_error,
+    check_damaged_files_are_an_error_of_ours,
 )
 
 

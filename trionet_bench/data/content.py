@@ -17,6 +17,7 @@ from trionet_bench.data.digest import sha256
 from trionet_bench.data.digest_cache import DigestCache
 from trionet_bench.data.file_digests import Report, Stamps, digest_files, stamps_of
 from trionet_bench.data.index import Content, Identity, Index
+from trionet_bench.data.reading import RESTORE, reading
 from trionet_bench.errors import DataError
 from trionet_bench.progress import Progress, Task
 from trionet_bench.randomness import derived_generator
@@ -119,8 +120,7 @@ def _progress(root: Path) -> Iterator[Report]:
 
 def _unreadable(path: Path) -> DataError:
     try:
-        with path.open("rb"):
-            reason = "it is no regular file" if not path.is_file() else "reading stopped with an error"
-    except OSError as error:
-        reason = error.strerror or str(error)
-    return DataError(f"{path} cannot be read: {reason}. Restore the file, or its permissions.")
+        with reading(path), path.open("rb"):
+            return DataError(f"{path} cannot be read: reading stopped with an error. {RESTORE}")
+    except DataError as error:
+        return error

@@ -12,6 +12,7 @@ import numpy as np
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.pipeline.splits import Splits
+from trionet_bench.errors import BenchError
 
 LOOKED_AT = 256  # images of each part that are decoded, spread evenly
 DRAFT_SIDE = 64  # pixels; a JPEG file is decoded at about this size
@@ -173,7 +174,9 @@ def _look(index: Index, part: str, position: int) -> _Look | None:
             values, (low, high) = np.asarray(image), index.value_range
             clipped = bool(np.mean((values < low) | (values > high)) > CLIPPED)
             return _look_at(np.asarray(scale_numbers(image, index.value_range)))._replace(clipped=clipped)
-    except (OSError, ValueError, SyntaxError):
+    except BenchError:
+        raise
+    except Exception:  # decoders raise errors of any type
         return None
 
 

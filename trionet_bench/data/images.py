@@ -1,14 +1,15 @@
 """Stored images of any mode, bit depth and orientation to upright 8-bit grey or RGB."""
 
-import stat
+import io
 import threading
 import warnings
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
+from trionet_bench.data.reading import check_regular
 from trionet_bench.data.values import ValueRange, to_bytes
 
 NUMERIC_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
@@ -53,14 +54,16 @@ def open_image(source: Path | BinaryIO) -> Image.Image:
 
     Raises:
         ImageTooLargeError: names width and height of an image of more than ``PIXELS_AT_MOST`` pixels.
-        OSError, ValueError, SyntaxError: for a file that cannot be read or is no image.
+        Exception: of any type, which decoders choose, for a file that cannot be read or is no image.
     """
-    if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
-        raise OSError("it is no regular file")  # opening a pipe would wait for ever
+    if isinstance(source, Path):
+        check_regular(source)
     try:
         image: Image.Image = Image.open(source)
     except Image.DecompressionBombError:
         image = _open_without_limit(source)
+    except UnidentifiedImageError as error:
+        raise OSError(_why_unidentified(source)) from error
     width, height = image.size
     if width * height > PIXELS_AT_MOST:
         image.close()
@@ -69,6 +72,11 @@ def open_image(source: Path | BinaryIO) -> Image.Image:
             "save it smaller, as training sees a few hundred pixels a side"
         )
     return image
+
+
+def _why_unidentified(source: Path | BinaryIO) -> str:
+    size = source.stat().st_size if isinstance(source, Path) else source.seek(0, io.SEEK_END)
+    return "it is no image of a format that is decoded here" if size else "it is empty"
 
 
 def _open_without_limit(source: Path | BinaryIO) -> Image.Image:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trionet_bench.data.sources.opening import open_source
-from trionet_bench.errors import BenchError
 
 THUMBNAIL = 96  # pixels, the longer side
 Pixels = NDArray[np.uint8]
@@ -39,7 +38,7 @@ def image_reader(data_root: Path | None = None, base: Path | None = None) -> Ima
                 image = index.read(part, position).convert("RGB")
                 image.thumbnail((THUMBNAIL, THUMBNAIL))
                 pixels.append(np.asarray(image))
-        except (BenchError, OSError):
+        except Exception:  # decoders raise errors of any type
             return None
         return pixels
 

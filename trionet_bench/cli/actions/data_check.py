@@ -5,6 +5,7 @@ from pathlib import Path
 
 from trionet_bench.cli.actions._counts import counts_text
 from trionet_bench.data.inspection import Inspection, inspect_source
+from trionet_bench.data.pipeline.broken_images import REMEDY
 from trionet_bench.data.sources.catalogue import named_uri
 from trionet_bench.terminal import echo
 
@@ -35,7 +36,9 @@ def _inspection_text(inspection: Inspection) -> str:
     lines += [f"Licence: {index.licence}", f"Cite: {index.citation}"] if index.licence else []
     lines.append(_identity_text(inspection))
     total = sum(index.counts.values())
-    lines.append(f"{len(broken)} of {total} images are broken." if broken else f"All {total} images are whole.")
+    lines.append(
+        f"{len(broken)} of {total} images are broken. {REMEDY}" if broken else f"All {total} images are whole."
+    )
     return "\n".join(lines)
 
 

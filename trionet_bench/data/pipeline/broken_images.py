@@ -11,11 +11,13 @@ from typing import NamedTuple
 from trionet_bench.data.content import cache_name, check_unchanged
 from trionet_bench.data.images import centre_square
 from trionet_bench.data.index import Index
+from trionet_bench.data.reading import reason_of
 from trionet_bench.errors import BenchError, DataError, StoreError
 from trionet_bench.files import write_atomically
 
 PROBE_SIDE = 32  # pixels; a JPEG is read to its end even when it is decoded at a fraction of its size
 IMAGES_NAMED = 5
+REMEDY = "Repair or remove them, or set skip_broken to leave them out and count them."
 
 
 class BrokenImage(NamedTuple):
@@ -109,16 +111,14 @@ def broken_images_error(index: Index, broken: Iterable[BrokenImage]) -> DataErro
     more = f"; and {len(named) - IMAGES_NAMED} more" if len(named) > IMAGES_NAMED else ""
     return DataError(
         f"{index.uri}: {len(named)} of {sum(index.counts.values())} images cannot be decoded: "
-        f"{'; '.join(named[:IMAGES_NAMED])}{more}. "
-        "Repair or remove them, or set skip_broken to leave them out and count them."
+        f"{'; '.join(named[:IMAGES_NAMED])}{more}. " + REMEDY
     )
 
 
 def _broken(index: Index, part: str, position: int, error: Exception) -> BrokenImage:
     """An image whose decoding raised ``error``; only errors of the operating system have a number."""
     of_machine = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
-    reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-    return BrokenImage(part, position, index.item(part, position), reason, lasting=not of_machine)
+    return BrokenImage(part, position, index.item(part, position), reason_of(error), lasting=not of_machine)
 
 
 def _probe(index: Index, part: str, position: int) -> None:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from trionet_bench.data.images import centre_square, to_grey_or_rgb
 from trionet_bench.data.index import Index
 from trionet_bench.data.pipeline.transforms import Augmentation, BatchRequest
+from trionet_bench.data.reading import reason_of
 from trionet_bench.errors import DataError
 
 # Share of the short side that evaluation keeps, 224 of 256 pixels: random resized crops of training show objects larger
@@ -39,10 +40,10 @@ class DecodingDataset(Dataset[Tensor]):
                 if self.augmentation:
                     return self.augmentation.of_image(to_grey_or_rgb(image, self.index.channels), seed)
                 return torch.from_numpy(centre_crop(image, self.resolution, self.index.channels))
-        except (OSError, ValueError, SyntaxError) as error:
+        except Exception as error:  # decoders raise errors of any type
             item = self.index.item(part, position)
             raise DataError(
-                f"{self.index.uri}: {item} could be decoded before and cannot be now: {error}. "
+                f"{self.index.uri}: {item} could be decoded before and cannot be now: {reason_of(error)}. "
                 "Restore the file and start the run again."
             ) from error
 

@@ -11,6 +11,7 @@ from trionet_bench.data.digest import digest_table, sha256
 from trionet_bench.data.index import Content, Index, LeftOut
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.values import ValueRange
+from trionet_bench.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,9 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ArrayReader:
-    """Reads images from arrays that ``load`` gives by part, uint8 (N, H, W, C); ``load`` must be picklable."""
+    """Reads images from arrays that ``load`` gives by part, uint8 (N, H, W, C); ``load`` must be picklable.
+
+    Args:
+        uri: of the source, for messages.
+        shapes: N and C of each part.
+    """
 
     load: Callable[[str], np.ndarray]
+    uri: str
+    shapes: Mapping[str, tuple[int, int]]
     _loaded: dict[str, np.ndarray] = field(default_factory=dict)
 
     def read(self, part: str, position: int) -> "Image":
@@ -35,9 +43,16 @@ class ArrayReader:
         return f"{part} image {position}"
 
     def arrays(self, part: str) -> np.ndarray:
-        """All images of a part, uint8 (N, H, W, C)."""
+        """All images of a part, uint8 (N, H, W, C); DataError where they are not as many as it has labels."""
         if part not in self._loaded:
-            self._loaded[part] = self.load(part)
+            images = self.load(part)
+            if (images.shape[0], images.shape[3]) != self.shapes[part]:
+                count, channels = self.shapes[part]
+                raise DataError(
+                    f"{self.uri}: {part} holds images of shape {images.shape}, and {count} labels of images with "
+                    f"{channels} channels. Get its files again, and start again where they were changed meanwhile."
+                )
+            self._loaded[part] = images
         return self._loaded[part]
 
     def digests(self, part: str) -> np.ndarray:
@@ -46,7 +61,7 @@ class ArrayReader:
         return digest_table(image.tobytes() for image in images)
 
     def __getstate__(self) -> dict[str, object]:
-        return {"load": self.load, "_loaded": {}}  # worker processes load the arrays that they need
+        return self.__dict__ | {"_loaded": {}}  # worker processes load the arrays that they need
 
 
 def index_of_arrays(
@@ -82,7 +97,7 @@ def index_of_arrays(
         channels=shape[1],
         native_size=shape[0],
         labels=labels,
-        reader=ArrayReader(load),
+        reader=ArrayReader(load, uri.text, {part: (len(of_part), shape[1]) for part, of_part in labels.items()}),
         fingerprint=sha256(*facts, *label_lists, *(classes if files else ())),
         content=Content(files[0].parent, tuple(map(str, files)), formats=()) if files else None,
         value_range=value_range,

@@ -101,11 +101,11 @@ class Places:
         """The path of a URI from ``base`` or, where nothing is there, from ``data_root``."""
         from_base = (self.base / os.path.expanduser(path)).resolve()
         from_root = self.data_root / path
-        return from_root if from_root.exists() and not from_base.exists() else from_base
+        return from_root if os.path.exists(from_root) and not os.path.exists(from_base) else from_base
 
     def looked_in(self, path: str) -> str:
         """Where ``resolve`` looks, for messages: one path or two."""
-        both = (self.base / Path(path).expanduser()).resolve(), (self.data_root / path).resolve()
+        both = (self.base / os.path.expanduser(path)).resolve(), (self.data_root / path).resolve()
         return " or ".join(dict.fromkeys(map(str, both)))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from trionet_bench.data.holdout import hold_out
 from trionet_bench.data.index import Index
+from trionet_bench.data.reading import reading
 from trionet_bench.data.sources.arrays import index_of_arrays
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import named_sets
@@ -25,9 +26,11 @@ def open_index(uri: Uri, places: Places) -> Index:
     """The index of the digits; UsageError for another name, DataError where scikit-learn is not installed."""
     if uri.path != "digits":
         raise UsageError(f'{uri.text}: scikit-learn ships no image set "{uri.path}"; {nearest(uri.path, ["digits"])}')
-    packed = digits_file().read_bytes()
-    table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), delimiter=",", dtype=np.int64)
-    images = np.rint(table[:, :64] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)  # stored as 0 to 16
+    path = digits_file()
+    with reading(path, "Install scikit-learn again."):
+        packed = path.read_bytes()
+        table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), delimiter=",", dtype=np.int64)
+        images = np.rint(table[:, :64] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)  # stored as 0 to 16
     labels = table[:, 64]
     train, test = hold_out(labels, TEST_IMAGES, "digits")
     index = index_of_arrays(

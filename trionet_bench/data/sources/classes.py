@@ -24,6 +24,16 @@ def absent_class_warnings(index: Index) -> list[str]:
     return warnings
 
 
+def check_labels(index: Index) -> None:
+    """DataError for a label that is the number of no class."""
+    for part, labels in index.labels.items():
+        if (wrong := np.flatnonzero((labels < 0) | (labels >= len(index.classes)))).size:
+            raise DataError(
+                f"{index.uri}: the label of {index.item(part, int(wrong[0]))} is class number {labels[wrong[0]]}, and "
+                f"there are {len(index.classes)} classes, numbered from 0. Correct the labels, or the list of classes."
+            )
+
+
 def check_parts(index: Index) -> None:
     """DataError for a part without images, and where train has fewer than two classes."""
     for part, count in index.counts.items():

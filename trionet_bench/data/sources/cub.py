@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from trionet_bench.data.index import Index
+from trionet_bench.data.reading import UNPACK, reading
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.files import index_of_files, listed_files
@@ -22,8 +23,12 @@ def cub_index(uri: Uri, places: Places) -> Index:
         _read_list(root / name) for name in ("images.txt", "image_class_labels.txt", "train_test_split.txt")
     )
     names = _read_list(root / "classes.txt")
-    files = listed_files(uri, root, ((f"images/{paths[image]}", names[labels[image]]) for image in paths))
-    in_train = dict(zip((file.path for file in files), (is_train[image] == "1" for image in paths), strict=True))
+    with reading(root / "image_class_labels.txt", UNPACK, f"{uri.text}: "):
+        entries = [(f"images/{paths[image]}", names[labels[image]]) for image in paths]
+    with reading(root / "train_test_split.txt", UNPACK, f"{uri.text}: "):
+        of_train = [is_train[image] == "1" for image in paths]
+    files = listed_files(uri, root, entries)
+    in_train = dict(zip((file.path for file in files), of_train, strict=True))
     parts = {
         "train": [file for file in files if in_train[file.path]],
         "test": [file for file in files if not in_train[file.path]],
@@ -36,4 +41,5 @@ def cub_index(uri: Uri, places: Places) -> Index:
 
 def _read_list(path: Path) -> dict[str, str]:
     """Values by id; a line is an id, a blank and a value."""
-    return dict(line.split(maxsplit=1) for line in read_lines(path))
+    with reading(path, UNPACK):
+        return dict(line.split(maxsplit=1) for line in read_lines(path))

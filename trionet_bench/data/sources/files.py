@@ -1,6 +1,5 @@
 """Images that are files: how they are listed, measured, fingerprinted and read. Shared by all sources made of files."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,13 @@ from trionet_bench.data.file_digests import digest_files, stamps_of
 from trionet_bench.data.holdout import hold_out
 from trionet_bench.data.images import holds_numbers, open_image, read_header
 from trionet_bench.data.index import Content, Index, LeftOut, Reader
+from trionet_bench.data.reading import check_regular, reason_of
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.classes import quoted, unknown_classes
 from trionet_bench.data.sources.names import class_name, printable
 from trionet_bench.data.sources.scanning import Folder, scan
 from trionet_bench.data.values import ValueRange, decide_range, extent_of, joined
-from trionet_bench.errors import DataError
+from trionet_bench.errors import BenchError, DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -85,16 +85,18 @@ def files_of_class(root: Path, folder: Folder) -> list[ImageFile]:
 
 def listed_files(uri: Uri, root: Path, entries: Iterable[tuple[str, str]]) -> list[ImageFile]:
     """The files of a list of (path below root, class); DataError names those that do not exist."""
-    files, missing = [], []
+    files, missing, reason = [], [], ""
     for path, label in entries:
-        if os.path.isfile(root / path):
+        try:
+            check_regular(root / path)
             files.append(ImageFile(path, label))
-        else:
+        except (OSError, ValueError) as error:
             missing.append(path)
+            reason = reason or reason_of(error)
     if missing:
         raise DataError(
             f"{uri.text}: {len(missing)} of {len(files) + len(missing)} listed images are no files under {root}: "
-            f"{quoted(missing)}. Unpack the archive again, or correct the list."
+            f"{quoted(missing)} ({reason}). Unpack the archive again, or correct the list."
         )
     return files
 
@@ -175,6 +177,7 @@ def survey(uri: Uri, reader: Reader, count: int) -> Survey:
     Unreadable ones are skipped; DataError where there is no readable one.
     """
     headers, formats, extents = [], set(), []
+    reasons: list[str] = []
     value_range = uri.value_range()
     for position in np.unique(np.linspace(0, count - 1, min(count, HEADERS_READ)).astype(int)):
         try:
@@ -183,10 +186,15 @@ def survey(uri: Uri, reader: Reader, count: int) -> Survey:
                 formats.add(code_of_name(image.format))
                 if value_range is None and holds_numbers(image):
                     extents.append(extent_of([np.asarray(image)]))
-        except (OSError, ValueError, SyntaxError):
-            continue  # decoding will name the broken image
+        except BenchError:
+            raise
+        except Exception as error:  # decoders raise errors of any type; decoding all will name each broken image
+            reasons.append(reason_of(error))
     if not headers:
-        raise DataError(f"{uri.text}: no train image can be read; the first is {reader.item('train', 0)}.")
+        raise DataError(
+            f"{uri.text}: no train image can be read; the first is {reader.item('train', 0)}: {reasons[0]}. "
+            "Restore the files, or their permissions."
+        )
     sides = [side for side, _ in headers]
     if known := [extent for extent in extents if extent is not None]:
         value_range = decide_range(joined(known))

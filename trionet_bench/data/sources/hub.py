@@ -22,6 +22,7 @@ from trionet_bench.data.file_digests import stamps_of
 from trionet_bench.data.holdout import hold_out, hold_out_warning
 from trionet_bench.data.images import open_image
 from trionet_bench.data.index import Content, Index, LeftOut
+from trionet_bench.data.reading import check_regular, reason_of
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.classes import unknown_classes
 from trionet_bench.data.sources.files import fingerprint_of_labels, survey
@@ -29,6 +30,7 @@ from trionet_bench.data.sources.labels import label_values
 from trionet_bench.data.sources.names import PARTS, Part, class_name
 from trionet_bench.data.sources.parts import NONE, parts_of_names, unused_warning, with_option
 from trionet_bench.data.sources.scanning import count_left_out
+from trionet_bench.data.sources.text import read_text
 from trionet_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -77,9 +79,11 @@ class HubReader:
     def _content(self, part: str, position: int) -> bytes | None:
         try:
             cell = self._cell(part, position)
+            if isinstance(cell, Path):
+                check_regular(cell)
             return cell if isinstance(cell, bytes) else cell.read_bytes()
-        except OSError:
-            return None  # decoding names it
+        except Exception:  # also of pyarrow; decoding names it
+            return None
 
     def _cell(self, part: str, position: int) -> bytes | Path:
         """The encoded image, or the path of its file; OSError where there is neither."""
@@ -154,7 +158,7 @@ def cached_snapshot(uri: Uri) -> Path:
         Path(os.path.expanduser(os.environ.get("HF_HUB_CACHE", home / "hub"))) / f"datasets--{name.replace('/', '--')}"
     )
     reference = cache / "refs" / revision
-    snapshot = cache / "snapshots" / (reference.read_text().strip() if reference.is_file() else revision)
+    snapshot = cache / "snapshots" / (read_text(reference).strip() if reference.is_file() else revision)
     if not snapshot.is_dir():
         raise DataError(
             f"{uri.text} is not in the Hugging Face cache (looked for {snapshot}). "
@@ -192,8 +196,6 @@ def _load_splits(uri: Uri, folder: Path, files: list[str]) -> "dict[str, Dataset
         raise DataError(f"{uri.text} needs the package datasets, which is missing: pip install datasets") from error
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # errors are raised too
-    # What pyarrow and datasets raise for files that are damaged or of unequal columns.
-    damaged = (OSError, ValueError, TypeError, LookupError, NotImplementedError, datasets.exceptions.DatasetsError)
     try:
         if (folder / "dataset_dict.json").is_file():
             return dict(datasets.load_from_disk(str(folder)))
@@ -202,9 +204,9 @@ def _load_splits(uri: Uri, folder: Path, files: list[str]) -> "dict[str, Dataset
         stamps = stamps_of(folder, files).values.tobytes()
         cache = cache_folder() / "tables" / sha256(str(folder), *files, stamps)[:24]
         return dict(datasets.load_dataset(str(folder), name=uri.options.get("config"), cache_dir=str(cache)))
-    except damaged as error:
-        cause = error.__cause__ or error
-        raise DataError(f"{uri.text}: {folder} cannot be read: {cause}. Write its files again.") from error
+    except Exception as error:  # pyarrow and datasets raise errors of any type for files that are damaged
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise DataError(f"{uri.text}: {folder} cannot be read: {reason_of(cause)}. Write its files again.") from error
 
 
 def _parts(uri: Uri, splits: "Mapping[str, Dataset]") -> tuple[dict[Part, str], list[str]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trionet_bench.data.index import Index
+from trionet_bench.data.reading import UNPACK, reading
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.classes import quoted
@@ -84,7 +85,7 @@ def unpack(folder: Path) -> None:
 def _extract(archive: Path, target: Path) -> None:
     if not archive.is_file():
         raise DataError(f"{archive} is not there. {named_sets()['ImageNet'].manual}")
-    with tarfile.open(archive) as packed:
+    with reading(archive, "Get it again, or make room for what it holds."), tarfile.open(archive) as packed:
         packed.extractall(target, filter="data")
 
 
@@ -101,8 +102,10 @@ def _devkit_folder(top: Path) -> Path | None:
 
 def _synset_of_devkit_number(devkit: Path) -> dict[int, tuple[str, str]]:
     """Synset and first name of each number of the devkit; classes are 1 to 1000, inner nodes of the tree above."""
-    rows = load_variable(devkit / "meta.mat", "synsets", squeeze=True)
-    return {int(row["ILSVRC2012_ID"]): (str(row["WNID"]), str(row["words"]).split(",")[0]) for row in rows}
+    path = devkit / "meta.mat"
+    rows = load_variable(path, "synsets", squeeze=True)
+    with reading(path, UNPACK):
+        return {int(row["ILSVRC2012_ID"]): (str(row["WNID"]), str(row["words"]).split(",")[0]) for row in rows}
 
 
 def _class_names(top: Path, devkit: Path | None) -> dict[str, str]:
@@ -129,7 +132,7 @@ def _listed_labels(uri: Uri, text: Path, classes: _Classes) -> dict[str, str]:
     """
     pairs = [line.split() for line in read_lines(text)]
     if wrong := next((number for number, pair in enumerate(pairs, 1) if len(pair) != 2), None):
-        raise DataError(f"{uri.text}: line {wrong} of {text} is not the name of an image and its synset.")
+        raise DataError(f"{uri.text}: line {wrong} of {text} is not the name of an image and its synset. Correct it.")
     numbers = [int(label) for _, label in pairs if label.isdecimal()]
     synsets = classes.named if len(classes.named) > len(classes.of_train) else classes.of_train
     if numbers and max(numbers) >= len(synsets):
@@ -157,16 +160,19 @@ def _val_by_list(uri: Uri, top: Path, root: Path, classes: _Classes, devkit: Pat
             labels = {row["ImageId"]: row["PredictionString"].split()[0] for row in table}
         except (LookupError, AttributeError) as error:
             raise DataError(
-                f"{uri.text}: line {table.line_num} of {solution} is no ImageId,PredictionString."
+                f"{uri.text}: line {table.line_num} of {solution} is no ImageId,PredictionString. Correct it."
             ) from error
     elif text := next((path for path in listed if path.is_file()), None):
         labels = _listed_labels(uri, text, classes)
     elif devkit and (truth := devkit / "ILSVRC2012_validation_ground_truth.txt").is_file():
         synset_of = _synset_of_devkit_number(devkit)
-        numbers = [int(line) for line in read_lines(truth)]
-        if len(numbers) != len(images):
-            raise DataError(f"{uri.text}: {truth} labels {len(numbers)} images, and {folder} has {len(images)}.")
-        labels = {Path(name).stem: synset_of[number][0] for name, number in zip(images, numbers, strict=True)}
+        with reading(truth, UNPACK):
+            synsets = [synset_of[int(line)][0] for line in read_lines(truth)]
+        if len(synsets) != len(images):
+            raise DataError(
+                f"{uri.text}: {truth} labels {len(synsets)} images, and {folder} has {len(images)}. Unpack both again."
+            )
+        labels = {Path(name).stem: synset for name, synset in zip(images, synsets, strict=True)}
     else:
         raise DataError(
             f"{uri.text}: the {len(images)} images of {folder} are not sorted into class folders, and no list has "
@@ -174,5 +180,7 @@ def _val_by_list(uri: Uri, top: Path, root: Path, classes: _Classes, devkit: Pat
         )
     if unlisted := [name for name in images if Path(name).stem not in labels]:
         count = f"{len(unlisted)} of {len(images)}"
-        raise DataError(f"{uri.text}: {count} images of {folder} have no label: {quoted(unlisted)}.")
+        raise DataError(
+            f"{uri.text}: {count} images of {folder} have no label: {quoted(unlisted)}. Add them to the list."
+        )
     return listed_files(uri, root, ((f"val/{name}", labels[Path(name).stem]) for name in images))

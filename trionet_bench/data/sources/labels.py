@@ -4,6 +4,8 @@ import numpy as np
 
 from trionet_bench.errors import DataError
 
+LARGEST = 2**53  # floats hold every integer up to it
+
 
 def label_values(labels: np.ndarray, where: str, part: str, way: str = "") -> np.ndarray:
     """Labels as integers or strings (N,).
@@ -25,7 +27,7 @@ def label_values(labels: np.ndarray, where: str, part: str, way: str = "") -> np
         raise DataError(f"{where} have shape {labels.shape}; needed is one for each image.")
     labels = labels.reshape(-1)
     if labels.dtype.kind == "f":
-        if (wrong := np.flatnonzero(labels != np.rint(labels))).size:
+        if (wrong := np.flatnonzero((labels != np.rint(labels)) | ~(np.abs(labels) <= LARGEST))).size:
             raise DataError(f"{where}: row {wrong[0]} is {labels[wrong[0]]}; needed is the number of a class.")
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "biuU":

@@ -6,7 +6,6 @@
 """
 
 import zipfile
-import zlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from trionet_bench.data.index import Index
+from trionet_bench.data.reading import reading
 from trionet_bench.data.sources.arrays import index_of_arrays
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.classes import unknown_classes
@@ -25,8 +25,7 @@ from trionet_bench.errors import DataError
 
 PARTS = ("train", "val", "test")
 EXPECTED = "Expected are arrays train_images, train_labels, and the same for val or test."
-# What numpy and zipfile raise for a file that is damaged, encrypted or made by another program.
-DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+REMEDY = "Restore the file, or save it again as plain numbers with numpy.savez."
 
 
 def open_index(uri: Uri, places: Places) -> Index:
@@ -69,35 +68,27 @@ Shape = tuple[tuple[int, ...], np.dtype[np.generic]]  # shape and type of an arr
 def _read_shapes(uri: Uri, path: Path) -> dict[str, Shape]:
     """The shape and type of each array from its header; the arrays themselves are not read."""
     shapes = {}
-    try:
-        with zipfile.ZipFile(path) as members:
-            for name in members.namelist():
-                if name.endswith(".npy"):
-                    with members.open(name) as member:
-                        version = np.lib.format.read_magic(member)
-                        first = version == (1, 0)
-                        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-                        shape, _, dtype = read(member)
-                        shapes[name.removesuffix(".npy")] = (shape, dtype)
-    except DAMAGED as error:
-        raise DataError(f"{uri.text}: {path} is not a sound .npz file: {error}. {EXPECTED}") from error
+    with reading(path, f"{REMEDY} {EXPECTED}", f"{uri.text}: "), zipfile.ZipFile(path) as members:
+        for name in members.namelist():
+            if name.endswith(".npy"):
+                with members.open(name) as member:
+                    version = np.lib.format.read_magic(member)
+                    first = version == (1, 0)
+                    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+                    shape, _, dtype = read(member)
+                    shapes[name.removesuffix(".npy")] = (shape, dtype)
     return shapes
 
 
-def _array(uri: Uri, path: Path, name: str) -> np.ndarray:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            array: np.ndarray = arrays[name]
-    except DAMAGED as error:
-        raise DataError(
-            f"{uri.text}: {name} of {path} cannot be read: {error}. Save it again as an array of plain numbers."
-        ) from error
+def _array(path: Path, name: str) -> np.ndarray:
+    with reading(path, REMEDY, f"{name} of "), np.load(path, allow_pickle=False) as arrays:
+        array: np.ndarray = arrays[name]
     return array
 
 
 def _labels_of(uri: Uri, path: Path, part: str) -> np.ndarray:
     name = f"{part}_labels"
-    return label_values(_array(uri, path, name), f"{uri.text}: {name} of {path}", part)
+    return label_values(_array(path, name), f"{uri.text}: {name} of {path}", part)
 
 
 def _check_shapes(uri: Uri, path: Path, parts: Mapping[str, tuple[int, tuple[int, ...], np.dtype[np.generic]]]) -> None:
@@ -135,7 +126,7 @@ def _value_range(uri: Uri, path: Path, parts: list[str]) -> ValueRange:
 
 
 def _extent(uri: Uri, path: Path, part: str) -> Extent:
-    extent = extent_of([_array(uri, path, f"{part}_images")])
+    extent = extent_of([_array(path, f"{part}_images")])
     if extent is None:
         raise DataError(f"{uri.text}: {part}_images of {path} hold no finite number.")
     return extent
@@ -148,7 +139,7 @@ def _resembles(one: Extent, other: Extent) -> bool:
 
 
 def _class_names(uri: Uri, path: Path, values: np.ndarray, named: bool) -> list[str]:
-    names = _array(uri, path, "classes").reshape(-1).tolist() if named else values.tolist()
+    names = _array(path, "classes").reshape(-1).tolist() if named else values.tolist()
     if len(names) != len(values):
         raise DataError(f"{uri.text}: {path} names {len(names)} classes, and train has {len(values)} of them.")
     return [class_name(str(name), f"{uri.text}: a class of {path}") for name in names]
@@ -156,8 +147,7 @@ def _class_names(uri: Uri, path: Path, values: np.ndarray, named: bool) -> list[
 
 def _load_images(path: Path, value_range: ValueRange | None, part: str) -> np.ndarray:
     """uint8 (N, H, W, C)."""
-    with np.load(path, allow_pickle=False) as arrays:
-        images: np.ndarray = arrays[f"{part}_images"]
+    images = _array(path, f"{part}_images")
     if value_range is not None:
         images = to_bytes(images, value_range)
     return images[..., None] if images.ndim == 3 else images

@@ -7,7 +7,7 @@ from trionet_bench.data.content import identified
 from trionet_bench.data.digest import sha256
 from trionet_bench.data.index import Identity, Index
 from trionet_bench.data.sources.base import Places
-from trionet_bench.data.sources.classes import absent_class_warnings, check_parts, similar_class_warnings
+from trionet_bench.data.sources.classes import absent_class_warnings, check_labels, check_parts, similar_class_warnings
 from trionet_bench.data.sources.registry import SOURCES
 from trionet_bench.data.sources.uri import parse_uri
 from trionet_bench.errors import DataError, UsageError
@@ -46,6 +46,7 @@ def open_source(
             f"{uri}: {error.filename or 'a file'} cannot be read: {error.strerror or error}. Restore it, or make it "
             "readable."
         ) from error
+    check_labels(opened)
     of_classes = (*absent_class_warnings(opened), *similar_class_warnings(opened))
     check_parts(opened)
     index = identified(opened, reread, identity)

@@ -199,6 +199,6 @@ def _why_no_image(entry: os.DirEntry[str]) -> str | None:
         return NO_IMAGE
     try:
         open_image(Path(entry.path)).close()
-    except (OSError, ValueError, SyntaxError):
+    except Exception:  # decoders raise errors of any type
         return NO_IMAGE_CONTENT
     return None

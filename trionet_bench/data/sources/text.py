@@ -3,6 +3,7 @@
 import codecs
 from pathlib import Path
 
+from trionet_bench.data.reading import reading
 from trionet_bench.errors import DataError
 
 _MARKS = (
@@ -20,10 +21,8 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: where it cannot be read, or is in another encoding; it names the line.
     """
-    try:
+    with reading(path):
         content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}. Restore it, or its permissions.") from error
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding)

@@ -17,6 +17,8 @@ def parse_uri(text: str) -> Uri:
     """
     if not is_text(text):
         raise UsageError(f"{printable(text)}: the path is not UTF-8. Rename it, or name it through a symbolic link.")
+    if "\0" in text:
+        raise UsageError(f"{printable(text)}: a path cannot hold the control character \\x00.")
     scheme, colon, rest = text.partition(":")
     if not colon:
         raise UsageError(f'"{text}" is not a data source; write scheme:path, for example folder:{text}')
@@ -41,20 +43,28 @@ def as_uri(text: str) -> str:
     UsageError where it is neither a URI nor a path of such a file or folder.
     """
     scheme, colon, rest = text.partition(":")
-    path = Path(os.path.expanduser(text))
-    if colon and scheme in SOURCES and not path.exists():
-        return f"{scheme}:{escaped_path(rest)}" if Path(os.path.expanduser(rest)).exists() else text
+    path = os.path.expanduser(text)
+    if colon and scheme in SOURCES and not os.path.exists(path):
+        return f"{scheme}:{escaped_path(rest)}" if os.path.exists(os.path.expanduser(rest)) else text
     for source in SOURCES:
-        if path.is_file() and path.suffix.lower() in source.suffixes:
+        if os.path.isfile(path) and Path(path).suffix.lower() in source.suffixes:
             return f"{source.name}:{escaped_path(text)}"
-        if path.is_dir() and any(any(path.glob(marker)) for marker in source.markers):
+        if os.path.isdir(path) and any(_holds(Path(path), marker) for marker in source.markers):
             return f"{source.name}:{escaped_path(text)}"
-    if path.is_dir():
+    if os.path.isdir(path):
         return f"folder:{escaped_path(text)}"
     suffixes = " or ".join(suffix for source in SOURCES for suffix in source.suffixes)
     raise UsageError(
         f"{text} is neither a folder, a {suffixes} file, nor a source such as sklearn:digits or torchvision:Flowers102."
     )
+
+
+def _holds(folder: Path, marker: str) -> bool:
+    """Whether a folder has a match of a pattern; False where it cannot be listed, which opening it will say."""
+    try:
+        return any(folder.glob(marker))
+    except OSError:
+        return False
 
 
 def relative_uri(uri: str, folder: Path) -> str:
@@ -64,8 +74,8 @@ def relative_uri(uri: str, folder: Path) -> str:
     """
     scheme, _, rest = uri.partition(":")
     path, question_mark, query = rest.partition("?")
-    there = Path(os.path.expanduser(unescaped_path(path)))
-    if not there.exists():
+    there = os.path.expanduser(unescaped_path(path))
+    if not os.path.exists(there):
         return uri
-    relative = os.path.relpath(there.resolve(), folder.resolve())
+    relative = os.path.relpath(Path(there).resolve(), folder.resolve())
     return f"{scheme}:{escaped_path(relative)}{question_mark}{query}"

@@ -8,7 +8,6 @@ Options: ``train`` (where a set has its own val part: ``trainval`` adds that to 
 part of the set on purpose: published counts are not asserted), ``partition`` (DTD), ``size`` (Imagenette).
 """
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from trionet_bench.data.index import Index
 from trionet_bench.data.sources import vision_arrays, vision_files
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import NamedSet, named_sets
-from trionet_bench.errors import DataError, UsageError, nearest
+from trionet_bench.errors import BenchError, DataError, UsageError, nearest
 
 READERS: dict[str, Callable[[Uri, Path, NamedSet], Index]] = {
     "CIFAR10": vision_arrays.cifar10,
@@ -56,7 +55,9 @@ def open_index(uri: Uri, places: Places) -> Index:
         raise facts.not_found(uri.text, places.data_root, str(places.data_root))
     try:
         index = facts.described(READERS[uri.path](uri, root, facts))
-    except (ValueError, LookupError, TypeError, EOFError, struct.error) as error:  # what its lists raise when damaged
+    except (BenchError, OSError):
+        raise
+    except Exception as error:  # damaged lists and archives that do not fit one another raise errors of any type
         raise DataError(
             f"{uri.text}: a list or archive of {facts.name} below {root} is damaged ({type(error).__name__}: {error}). "
             "Unpack it again."

@@ -4,6 +4,7 @@ Each public function takes the URI, the folder of the set and its published fact
 """
 
 import gzip
+import math
 import pickle
 import struct
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from trionet_bench.data.index import Index
+from trionet_bench.data.reading import UNPACK, reading
 from trionet_bench.data.sources.arrays import index_of_arrays
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.catalogue import NamedSet
@@ -57,8 +59,14 @@ def _cifar(uri: Uri, root: Path, facts: NamedSet, files: PartFiles, keys: tuple[
 
 
 def _load_cifar(files: dict[str, tuple[Path, ...]], part: str) -> np.ndarray:
-    rows = np.concatenate([_unpickle(path)["data"] for path in files[part]])  # (N, 3 * 32 * 32), planes
-    return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return np.concatenate([_cifar_images(path) for path in files[part]])
+
+
+def _cifar_images(path: Path) -> np.ndarray:
+    content = _unpickle(path)
+    with reading(path, UNPACK):
+        planes = np.asarray(content["data"], np.uint8).reshape(-1, 3, 32, 32)
+    return planes.transpose(0, 2, 3, 1)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -72,11 +80,8 @@ class _ArraysOnly(pickle.Unpickler):
 
 def _unpickle(path: Path) -> JsonObject:
     """The dictionary in a CIFAR file, of arrays, lists and strings; DataError for a file that holds anything else."""
-    with path.open("rb") as file:
-        try:
-            content: JsonObject = _ArraysOnly(file, encoding="latin1").load()
-        except (pickle.UnpicklingError, EOFError, ImportError) as error:
-            raise DataError(f"{path} is not a CIFAR file: {error}. Unpack the archive again.") from error
+    with reading(path, UNPACK), path.open("rb") as file:
+        content: JsonObject = _ArraysOnly(file, encoding="latin1").load()
     return content
 
 
@@ -95,7 +100,9 @@ def svhn(uri: Uri, root: Path, facts: NamedSet) -> Index:
 
 
 def _load_svhn(paths: dict[str, Path], part: str) -> np.ndarray:
-    return np.ascontiguousarray(load_variable(paths[part], "X").transpose(3, 0, 1, 2))  # stored as (H, W, C, N)
+    stored = load_variable(paths[part], "X")  # (H, W, C, N)
+    with reading(paths[part], UNPACK):
+        return np.ascontiguousarray(stored.astype(np.uint8, copy=False).transpose(3, 0, 1, 2))
 
 
 def stl10(uri: Uri, root: Path, facts: NamedSet) -> Index:
@@ -107,7 +114,7 @@ def stl10(uri: Uri, root: Path, facts: NamedSet) -> Index:
         uri,
         facts.name,
         classes=read_text(names).split() if names.is_file() else [str(number) for number in range(1, 11)],
-        labels={part: np.fromfile(folder / f"{part}_y.bin", np.uint8).astype(np.int64) - 1 for part in parts},
+        labels={part: _load_stl10_labels(folder / f"{part}_y.bin") for part in parts},
         load=partial(_load_stl10, folder),
         shape=(96, 3),
         content=[folder / f"{part}_X.bin" for part in parts],
@@ -115,8 +122,16 @@ def stl10(uri: Uri, root: Path, facts: NamedSet) -> Index:
 
 
 def _load_stl10(folder: Path, part: str) -> np.ndarray:
-    columns = np.memmap(folder / f"{part}_X.bin", np.uint8, mode="r").reshape(-1, 3, 96, 96)  # (N, C, W, H)
+    path = folder / f"{part}_X.bin"
+    with reading(path, UNPACK):
+        columns = np.memmap(path, np.uint8, mode="r").reshape(-1, 3, 96, 96)  # (N, C, W, H)
     return columns.transpose(0, 3, 2, 1)
+
+
+def _load_stl10_labels(path: Path) -> np.ndarray:
+    with reading(path, UNPACK):
+        numbers = np.fromfile(path, np.uint8)  # from 1
+    return numbers.astype(np.int64) - 1
 
 
 def mnist(uri: Uri, root: Path, facts: NamedSet) -> Index:
@@ -134,7 +149,10 @@ def mnist(uri: Uri, root: Path, facts: NamedSet) -> Index:
 
 
 def _load_idx_images(raw: Path, part: str) -> np.ndarray:
-    return _load_idx(_idx_path(raw, part, "images-idx3"))[:, :, :, None]
+    path = _idx_path(raw, part, "images-idx3")
+    images = _load_idx(path)
+    with reading(path, "Get it again."):
+        return images[:, :, :, None]
 
 
 def _idx_path(raw: Path, part: str, kind: str) -> Path:
@@ -143,15 +161,16 @@ def _idx_path(raw: Path, part: str, kind: str) -> Path:
 
 
 def _load_idx(path: Path) -> np.ndarray:
-    """The array of an IDX file, uint8; DataError where the file is cut off.
+    """The array of an IDX file, uint8; DataError where the file is cut off or damaged.
 
     The format is two zero bytes, the type (8 for uint8), the number of dimensions, their sizes as big-endian 32-bit
     integers, the values.
     """
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    dimensions = content[3]
-    shape = struct.unpack_from(f">{dimensions}I", content, 4)
-    values = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions)
-    if content[:3] != b"\0\0\x08" or len(values) != np.prod(shape):
-        raise DataError(f"{path} is cut off: {len(values)} bytes for an array of {shape}. Get it again.")
+    with reading(path, "Get it again."):
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        dimensions = content[3]
+        shape = struct.unpack_from(f">{dimensions}I", content, 4)
+        values = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions)
+        if content[:3] != b"\0\0\x08" or len(values) != math.prod(shape):
+            raise DataError(f"{path} is cut off: {len(values)} bytes for an array of {shape}. Get it again.")
     return values.reshape(shape)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from trionet_bench.data.index import Index
+from trionet_bench.data.reading import UNPACK, reading
 from trionet_bench.data.sources.base import Uri
 from trionet_bench.data.sources.catalogue import NamedSet
 from trionet_bench.data.sources.files import (
@@ -60,8 +61,10 @@ def aircraft(uri: Uri, root: Path, facts: NamedSet) -> Index:
     folder = root / "fgvc-aircraft-2013b" / "data"
     parts = {}
     for part in ("train", "val", "test"):
-        lines = [line.split(" ", 1) for line in read_lines(folder / f"images_variant_{part}.txt")]
-        parts[part] = [(f"images/{image}.jpg", variant) for image, variant in lines]
+        path = folder / f"images_variant_{part}.txt"
+        with reading(path, UNPACK):
+            lines = [line.split(" ", 1) for line in read_lines(path)]
+            parts[part] = [(f"images/{image}.jpg", variant) for image, variant in lines]
     return _index_of_entries(uri, facts, folder, parts, read_lines(folder / "variants.txt"))
 
 
@@ -73,7 +76,8 @@ def cars(uri: Uri, root: Path, facts: NamedSet) -> Index:
     parts = {}
     for part, path in annotations.items():
         rows = np.atleast_1d(load_variable(folder / path, "annotations", squeeze=True))
-        parts[part] = [(f"cars_{part}/{row['fname']}", names[int(row["class"]) - 1]) for row in rows]
+        with reading(folder / path, UNPACK):
+            parts[part] = [(f"cars_{part}/{row['fname']}", names[int(row["class"]) - 1]) for row in rows]
     return _index_of_entries(uri, facts, folder, parts, names)
 
 
@@ -111,10 +115,11 @@ def pets(uri: Uri, root: Path, facts: NamedSet) -> Index:
     parts: dict[str, Entries] = {}
     for part, path in (("train", "annotations/trainval.txt"), ("test", "annotations/test.txt")):
         parts[part] = []
-        for line in read_lines(folder / path):
-            image, number, *_ = line.split()
-            names[int(number)] = image.rsplit("_", 1)[0].replace("_", " ").title()
-            parts[part].append((f"images/{image}.jpg", names[int(number)]))
+        with reading(folder / path, UNPACK):
+            for line in read_lines(folder / path):
+                image, number, *_ = line.split()
+                names[int(number)] = image.rsplit("_", 1)[0].replace("_", " ").title()
+                parts[part].append((f"images/{image}.jpg", names[int(number)]))
     return _index_of_entries(uri, facts, folder, parts, [names[number] for number in sorted(names)])
 
 
@@ -123,17 +128,20 @@ def food101(uri: Uri, root: Path, facts: NamedSet) -> Index:
     folder = root / "food-101"
     parts = {}
     for part in ("train", "test"):
-        by_class = json.loads(read_text(folder / "meta" / f"{part}.json"))
-        parts[part] = [(f"images/{path}.jpg", name) for name, paths in by_class.items() for path in paths]
+        listed = folder / "meta" / f"{part}.json"
+        with reading(listed, UNPACK):
+            by_class = json.loads(read_text(listed))
+            parts[part] = [(f"images/{path}.jpg", name) for name, paths in by_class.items() for path in paths]
     return _index_of_entries(uri, facts, folder, parts)
 
 
 def gtsrb(uri: Uri, root: Path, facts: NamedSet) -> Index:
     """A folder for each class in train, and a table of the test images."""
     folder = root / "gtsrb"
-    table = read_text(folder / "GT-final_test.csv").splitlines()
-    rows = list(csv.DictReader(table, delimiter=";", skipinitialspace=True))
-    test = [(f"GTSRB/Final_Test/Images/{row['Filename']}", f"{int(row['ClassId']):05d}") for row in rows]
+    path = folder / "GT-final_test.csv"
+    with reading(path, UNPACK):
+        rows = list(csv.DictReader(read_text(path).splitlines(), delimiter=";", skipinitialspace=True))
+        test = [(f"GTSRB/Final_Test/Images/{row['Filename']}", f"{int(row['ClassId']):05d}") for row in rows]
     parts = {"train": files_by_class(folder, "GTSRB/Training"), "test": listed_files(uri, folder, test)}
     return index_of_files(uri, folder, parts, facts.name)
 
