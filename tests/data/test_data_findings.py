@@ -1,5 +1,7 @@
 """What is wrong with a set that opens is said before training, with part, class and count."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -142,3 +144,70 @@ def test_an_inspection_is_sound_where_no_finding_is_an_error(tmp_path: Path):
     assert (inspection.sound, [each.severity for each in inspection.findings]) == (True, ["warning"])
     Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8)).save(tmp_path / "test" / "a" / "0.png")
     assert not inspect_source(f"folder:{tmp_path}").sound
+
+
+def png_of_16_bits(pixels: np.ndarray) -> bytes:
+    """A PNG file of uint16 colours (H, W, 3), which Pillow reads and does not write."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width, _ = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_sixteen_bit_colours_are_their_high_byte_and_said_so(tmp_path: Path):
+    generator = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for number in range(8):
+            path = tmp_path / part / "ab"[number % 2] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(png_of_16_bits(generator.integers(0, 2**16, (9, 9, 3), np.uint16)))
+    first = png_of_16_bits(np.full((9, 9, 3), 0x12FF, np.uint16))
+    (tmp_path / "train/a/0.png").write_bytes(first)
+    index = open_source(f"folder:{tmp_path}")
+    with index.read("train", 0) as image:
+        assert set(np.asarray(image).ravel().tolist()) == {0x12}
+    said = [finding for finding in find_problems(index) if "16-bit" in finding.message]
+    assert [(finding.severity, finding.part, finding.count) for finding in said] == [
+        ("warning", "train", 8),
+        ("warning", "test", 8),
+    ]
+    assert "8 of the 8 train images looked at are of 16-bit colours, such as train/a/0.png, " in said[0].message
+    assert "the high byte of each is computed on, so that 0 to 65535 become 0 to 255" in said[0].message
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "tif", "png"])
+def test_of_several_pages_or_frames_the_first_is_computed_on_and_said_so(suffix: str, tmp_path: Path):
+    generator = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for number in range(4):
+            frames = [Image.fromarray(generator.integers(0, 256, (9, 9, 3), np.uint8)) for _ in range(3)]
+            path = tmp_path / part / "ab"[number % 2] / f"{number}.{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            more = {"save_all": True, "append_images": frames[1:]} if part == "train" else {}
+            frames[0].save(path, **more)
+    index = open_source(f"folder:{tmp_path}")
+    with index.read("train", 0) as image:
+        assert getattr(image, "n_frames", 1) == 3
+        assert image.tell() == 0
+    messages = [finding.message for finding in find_problems(index) if "pages" in finding.message]
+    assert messages == [
+        f"4 of the 4 train images looked at hold several pages or frames, such as train/a/0.{suffix}, "
+        f"train/a/2.{suffix}, train/b/1.{suffix}: the first is computed on"
+    ]
+
+
+def test_the_range_of_numbers_is_said(tmp_path: Path):
+    for part in ("train", "test"):
+        for number in range(8):
+            path = tmp_path / part / "ab"[number % 2] / f"{number}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.arange(81, dtype=np.uint16).reshape(9, 9) * 50 + number).save(path)
+    index = open_source(f"folder:{tmp_path}")  # 80 * 50 + 7 needs 12 bits
+    assert [finding.message for finding in find_problems(index) if "numbers" in finding.message] == [
+        "numbers from 0 to 4095 of 16-bit or float images become black to white, and others are clipped; "
+        "?range=LOW,HIGH chooses another range"
+    ]

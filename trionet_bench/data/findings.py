@@ -51,7 +51,7 @@ def find_problems(index: Index, splits: Splits | None = None, most: int | None =
     Raises:
         DataError: where files are gone or were changed since the index was made.
     """
-    findings = [*_lacking_classes(index, splits), *_equal_images(index), *_looks(index, most)]
+    findings = [*_lacking_classes(index, splits), *_equal_images(index), *_range(index), *_looks(index, most)]
     return tuple(sorted(findings, key=lambda finding: finding.severity))
 
 
@@ -122,13 +122,28 @@ def _equal_images(index: Index) -> Iterator[Finding]:
         )
 
 
+def _range(index: Index) -> Iterator[Finding]:
+    """What numbers are computed on as black and white, where the images hold numbers."""
+    if index.value_range is not None:
+        low, high = index.value_range
+        message = (
+            f"numbers from {low:g} to {high:g} of 16-bit or float images become black to white, and others are "
+            "clipped; ?range=LOW,HIGH chooses another range"
+        )
+        yield Finding("warning", "train", (), index.counts["train"], message)
+
+
 class _Look(NamedTuple):
-    """What an image looks like: its largest value, whether it is of one shade, mostly clipped, of unscaled numbers."""
+    """What an image looks like: its largest value, whether it is of one shade, mostly clipped, of unscaled numbers, the
+    first of several in its file, of 16-bit colours.
+    """
 
     highest: int
     constant: bool = False
     clipped: bool = False
     numbers: bool = False
+    several: bool = False
+    high_byte: bool = False
 
 
 def _looks(index: Index, most: int | None) -> Iterator[Finding]:
@@ -147,6 +162,15 @@ def _looks(index: Index, most: int | None) -> Iterator[Finding]:
                 "give the range of their numbers as ?range=LOW,HIGH"
             )
             yield _finding(index, "error", part, numbers, message)
+        if several := [position for position, look in looks.items() if look.several]:
+            message = f"{len(several)} {looked} hold several pages or frames, such as {{}}: the first is computed on"
+            yield _finding(index, "warning", part, several, message)
+        if high_byte := [position for position, look in looks.items() if look.high_byte]:
+            message = (
+                f"{len(high_byte)} {looked} are of 16-bit colours, such as {{}}: the high byte of each is computed on, "
+                "so that 0 to 65535 become 0 to 255, and range has no effect; save 10 or 12 bits as 8-bit images"
+            )
+            yield _finding(index, "warning", part, high_byte, message)
         if clipped := [position for position, look in looks.items() if look.clipped]:
             message = f"{len(clipped)} {looked} lie mostly beyond the range {index.value_range}, such as {{}}"
             yield _finding(index, "warning", part, clipped, message)
@@ -162,18 +186,21 @@ def _looks(index: Index, most: int | None) -> Iterator[Finding]:
 
 def _look(index: Index, part: str, position: int) -> _Look | None:
     """One image; None where it cannot be decoded."""
-    from trionet_bench.data.images import holds_numbers, scale_numbers, to_grey_or_rgb  # plans read no image
+    from trionet_bench.data import images  # decoders load here, as not every plan reads an image
 
     try:
         with index.reader.read(part, position) as image:
+            several, high_byte = images.holds_several(image), images.cut_to_high_byte(image)
             image.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
-            if not holds_numbers(image):
-                return _look_at(np.asarray(to_grey_or_rgb(image, index.channels)))
+            if not images.holds_numbers(image):
+                pixels = np.asarray(images.to_grey_or_rgb(image, index.channels))
+                return _look_at(pixels)._replace(several=several, high_byte=high_byte)
             if index.value_range is None:
-                return _Look(highest=0, numbers=True)
+                return _Look(highest=0, numbers=True, several=several)
             values, (low, high) = np.asarray(image), index.value_range
             clipped = bool(np.mean((values < low) | (values > high)) > CLIPPED)
-            return _look_at(np.asarray(scale_numbers(image, index.value_range)))._replace(clipped=clipped)
+            look = _look_at(np.asarray(images.scale_numbers(image, index.value_range)))
+            return look._replace(clipped=clipped, several=several)
     except BenchError:
         raise
     except Exception:  # decoders raise errors of any type

@@ -113,6 +113,19 @@ def holds_numbers(image: Image.Image) -> bool:
     return image.mode in NUMERIC_MODES
 
 
+def cut_to_high_byte(image: Image.Image) -> bool:
+    """Whether an image, opened and not yet decoded, stores 16-bit colours: decoding keeps the high byte of each."""
+    return not holds_numbers(image) and any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+
+
+def holds_several(image: Image.Image) -> bool:
+    """Whether a file holds several pages or frames; decoding gives the first.
+
+    A photo of a telephone (MPO) has previews behind it, which are no pages.
+    """
+    return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+
+
 def scale_numbers(image: Image.Image, value_range: ValueRange) -> Image.Image:
     """An image that holds numbers as an upright 8-bit grey one, in which ``value_range`` is 0 to 255."""
     return Image.fromarray(to_bytes(np.asarray(ImageOps.exif_transpose(image)), value_range))

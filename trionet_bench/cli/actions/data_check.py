@@ -27,7 +27,6 @@ def _inspection_text(inspection: Inspection) -> str:
     colour = "grey" if index.channels == 1 else "colour"
     lines = [
         f"{index.uri}: {len(index.classes)} classes, {counts_text(index.counts)}, {colour}, {index.native_size} pixels",
-        *([f"numbers {index.value_range} of 16-bit or float images are black and white"] if index.value_range else []),
         *(f"warning: {warning}" for warning in index.warnings),
         *(f"{finding.severity}: {finding.message}" for finding in inspection.findings),
         *(f"left out: {each}" for each in index.left_out),
