@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 
 from trionet_bench import cli
 from trionet_bench.cli.main import main
+from trionet_bench.execution.worker import logged
 from trionet_bench.terminal import VisibleFormatter, visible
 
 ROOT = Path(__file__).parents[1]
@@ -91,3 +93,31 @@ def test_names_are_shown_in_any_encoding(folder: Path, encoding: str, written: s
     assert done.returncode == 4
     for name in ("café", "水"):
         assert name.encode(written, "backslashreplace") in done.stdout
+
+
+def test_warnings_of_python_show_control_characters(tmp_path: Path):
+    code = (
+        "import warnings\n"
+        "from trionet_bench.terminal import accept_any_text\n"
+        "accept_any_text()\n"
+        "accept_any_text()\n"
+        "warnings.warn('a\\x1b[2J\\rb is damaged')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "UserWarning: a\\x1b[2J\\rb is damaged\n" in done.stderr
+    assert not {"\x1b", "\r"} & {*done.stderr}
+
+
+def test_logs_of_workers_show_control_characters(tmp_path: Path):
+    path = tmp_path / "log.txt"
+    with logged(path) as warned:
+        print("printed \x1b[2J水")
+        print("to errors \x1b[2J", file=sys.stderr)
+        logging.getLogger("name").warning("logged %s", "\u202e")
+        warnings.warn("warned \x1b[2J", stacklevel=1)
+    content = path.read_text(encoding="utf-8")
+    for line in ("printed \\x1b[2J水\n", "to errors \\x1b[2J\n", "name: logged \\u202e\n", "warned \\x1b[2J\n"):
+        assert line in content
+    assert not {"\x1b", "\u202e"} & {*content}
+    assert len(warned) == 1

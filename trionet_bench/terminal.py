@@ -8,12 +8,16 @@ output lacks is too.
 import logging
 import re
 import sys
+import warnings
 from io import TextIOWrapper
 
 import click
 
 # Control characters but tab and line break; marks, embeddings, overrides and isolates of the writing direction.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+_format_warning = warnings.formatwarning
 
 
 def visible(text: str) -> str:
@@ -34,10 +38,27 @@ class VisibleFormatter(logging.Formatter):
         return visible(super().format(record))
 
 
+class VisibleFile(TextIOWrapper):
+    """A text file to which all is written made visible, such as a log that a person will show on a terminal."""
+
+    def write(self, text: str) -> int:
+        """Write ``text``; the number of its characters."""
+        super().write(visible(text))
+        return len(text)
+
+
+def format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """The text of a warning as Python shows it, made visible; it stands in for ``warnings.formatwarning``."""
+    return visible(_format_warning(message, category, filename, lineno, line))
+
+
 def accept_any_text() -> None:
     """Let standard output and error escape what their encoding lacks, where that would otherwise be an error, and show
-    control characters in warnings that are logged.
+    control characters in warnings, of Python and logged ones.
     """
+    warnings.formatwarning = format_warning
     if logging.lastResort is not None:  # writes to standard error what no other handler takes
         logging.lastResort.setFormatter(VisibleFormatter())
     for stream in (sys.stdout, sys.stderr):

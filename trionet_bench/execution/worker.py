@@ -34,6 +34,7 @@ from trionet_bench.registry import resolve
 from trionet_bench.systems.base import RunContext
 from trionet_bench.systems.cell import COMPUTATION
 from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.terminal import VisibleFile
 from trionet_bench.training.platform import Platform, Resources
 
 Report = Callable[[int, int, str], None]
@@ -276,14 +277,17 @@ def _leave_no_attempt(job: Job) -> None:
 
 @contextmanager
 def logged(path: Path) -> Iterator[list[str]]:
-    """Everything that is printed, logged or warned of goes to the log; warnings are also collected in the list."""
+    """Everything that is printed, logged or warned of goes to the log; warnings are also collected in the list.
+
+    Control characters stand in the log by their escapes, apart from what programs outside Python write.
+    """
     warned: list[str] = []
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         warned.append(anonymous(f"{category.__name__}: {message}"))
         print(warned[-1], file=sys.stderr, flush=True)
 
-    with path.open("a", buffering=1, encoding="utf-8") as log, warnings.catch_warnings():
+    with VisibleFile(path.open("ab"), encoding="utf-8", line_buffering=True) as log, warnings.catch_warnings():
         sys.stdout.flush()
         sys.stderr.flush()
         kept = [os.dup(descriptor) for descriptor in (1, 2)]
