@@ -13,8 +13,8 @@ from fabricated import fabricate
 from trionet_bench.cli.report import report as command
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.data.thumbnails import image_reader
-from trionet_bench.errors import UsageError
-from trionet_bench.reporting.page import write_report
+from trionet_bench.errors import StoreError, UsageError
+from trionet_bench.reporting.page import MANIFEST, write_report
 from trionet_bench.reporting.text import DASH
 
 
@@ -79,6 +79,20 @@ def test_report_of_another_suite_is_not_overwritten(tmp_path: Path):
         write_report([mine], tmp_path / "out", ["csv"])
     write_report([mine], tmp_path / "out", ["csv"], force=True)
     assert not list((tmp_path / "out").rglob("*.png"))  # what the first report left behind is gone
+
+
+def test_a_folder_that_cannot_be_written_or_is_damaged_is_named_with_the_way_out(tmp_path: Path):
+    small = {"datasets": ("digits",), "models": ("conv",), "budgets": (4_000_000,), "seeds": (0,), "epochs": 2}
+    folder = fabricate(tmp_path / "results", **small)
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        StoreError, match=f"{tmp_path / 'file' / 'x'} cannot be written: .* Name another folder by --out"
+    ):
+        write_report([folder], tmp_path / "file" / "x", ["csv"])
+    write_report([folder], tmp_path / "out", ["csv"])
+    (tmp_path / "out" / MANIFEST).write_text('{"suites": ')
+    with pytest.raises(UsageError, match=f"{MANIFEST} is damaged .* or remove that file"):
+        write_report([folder], tmp_path / "out", ["csv"])
 
 
 def test_deleting_a_record_leaves_a_dash_and_says_so(tmp_path: Path):

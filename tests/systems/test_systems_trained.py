@@ -199,3 +199,12 @@ def test_the_command_writes_and_checks(cells: Path, tmp_path: Path, monkeypatch:
     missing = run(["export", "tests:thirds/loca/120K-s0", *results])
     assert (missing.exit_code, missing.stdout) == (2, "")
     assert 'did you mean "tests/thirds/local/120K-s0"?' in missing.stderr
+
+
+def test_a_place_where_no_file_can_be_made_is_named(tmp_path: Path):
+    folder = Path("/proc")  # of which even root cannot make a file
+    if not folder.is_dir():
+        pytest.skip("no folder here that root cannot write to")
+    path = folder / "network.pt2"
+    with pytest.raises(StoreError, match=f"{path} could not be written: .* Name another by --out"):
+        export(mixed(), "torch", path, Sample(torch.ones(1, 3, 18, 18), "ones"))

@@ -132,7 +132,7 @@ def _data_fault(record: Record, data_root: Path | None, known: dict[str, str | N
         try:
             index = open_source(source, data_root, reread=True, identity=record.data.get("identity"))
         except BenchError as error:
-            known[key] = f"its data cannot be read: {error}"
+            known[key] = f"its data cannot be read: {error} A relative path starts from the working directory."
         else:
             if index.fingerprint != fingerprint:
                 known[key] = f"its data, {source}, are not those that it was made of{_decoders(record, index)}"

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from trionet_bench.analysis.results import ImageReader, Results, load_by_task
-from trionet_bench.errors import UsageError, nearest
+from trionet_bench.errors import StoreError, UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.reporting.answer import answer, coverage_line, finished, provenance
 from trionet_bench.reporting.figures import FIGURES
@@ -114,11 +114,22 @@ def write_report(
         "files": sorted(files),
     }
     files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
-    for name, content in files.items():
-        path = out / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    _write(out, files)
     return next((out / name for name in ("index.html", "report.md") if name in files), out)
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    try:
+        for name, content in files.items():
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    except OSError as error:
+        raise _not_written(out, error) from error
+
+
+def _not_written(out: Path, error: OSError) -> StoreError:
+    return StoreError(f"{out} cannot be written: {error.strerror or error}. Name another folder by --out.")
 
 
 def find_results(target: str, results: Path) -> Path:
@@ -132,17 +143,28 @@ def find_results(target: str, results: Path) -> Path:
 
 
 def _make_room(out: Path, suites: tuple[str, ...], force: bool) -> None:
-    """Remove what the last report wrote here; UsageError where that was the report of another suite."""
+    """Remove what the last report wrote here.
+
+    UsageError where that was the report of another suite, or what it says of itself is damaged; StoreError where it
+    cannot be removed.
+    """
     path = out / MANIFEST
     if not path.is_file():
         return
-    previous = json.loads(path.read_text())
-    if tuple(previous["suites"]) != suites and not force:
+    try:
+        previous = json.loads(path.read_text(encoding="utf-8"))
+        written_for, written = tuple(previous["suites"]), [out / name for name in previous["files"]]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UsageError(f"{path} is damaged ({error}); give another --out, or remove that file.") from error
+    if written_for != suites and not force:
         raise UsageError(
-            f"{out} holds the report of {listed(previous['suites'])}; give another --out, or --force to replace it."
+            f"{out} holds the report of {listed(written_for)}; give another --out, or --force to replace it."
         )
-    for name in previous["files"]:
-        (out / name).unlink(missing_ok=True)
+    try:
+        for file in written:
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise _not_written(out, error) from error
 
 
 def _task_names(parts: Sequence[Results]) -> list[str]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from trionet_bench.data.sources.opening import open_source
-from trionet_bench.errors import BenchError, StoreError, UsageError
+from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.records.layout import ARCHITECTURE
 from trionet_bench.records.store import read_record
 from trionet_bench.systems.trained import TrainedNetwork
@@ -47,7 +47,7 @@ def sample(trained: TrainedNetwork, folder: Path, files: Sequence[Path], data_ro
     if files:
         return Sample(torch.stack([trained.prepare(file) for file in files]), f"{len(files)} given images")
     record = read_record(folder)
-    with contextlib.suppress(BenchError):  # without the data the network can still be exported
+    with contextlib.suppress(Exception):  # without the data, or with damaged images, it can still be exported
         index = open_source(str(record.data["source"]), data_root) if record else None
         if record and index and index.fingerprint == record.data["fingerprint"]:
             part = "test" if "test" in index.labels else "val"
@@ -75,11 +75,12 @@ def export(trained: TrainedNetwork, form: Format, path: Path, checked_on: Sample
     temporary = path.with_name(f".{path.stem}.unchecked{path.suffix}")
     try:
         temporary.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()  # torch says of a folder that cannot be written neither its name nor what to do
         run = _WRITERS[form](program, temporary, json.dumps(trained.card))
         difference = _largest_difference(network, run, checked_on.images)
         temporary.replace(path)
     except OSError as error:
-        raise StoreError(f"{path} could not be written: {error.strerror}.") from error
+        raise StoreError(f"{path} could not be written: {error.strerror or error}. Name another by --out.") from error
     finally:
         temporary.unlink(missing_ok=True)
     return Exported(path, checked_on.what, difference)

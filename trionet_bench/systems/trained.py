@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 
 from trionet_bench.data.images import open_image
 from trionet_bench.data.pipeline.evaluation_view import evaluation_transforms
+from trionet_bench.data.reading import reason_of
 from trionet_bench.data.values import ValueRange
 from trionet_bench.errors import UsageError
 from trionet_bench.jsontypes import JsonObject
@@ -63,9 +64,8 @@ class TrainedNetwork(nn.Module):
         try:
             with open_image(Path(image)) as opened:
                 return self.prepare(opened)
-        except (OSError, ValueError, SyntaxError) as error:
-            reason = (isinstance(error, OSError) and error.strerror) or error
-            raise UsageError(f"{image} cannot be read as an image: {reason}.") from error
+        except Exception as error:  # decoders raise errors of any type
+            raise UsageError(f"{image} cannot be read as an image: {reason_of(error)}. Give another.") from error
 
     @torch.no_grad()
     def classify(self, image: Image.Image | str | Path, most: int = 5) -> list[Prediction]:
