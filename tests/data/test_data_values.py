@@ -96,6 +96,9 @@ def test_the_range_can_be_given_and_enters_the_fingerprint(tmp_path: Path):
             open_source(f"folder:{tmp_path}?range={wrong}")
     with pytest.raises(UsageError, match="the images are 8-bit"):
         open_source("sklearn:digits?range=0,16")
+    write(tmp_path / "bytes", {part: [np.full((8, 8), n, np.uint8) for n in range(4)] for part in ("train", "test")})
+    with pytest.raises(UsageError, match="the images are 8-bit"):
+        open_source(f"folder:{tmp_path / 'bytes'}?range=0,100")
 
 
 def test_eight_bit_sets_have_no_range(tmp_path: Path):

@@ -178,14 +178,16 @@ def survey(uri: Uri, reader: Reader, count: int) -> Survey:
     """
     headers, formats, extents = [], set(), []
     reasons: list[str] = []
-    value_range = uri.value_range()
+    value_range, numbers = uri.value_range(), False
     for position in np.unique(np.linspace(0, count - 1, min(count, HEADERS_READ)).astype(int)):
         try:
             with reader.read("train", int(position)) as image:
                 headers.append(read_header(image))
                 formats.add(code_of_name(image.format))
-                if value_range is None and holds_numbers(image):
-                    extents.append(extent_of([np.asarray(image)]))
+                if holds_numbers(image):
+                    numbers = True
+                    if value_range is None:
+                        extents.append(extent_of([np.asarray(image)]))
         except BenchError:
             raise
         except Exception as error:  # decoders raise errors of any type; decoding all will name each broken image
@@ -199,4 +201,4 @@ def survey(uri: Uri, reader: Reader, count: int) -> Survey:
     if known := [extent for extent in extents if extent is not None]:
         value_range = decide_range(joined(known))
     channels = 1 if all(grey for _, grey in headers) else 3
-    return Survey(int(np.median(sides)), channels, tuple(sorted(formats)), value_range)
+    return Survey(int(np.median(sides)), channels, tuple(sorted(formats)), value_range if numbers else None)
