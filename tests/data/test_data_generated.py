@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from trionet_bench.data.sources.generated.gratings import PATCH, gratings
-from trionet_bench.data.sources.generated.neighbours import CELL, NEAR, TWINS, neighbours
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.data.sources.synthetic import SETS
 from trionet_bench.spaces.operators import OPERATORS
@@ -25,51 +24,28 @@ def test_sets_open_are_balanced_and_differ_with_the_seed(name: str):
 
 
 def directions(images: np.ndarray) -> np.ndarray:
-    """Of the strongest frequency in the left and the right half of each image, in eighths of a turn: (N, 2)."""
+    """Of the strongest frequency in the left and the right half of each image, in sixteenths of a turn: (N, 2)."""
     halves = np.split(images - 128, 2, axis=2)
     found = []
     for half in halves:
         power = np.abs(np.fft.fft2(half, (64, 64)))
         down, right = np.unravel_index(power.reshape(len(images), -1).argmax(1), (64, 64))
         down, right = (np.where(at < 32, at, at - 64) for at in (down, right))
-        found.append(np.round(np.arctan2(down, right) / (np.pi / 4)).astype(int) % 4)
+        found.append(np.round(np.arctan2(down, right) / (np.pi / 8)).astype(int) % 8)
     return np.stack(found, axis=1)
 
 
 def test_gratings_have_equal_directions_where_the_label_says_so():
-    labels = np.arange(60) % 2
+    labels = np.arange(120) % 2
     images = gratings(labels, 32, np.random.default_rng(0))
     left, right = directions(images).T
     assert np.array_equal(left == right, labels == 1)
-    assert set(left) == set(right) == {0, 1, 2, 3}
+    assert set(left) == set(right) == set(range(8))
     # the patches are further apart than the largest window on the finest map
     columns = np.flatnonzero((images != 128).any(axis=(0, 1)))
     gap = np.flatnonzero(np.diff(columns) > 1)
     assert columns[gap[0] + 1] - columns[gap[0]] > 8
     assert len(columns) == 2 * PATCH
-
-
-def twins(cells: np.ndarray, offsets: set[tuple[int, int]]) -> int:
-    """Pairs of equal cells at these offsets."""
-    side = len(cells)
-    return sum(
-        cells[row, column] == cells[row + down, column + right]
-        for down, right in offsets
-        for row in range(side)
-        for column in range(side)
-        if 0 <= row + down < side and 0 <= column + right < side
-    )
-
-
-def test_neighbours_have_twins_near_or_far():
-    labels = np.arange(20) % 2
-    images = neighbours(labels, 32, np.random.default_rng(0))
-    cells = images[:, ::CELL, ::CELL]
-    near = {(down, right) for down in range(4) for right in range(-3, 4) if (down, right) > (0, 0)}
-    for image, label in zip(cells, labels, strict=True):
-        assert twins(image, set(NEAR)) == (TWINS if label else 0)
-        assert twins(image, near) == (TWINS if label else 0)
-        assert len(np.unique(image)) == image.size - TWINS
 
 
 def test_labels_of_noise_say_nothing_of_the_images():
@@ -88,6 +64,6 @@ def test_labels_of_noise_say_nothing_of_the_images():
 
 def test_known_placements_name_operators_of_the_space_and_say_why():
     known = [placement for each in SETS.values() for placement in each.known]
-    assert {placement.operator for placement in known} == set(TRIO)
+    assert {placement.operator for placement in known} <= set(TRIO)
     assert all(placement.operator in OPERATORS and len(placement.why.split()) > 5 for placement in known)
     assert not SETS["noise"].known

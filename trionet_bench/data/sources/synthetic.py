@@ -14,14 +14,12 @@ from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.generated.base import GeneratedSet
 from trionet_bench.data.sources.generated.gratings import GRATINGS
 from trionet_bench.data.sources.generated.match import MATCH
-from trionet_bench.data.sources.generated.neighbours import NEIGHBOURS
 from trionet_bench.data.sources.generated.noise import NOISE
 from trionet_bench.data.sources.generated.texture import TEXTURE
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.randomness import derived_generator
 
-VERSION = "1"  # part of the fingerprint: raised when a generated image changes
-SETS = {each.name: each for each in (TEXTURE, MATCH, GRATINGS, NEIGHBOURS, NOISE)}
+SETS = {each.name: each for each in (TEXTURE, MATCH, GRATINGS, NOISE)}
 
 
 def open_index(uri: Uri, places: Places) -> Index:
@@ -40,7 +38,7 @@ def open_index(uri: Uri, places: Places) -> Index:
         labels,
         load=partial(_generate, uri.path, drawn_for if chosen.label_noise else labels, seed, size),
         shape=(size, 1),
-        content=[VERSION, uri.path, str(seed), str(size)],
+        content=[chosen.version, uri.path, str(seed), str(size)],
     )
     return named_sets()[uri.path].described(index)
 

@@ -35,6 +35,7 @@ class GeneratedSet:
         noise: standard deviation of what is added to every pixel.
         label_noise: whether labels are drawn without regard to the images, so that there is nothing to learn.
         known: what a search must find; empty where any placement is as good.
+        version: part of the fingerprint, raised when an image changes.
     """
 
     name: str
@@ -43,3 +44,4 @@ class GeneratedSet:
     noise: float = 20.0
     label_noise: bool = False
     known: tuple[KnownPlacement, ...] = ()
+    version: str = "1"
