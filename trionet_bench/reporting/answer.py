@@ -7,6 +7,7 @@ from trionet_bench.analysis.controls import controls_of, is_control
 from trionet_bench.analysis.placement import depth_word, placement_shares
 from trionet_bench.analysis.placement_claims import LEAST, placement_claims
 from trionet_bench.analysis.ranking import supernet_correlations
+from trionet_bench.analysis.ranking_power import INHERITED, score_table, worth_of_placement
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.figures.placement import leading_searches
@@ -26,7 +27,7 @@ _WORDS = {
 def answer(results: Results) -> list[str]:
     """Which model is best; what the declared comparisons say; what the searches placed where; how supernets rank."""
     parts = (_leader, _verdicts, _placement) if results.competitors else ()
-    return [sentence for part in (*parts, _ranking) if (sentence := part(results))]
+    return [sentence for part in (*parts, _worth, _ranking) if (sentence := part(results))]
 
 
 def coverage_line(results: Results) -> str:
@@ -159,9 +160,27 @@ def _claim(results: Results, model: str) -> str:
     return f"{head}, more often than blind draws would put it there stands {listed(parts)}."
 
 
+def _worth(results: Results) -> str:
+    """What there is to rank, where networks of one budget were trained several times."""
+    quantity = primary(results)
+    parts = []
+    for row in worth_of_placement(results).itertuples():
+        where = f"{counted(row.networks, 'network')} of {compact(row.budget)} MACs on {row.dataset}"
+        low, worth, high = map(quantity.number, (row.low, row.worth, row.high))
+        differ = f"{worth} {quantity.difference_unit}".rstrip() + f" ([{low}, {high}])"
+        parts.append(
+            f"{where} differ by a standard deviation of {differ} beyond the noise of training"
+            if row.low > 0
+            else f"{where} differ by no more than the noise of training shows ({differ}): any of them does, and "
+            "nothing is claimed of how a supernet ranks them"
+        )
+    return f"{'; '.join(parts)}." if parts else ""
+
+
 def _ranking(results: Results) -> str:
+    worth = worth_of_placement(results)
     table = supernet_correlations(results)
-    if table.empty:
+    if table.empty or (len(worth) and (worth.low == 0).all()):
         return ""
     table = table[table.metric == results.measured("val", "inherited")]
     table = table.sort_values("tau", ascending=False, kind="stable")
@@ -170,10 +189,19 @@ def _ranking(results: Results) -> str:
         for row in table.itertuples()
     ]
     noun = primary(results).noun
-    return (
+    said = (
         f"Over {counted(int(table.n.min()), 'architecture')}, Kendall's tau-b between {noun} with the supernet's "
-        f"weights, recalibrated, and {noun} when trained alone is {_some(parts)}.".replace("-0.", f"{MINUS}0.")
+        f"weights, recalibrated, and {noun} when trained alone is {_some(parts)}; {_ahead_of_macs(results)}."
     )
+    return said.replace("-0.", f"{MINUS}0.")
+
+
+def _ahead_of_macs(results: Results) -> str:
+    """How many supernets rank better than counting MACs, by the interval of the paired difference."""
+    scores = score_table(results)
+    scores = scores[scores.score == INHERITED]
+    ahead = int((scores.ahead_low > 0).sum())
+    return f"{ahead} of {counted(len(scores), 'supernet')} {'ranks' if ahead == 1 else 'rank'} better than MACs do"
 
 
 def finished(cells: pd.DataFrame) -> str:
