@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fabricated import fabricate
+from scipy import stats
+from statsmodels.formula.api import ols
 
 from trionet_bench.analysis.comparisons import compare
 from trionet_bench.analysis.merging import CELL
@@ -78,6 +80,16 @@ def test_comparison_is_paired_by_data_set_and_seed(made_up: Path):
     differences = wide.trionet - wide.conv
     assert (row.dataset, row.pairs) == ("all", 9)
     assert row["mean"] == pytest.approx(differences.mean())
+    left = wide.stack().rename("value").reset_index()
+    left = left[left.groupby(["dataset", "model"]).value.transform("count") == 3]  # one model lacks a seed
+    fits = [ols("value ~ C(model) + C(seed)", of_set).fit() for _, of_set in left.groupby("dataset")]
+    df = sum(fit.df_resid for fit in fits)
+    half = stats.t.ppf(0.975, df) * np.sqrt(sum(fit.ssr for fit in fits) / df * 2 / 9)  # nine pairs in three data sets
+    assert row.df == df == (4 + 4 + 3) * 2  # models - 1 of each data set, seeds - 1
+    assert (row.low, row.high) == pytest.approx((differences.mean() - half, differences.mean() + half))
+    within = differences.groupby("dataset").var().mean()
+    alone = stats.t.ppf(0.975, 6) * np.sqrt(within / 9)  # the two models alone: two degrees of freedom a data set
+    assert (row.pair_low, row.pair_high) == pytest.approx((differences.mean() - alone, differences.mean() + alone))
     across = t_interval(differences.groupby("dataset").mean().to_numpy())
     assert (row.new_low, row.new_high) == pytest.approx((across.low, across.high))
 

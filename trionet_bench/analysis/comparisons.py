@@ -11,8 +11,9 @@ import pandas as pd
 
 from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.metrics import margin_unit, sign
+from trionet_bench.analysis.pooled import PooledError, pooled_difference, pooled_error
 from trionet_bench.analysis.results import Comparison, Results
-from trionet_bench.analysis.statistics import LEVEL, grouped_t_intervals, holm, paired_difference, t_interval
+from trionet_bench.analysis.statistics import LEVEL, holm, paired_difference, t_interval
 
 ALPHA = 1 - LEVEL
 
@@ -31,6 +32,10 @@ COLUMNS = [
     "high",
     "new_low",
     "new_high",
+    "pair_low",
+    "pair_high",
+    "p_pair",
+    "df",
     "p",
     "p_holm",
     "p_sign_flip",
@@ -45,6 +50,9 @@ COLUMNS = [
 @lru_cache(maxsize=2)
 def compare(results: Results) -> pd.DataFrame:
     """Every declared comparison: candidate minus baseline, paired by (data set, seed), for each budget.
+
+    ``low``, ``high``, ``p`` and ``p_noninferior`` rest on the error that all models of the budget share (``df`` degrees
+    of freedom, see ``analysis.pooled``), ``pair_low``, ``pair_high`` and ``p_pair`` on the two models alone.
 
     Rows with ``declared`` are the family that Holm's correction runs over: one for each comparison, candidate and
     budget, over all data sets together. Where there are several data sets, rows of single ones follow, for reading
@@ -77,15 +85,26 @@ def _rows(results: Results, comparison: Comparison, candidate: str) -> list[dict
         "candidate": candidate,
         "margin": np.nan if (margin := _margin(results, comparison)) is None else margin,
     }
-    singles = _single_data_sets(pairs)
     rows: list[dict[str, object]] = []
     for budget, group in pairs.groupby("budget", sort=True):
         datasets = [name for name in results.datasets if name in set(group.dataset)]
         name = datasets[0] if len(datasets) == 1 else "all"
-        rows.append({**fixed, "budget": budget, "dataset": name, **_declared_row(results, group, comparison)})
+        error = shared_error(results, comparison.metric, int(str(budget)))
+        rows.append({**fixed, "budget": budget, "dataset": name, **_declared_row(results, group, comparison, error)})
         if len(datasets) > 1:
-            rows += [{**fixed, **singles[budget, dataset]} for dataset in datasets]
+            of_sets = group.groupby("dataset", sort=False)
+            singles = {str(dataset): _single_data_set(of_set, error) for dataset, of_set in of_sets}
+            rows += [{**fixed, "budget": budget, "dataset": dataset, **singles[dataset]} for dataset in datasets]
     return rows
+
+
+def shared_error(results: Results, metric: str, budget: int) -> PooledError | None:
+    """That all competitors share at a budget."""
+    cells = results.complete
+    if metric not in cells:
+        return None
+    cells = cells[(cells.budget == budget) & cells.model.isin(results.competitors)].dropna(subset=[metric])
+    return pooled_error(cells[["dataset", "seed", "model"]].assign(value=cells[metric]))
 
 
 def _margin(results: Results, comparison: Comparison) -> float | None:
@@ -113,7 +132,9 @@ def _pairs(results: Results, comparison: Comparison, candidate: str) -> pd.DataF
     return pairs.assign(difference=pairs.candidate - pairs.baseline)
 
 
-def _declared_row(results: Results, pairs: pd.DataFrame, comparison: Comparison) -> dict[str, object]:
+def _declared_row(
+    results: Results, pairs: pd.DataFrame, comparison: Comparison, error: PooledError | None
+) -> dict[str, object]:
     """The comparison over all data sets of one budget; only counts where a pair is lacking."""
     known = pairs.dropna(subset=["difference"])
     row: dict[str, object] = {
@@ -124,34 +145,44 @@ def _declared_row(results: Results, pairs: pd.DataFrame, comparison: Comparison)
     }
     if len(known) < len(pairs):
         return row
-    result = paired_difference(
-        known.difference.tolist(),
-        known.dataset.tolist(),
-        _margin(results, comparison),
-        sign(results.metric(comparison.metric)),
-    )
-    across = t_interval(known.groupby("dataset").difference.mean().to_numpy())
-    return row | {
-        "mean": result.mean,
-        "low": result.low,
-        "high": result.high,
+    pair = paired_difference(known.difference.tolist(), known.dataset.tolist())
+    by_set = known.groupby("dataset", sort=False).difference
+    across = t_interval(by_set.mean().to_numpy())
+    row |= {
+        "mean": pair.mean,
         "new_low": across.low,
         "new_high": across.high,
-        "p": result.p,
-        "p_sign_flip": result.p_sign_flip,
-        "p_smallest": result.p_smallest,
-        "p_noninferior": result.p_noninferior,
+        "pair_low": pair.low,
+        "pair_high": pair.high,
+        "p_pair": pair.p,
+        "p_sign_flip": pair.p_sign_flip,
+        "p_smallest": pair.p_smallest,
+    }
+    if error is None:
+        return row
+    margin, direction = _margin(results, comparison), sign(results.metric(comparison.metric))
+    pooled = pooled_difference(by_set.mean().tolist(), by_set.size().tolist(), error, margin, direction)
+    return row | {
+        "low": pooled.low,
+        "high": pooled.high,
+        "df": error.df,
+        "p": pooled.p,
+        "p_noninferior": pooled.p_noninferior,
     }
 
 
-def _single_data_sets(pairs: pd.DataFrame) -> dict[tuple[int, str], dict[str, object]]:
-    """For reading beside a declared row: the interval of each data set and budget that has all of its pairs."""
-    keys = ["budget", "dataset"]
-    table = pairs.groupby(keys, sort=False).difference.agg(expected_pairs="size", pairs="count").reset_index()
-    table = table.merge(grouped_t_intervals(pairs, keys, "difference"), on=keys, how="left")
-    table.loc[table.pairs < table.expected_pairs, ["mean", "low", "high"]] = np.nan
-    table = table.drop(columns=["sd", "n"]).assign(declared=False, datasets=1)
-    return {(row["budget"], row["dataset"]): row for row in table.to_dict("records")}
+def _single_data_set(pairs: pd.DataFrame, error: PooledError | None) -> dict[str, object]:
+    """For reading beside a declared row: the interval of one data set that has all of its pairs."""
+    known = pairs.difference.dropna()
+    row: dict[str, object] = {"declared": False, "datasets": 1, "pairs": len(known), "expected_pairs": len(pairs)}
+    if len(known) < len(pairs):
+        return row
+    pair = t_interval(known.to_numpy())
+    row |= {"mean": pair.mean, "pair_low": pair.low, "pair_high": pair.high}
+    if error is None:
+        return row
+    pooled = pooled_difference([pair.mean], [pair.n], error)
+    return row | {"low": pooled.low, "high": pooled.high, "df": error.df}
 
 
 def _verdict(row: Any, direction: int) -> str:
@@ -159,7 +190,7 @@ def _verdict(row: Any, direction: int) -> str:
     if row.pairs < row.expected_pairs:
         return f"incomplete: {row.pairs} of {row.expected_pairs} pairs"
     if np.isnan(row.p):
-        return "undecided: too few seeds" if np.isnan(row.low) else "undecided: no spread"
+        return "undecided: too few seeds" if np.isnan(row.pair_low) else "undecided: no spread"
     differs = row.p_holm < ALPHA
     within = row.p_noninferior_holm < ALPHA
     if differs and direction * row.mean > 0:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from trionet_bench.analysis.comparisons import compare
+from trionet_bench.analysis.comparisons import ALPHA, compare, shared_error
 from trionet_bench.analysis.controls import controls_of, is_control
 from trionet_bench.analysis.placement import depth_word, placement_shares
 from trionet_bench.analysis.placement_claims import LEAST, placement_claims
@@ -54,6 +54,13 @@ def _leader(results: Results) -> str:
         seeds = counted(int(best.n), "seed")
         leads = "is the most accurate" if quantity.noun == "accuracy" else f"has the {quantity.best} {quantity.label}"
         text = f"{where}, {best.model} {leads} on {best.dataset}: {quantity.with_unit(best['mean'])}"
+        error = shared_error(results, results.score, int(budget))
+        if error is not None and error.p >= ALPHA:
+            text = (
+                f"{where}, no model is shown to differ from another on {best.dataset} (F test over "
+                f"{counted(error.models, 'model')}, p {error.p:.2f}). The {quantity.best} mean is that of "
+                f"{best.model}, {quantity.with_unit(best['mean'])}"
+            )
         bounds = f"95 % interval {quantity.interval(best.low, best.high)}, "
         text += f" ({'' if absent(best.low) else bounds}{seeds})"
         tied = [row.model for row in rows.iloc[1:].itertuples() if row.mark == "best"]

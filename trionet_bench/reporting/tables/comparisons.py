@@ -26,6 +26,7 @@ def declared_comparisons(results: Results) -> Table | None:
             "Difference": [quantity.difference(row.mean) for row, quantity in rows],
             "95 % interval": [quantity.difference_interval(row.low, row.high) for row, quantity in rows],
             "p (Holm)": table.p_holm.map(p_value),
+            "Of the pair alone": [quantity.difference_interval(row.pair_low, row.pair_high) for row, quantity in rows],
             "Sign-flip p": [_sign_flip(row.p_sign_flip, row.p_smallest) for row in table.itertuples()],
             "Margin": [DASH if absent(row.margin) else f"{quantity.scale * row.margin:g}" for row, quantity in rows],
             "Verdict": table.verdict,
@@ -33,7 +34,7 @@ def declared_comparisons(results: Results) -> Table | None:
     )
     if table.metric.nunique() > 1:
         text.insert(0, "Metric", [spoken(results, metric) for metric in table.metric])
-    numbers = ["Pairs", "Difference", "95 % interval", "p (Holm)", "Sign-flip p", "Margin"]
+    numbers = ["Pairs", "Difference", "95 % interval", "p (Holm)", "Of the pair alone", "Sign-flip p", "Margin"]
     return Table(table, text, _note(results, table), groups=2 + (table.metric.nunique() > 1), numbers=numbers)
 
 
@@ -53,8 +54,9 @@ def _note(results: Results, table: pd.DataFrame) -> str:
         by_unit.setdefault(quantity.difference_unit, []).append(spoken(results, name))
     of = listed([f"{f'in {unit} ' if unit else ''}of {listed(names)}" for unit, names in by_unit.items()])
     note = (
-        f"Candidate minus baseline {of}, paired by data set and seed. Intervals and p come from the paired t-test "
-        "within data sets: they speak of these data sets under new seeds. Holm's correction runs over the "
+        f"Candidate minus baseline {of}, paired by data set and seed. Intervals and p rest on the error that is left "
+        "of all models' values without model and seed, within data sets: they speak of these data sets under new "
+        "seeds. The interval of the pair alone is that of the paired t-test. Holm's correction runs over the "
         f"{counted(family, 'declared comparison')} only. Beside the exact sign-flip p stands the least value that so "
         "few pairs can give. "
     )
