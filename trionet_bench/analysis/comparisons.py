@@ -11,7 +11,7 @@ import pandas as pd
 
 from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.metrics import margin_unit, sign
-from trionet_bench.analysis.pooled import PooledError, pooled_difference, pooled_error
+from trionet_bench.analysis.pooled import PooledError, pooled_difference, shared_error
 from trionet_bench.analysis.results import Comparison, Results
 from trionet_bench.analysis.statistics import LEVEL, holm, paired_difference, t_interval
 
@@ -96,15 +96,6 @@ def _rows(results: Results, comparison: Comparison, candidate: str) -> list[dict
             singles = {str(dataset): _single_data_set(of_set, error) for dataset, of_set in of_sets}
             rows += [{**fixed, "budget": budget, "dataset": dataset, **singles[dataset]} for dataset in datasets]
     return rows
-
-
-def shared_error(results: Results, metric: str, budget: int) -> PooledError | None:
-    """That all competitors share at a budget."""
-    cells = results.complete
-    if metric not in cells:
-        return None
-    cells = cells[(cells.budget == budget) & cells.model.isin(results.competitors)].dropna(subset=[metric])
-    return pooled_error(cells[["dataset", "seed", "model"]].assign(value=cells[metric]))
 
 
 def _margin(results: Results, comparison: Comparison) -> float | None:

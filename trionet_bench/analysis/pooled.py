@@ -7,13 +7,14 @@ assumes that training is about equally noisy in all models). Data sets are fitte
 Coverage is simulated in tests/analysis/test_analysis_pooled.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import LEVEL
 
 _NO_SPREAD = 1e-18  # of a mean square: rounding
@@ -71,6 +72,19 @@ def pooled_error(values: pd.DataFrame) -> PooledError | None:
         return None
     f = (between / df_between) / (residual / df)
     return PooledError(float(np.sqrt(residual / df)), df, models, float(stats.f.sf(f, df_between, df)))
+
+
+def shared_error(
+    results: Results, metric: str, budget: int, datasets: Collection[str] | None = None
+) -> PooledError | None:
+    """Of a metric over all competitors at a budget, on all data sets or some."""
+    cells = results.complete
+    if metric not in cells:
+        return None
+    cells = cells[(cells.budget == budget) & cells.model.isin(results.competitors)].dropna(subset=[metric])
+    if datasets is not None:
+        cells = cells[cells.dataset.isin(datasets)]
+    return pooled_error(cells[["dataset", "seed", "model"]].assign(value=cells[metric]))
 
 
 def pooled_difference(

@@ -7,8 +7,9 @@ import pandas as pd
 
 from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.metrics import sign
+from trionet_bench.analysis.pooled import PooledError, pooled_difference, shared_error
 from trionet_bench.analysis.results import GROUP, Results
-from trionet_bench.analysis.statistics import grouped_t_intervals, proportion_interval, t_interval
+from trionet_bench.analysis.statistics import grouped_t_intervals, proportion_interval
 
 
 @lru_cache(maxsize=8)
@@ -72,8 +73,9 @@ def in_report_order(groups: pd.DataFrame, results: Results, by_model: bool = Tru
 def mark_leaders(results: Results) -> pd.Series:
     """ "best", "second" or "" for each row of ``summarise``, by (data set, budget).
 
-    Models whose difference to the best, paired by seed, has a 95 % interval that contains 0 share its mark. The second
-    is the best of the rest, with the models that share its mark in the same way.
+    Models whose difference to the best has a 95 % interval that contains 0, by the error that all models of the data
+    set share (``analysis.pooled``), have its mark too. The second is the best of the rest, with the models that share
+    its mark in the same way.
     """
     metric, direction = results.score, sign(results.primary)
     table = summarise(results)
@@ -85,21 +87,24 @@ def mark_leaders(results: Results) -> pd.Series:
     ):
         assert wide is not None
         remaining = group.sort_values("mean", ascending=direction < 0, kind="stable")
+        error = shared_error(results, metric, budget, [dataset])
         for mark in ("best", "second"):
             if remaining.empty or len(group) < 2:
                 break
             by_seed = wide.loc[(dataset, budget)]
             leader = by_seed[remaining.model.iloc[0]].to_numpy()
             ahead = {row: direction * (leader - by_seed[model].to_numpy()) for row, model in remaining.model.items()}
-            tied = [row for row, differences in ahead.items() if _tied(differences)]
+            tied = [row for row, differences in ahead.items() if _tied(differences, error)]
             marks[tied] = mark
             remaining = remaining.drop(tied)
     return marks
 
 
-def _tied(differences: np.ndarray) -> bool:
-    interval = t_interval(differences[~np.isnan(differences)])
-    return bool(interval.mean <= 0) if interval.n < 2 else bool(interval.low <= 0)
+def _tied(differences: np.ndarray, error: PooledError | None) -> bool:
+    known = differences[~np.isnan(differences)]
+    if error is None or len(known) == 0:
+        return bool(known.mean() <= 0) if len(known) else False
+    return pooled_difference([float(known.mean())], [len(known)], error).low <= 0
 
 
 def by_seed(results: Results) -> pd.DataFrame:

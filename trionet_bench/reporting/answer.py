@@ -2,10 +2,11 @@
 
 import pandas as pd
 
-from trionet_bench.analysis.comparisons import ALPHA, compare, shared_error
+from trionet_bench.analysis.comparisons import ALPHA, compare
 from trionet_bench.analysis.controls import controls_of, is_control
 from trionet_bench.analysis.placement import depth_word, placement_shares
 from trionet_bench.analysis.placement_claims import LEAST, placement_claims
+from trionet_bench.analysis.pooled import shared_error
 from trionet_bench.analysis.ranking import supernet_correlations
 from trionet_bench.analysis.ranking_power import INHERITED, score_table, worth_of_placement
 from trionet_bench.analysis.results import Results

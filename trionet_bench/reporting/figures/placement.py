@@ -116,11 +116,11 @@ def _placement_finding(results: Results) -> str:
         stages = stages[stages.model.isin(models)]
         first, word = int(stages.stage.min()), depth_word(results, models)
         parts = []
-        for stage, group in stages.groupby("stage"):
-            top = group.sort_values("share", ascending=False, kind="stable").iloc[0]
-            parts.append(
-                f"{word} {int(str(stage)) + 1 - min(first, 1)} {top.operator} ({top.share:.2f}, prior {top.prior:.2f})"
-            )
+        for stage, group in stages.assign(expected=stages.n * stages.prior).groupby("stage"):
+            pooled = group.groupby("operator")[["count", "n", "expected"]].sum()  # blocks of all models together
+            top = pooled.sort_values("count", ascending=False, kind="stable").iloc[0]
+            share, prior = top["count"] / top.n, top.expected / top.n
+            parts.append(f"{word} {int(str(stage)) + 1 - min(first, 1)} {top.name} ({share:.2f}, prior {prior:.2f})")
         sentences.append(f"Most frequent operator of the networks found by {listed(models)}: {', '.join(parts)}.")
     return " ".join(sentences)
 

@@ -12,8 +12,8 @@ from trionet_bench.reporting.text import DASH, absent, compact
 
 _NOTE = (
     "mean ± standard deviation over seeds. Bold: best, with all that cannot be told from it "
-    "(the 95 % interval of the difference paired by seed contains 0); underlined: the next. A dash: seeds failed or "
-    "are missing. Mean and rank, 1 is best, count every data set alike"
+    "(the 95 % interval of the difference, by the error that all models share, contains 0); underlined: the next. A "
+    "dash: seeds failed or are missing. Mean and rank, 1 is best, count every data set alike"
 )
 
 

@@ -11,8 +11,8 @@ from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, compact
 
 _MARKS = (
-    "Bold: best of its data set and budget, with all that cannot be told from it (the 95 % interval of the difference "
-    "paired by seed contains 0); underlined: the next."
+    "Bold: best of its data set and budget, with all that cannot be told from it (the 95 % interval of the difference, "
+    "by the error that all models share, contains 0); underlined: the next."
 )
 
 
