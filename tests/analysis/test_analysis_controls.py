@@ -30,6 +30,12 @@ def test_control_holds_in_four_of_five_networks(right: int, wrong: int, standing
     assert controls.standing == row.standing == standing
 
 
+def test_network_that_was_drawn_blindly_was_not_found():
+    results = found({"match": [RIGHT] * 10}, sources=MATCH, at_chance=(0, 1, 2))
+    (row,) = controls_of(results, "m").outcomes.itertuples()
+    assert (row.found, row.networks, row.standing) == (7, 10, "missed")
+
+
 def test_half_of_the_blocks_of_a_stage_are_enough():
     half: Network = [["conv"], ["axial", "conv"]]
     third: Network = [["conv"], ["axial", "conv", "conv"]]

@@ -52,6 +52,7 @@ def controls_of(results: Results, model: str) -> Controls:
     sources = results.cells.drop_duplicates("dataset").set_index("dataset").source
     blocks = searched_blocks(results)
     blocks = blocks[blocks.model == model]
+    begun = results.cells[results.cells.at_chance.isna()][CELL]
     rows: list[tuple[str, str, str, int, int, Standing, str]] = []
     for dataset in results.datasets:
         known = generated_set(str(sources.get(dataset, "")))
@@ -60,7 +61,8 @@ def controls_of(results: Results, model: str) -> Controls:
             continue
         networks = len(of_set.drop_duplicates(CELL))
         for placement in known.known:
-            found = _found_in(of_set, placement.stage, placement.operator)
+            # A network that was drawn blindly, since its supernet was at chance, was not found by a search.
+            found = _found_in(of_set.merge(begun, on=CELL), placement.stage, placement.operator)
             standing: Standing = "unchecked"
             if networks >= FEWEST:
                 standing = "held" if found >= ENOUGH * networks else "missed"

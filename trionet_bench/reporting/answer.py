@@ -143,7 +143,7 @@ def _control(results: Results, model: str) -> str:
 def _claim(results: Results, model: str) -> str:
     """Where the searches of a model, whose controls hold, put an operator more often than blind draws would."""
     sources = results.cells.drop_duplicates("dataset").set_index("dataset").source
-    others = [dataset for dataset in results.datasets if not is_control(str(sources.get(dataset, "")))]
+    others = [dataset for dataset in results.datasets if dataset in sources and not is_control(sources[dataset])]
     held = f"The searches of {model} find the placements that are known of the controls"
     if not others:
         return f"{held}."
