@@ -75,7 +75,7 @@ def test_spaces_without_it_are_as_before(spec):
 def test_its_models_are_planned(suite: Suite, tmp_path: Path):
     options = suite.models["dilated"].options.model_dump()
     assert options == {
-        "operator": "dilated", "local_terms": None,
+        "operator": "dilated", "local_terms": None, "choose": (),
         "kernel": None, "window": None, "heads": None, "qk": None, "v": None, "dilation": 4,
     }  # fmt: skip
     assert "dilation" not in suite.models["conv"].options.model_dump()

@@ -94,7 +94,8 @@ def option_fields(options: BaseModel, without: Collection[str] = ()) -> JsonObje
     """What of a system's options enters a key: all, but those ``added_later`` only where they are set."""
     later = options.added_later if isinstance(options, SystemOptions) else ()
     values = options.model_dump(mode="json", exclude=set(without))
-    unset = {name for name in later if values.get(name) == type(options).model_fields[name].default}
+    given = dict(options)  # as the model holds them: in JSON a tuple is a list
+    unset = {name for name in later if given.get(name) == type(options).model_fields[name].default}
     return {name: value for name, value in values.items() if name not in unset}
 
 

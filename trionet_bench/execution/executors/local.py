@@ -117,9 +117,9 @@ def plan_resources(jobs: int | None, device: str, devices: int | None) -> list[R
     """Resources for ``jobs`` cells at a time; None is one thread for each core, or one cell for each GPU.
 
     The number of threads depends on the request and the machine only, not on how much there is to do: a run that is
-    continued must add floating-point numbers in the same order. A worker takes no more than ``OMP_NUM_THREADS``, which
-    people set on machines that others use too: threads that wait for one another at every operation are many times
-    slower where a core is taken.
+    continued must add floating-point numbers in the same order. On CPUs a worker takes no more than
+    ``OMP_NUM_THREADS``, which people set on machines that others use too: threads that wait for one another at every
+    operation are many times slower where a core is taken.
     """
     places = places_of(device)
     if devices is not None and devices > len(places):
@@ -128,7 +128,9 @@ def plan_resources(jobs: int | None, device: str, devices: int | None) -> list[R
     cores = available_cores()
     if jobs is None:
         jobs = cores if places == ["cpu"] else len(places)
-    threads = min(max(1, cores // jobs), asked_threads() or cores)
+    threads = max(1, cores // jobs)
+    if places == ["cpu"]:
+        threads = min(threads, asked_threads() or cores)
     return [Resources(places[i % len(places)], threads) for i in range(jobs)]
 
 
