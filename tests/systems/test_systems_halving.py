@@ -9,7 +9,9 @@ from support.carried import record
 from support.tiny import RECIPE, cell
 
 from trionet_bench.records.record import CellResult
+from trionet_bench.search.spreading import networks_near
 from trionet_bench.systems.base import RunContext
+from trionet_bench.systems.cost import budget_range
 from trionet_bench.systems.halving.running import HalvingCell, Rung, compute_of_search, rungs
 from trionet_bench.systems.registry import SYSTEMS
 
@@ -81,3 +83,14 @@ def test_what_was_scored_is_not_trained_again(tmp_path: Path, monkeypatch: pytes
     )
     assert set(phases) == {"retrain"}
     assert whole.macs
+
+
+def test_range_that_shows_fewer_networks_is_halved_all_the_same(tmp_path: Path):
+    of = study(rungs=1, networks=500)
+    within = budget_range(of)
+    shown = networks_near(within, 500, of.seed)
+    assert 1 <= len(shown) < 500  # the tiny space has no more in [0.9, 1] of the budget
+    quick = replace(of, recipe=of.recipe.model_copy(update={"epochs": 1}))
+    result = record(quick, run(quick, tmp_path / "cell"))
+    assert result.search is not None
+    assert result.search.evaluations == len(shown)

@@ -47,15 +47,21 @@ def is_control(source: str) -> bool:
     return known is not None and bool(known.known or known.label_noise)
 
 
+def other_datasets(results: Results) -> list[str]:
+    """The data sets with results that are no controls."""
+    sources = _sources(results)
+    return [dataset for dataset in results.datasets if dataset in sources and not is_control(sources[dataset])]
+
+
 def controls_of(results: Results, model: str) -> Controls:
     """The controls among the data sets of a study, for the searches of a model."""
-    sources = results.cells.drop_duplicates("dataset").set_index("dataset").source
+    sources = _sources(results)
     blocks = searched_blocks(results)
     blocks = blocks[blocks.model == model]
     begun = results.cells[results.cells.at_chance.isna()][CELL]
     rows: list[tuple[str, str, str, int, int, Standing, str]] = []
     for dataset in results.datasets:
-        known = generated_set(str(sources.get(dataset, "")))
+        known = generated_set(sources.get(dataset, ""))
         of_set = blocks[blocks.dataset == dataset]
         if known is None or of_set.empty:
             continue
@@ -68,13 +74,19 @@ def controls_of(results: Results, model: str) -> Controls:
                 standing = "held" if found >= ENOUGH * networks else "missed"
             rows.append((dataset, placement.stage, placement.operator, found, networks, standing, placement.why))
         if known.label_noise:
-            claims = placement_claims(results, ["dataset", "model"])
-            claims = claims[(claims.dataset == dataset) & (claims.model == model) & claims.claimed.astype(bool)]
+            claims = placement_claims(results, ["model"], [dataset])
+            claims = claims[(claims.model == model) & claims.claimed.astype(bool)]
             noise: Standing = "unchecked" if networks < LEAST else "missed" if len(claims) else "held"
             why = "the labels say nothing of the images, so no operator belongs anywhere"
             rows.append((dataset, "any", "none", networks if claims.empty else 0, networks, noise, why))
     columns = ["dataset", "stage", "operator", "found", "networks", "standing", "why"]
     return Controls(pd.DataFrame(rows, columns=columns))
+
+
+def _sources(results: Results) -> dict[str, str]:
+    """Where the images of each data set are from."""
+    known = results.cells.drop_duplicates("dataset")
+    return dict(zip(known.dataset, known.source, strict=True))
 
 
 def _found_in(blocks: pd.DataFrame, stage: str, operator: str) -> int:

@@ -11,12 +11,11 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from statsmodels.stats.multitest import multipletests
 
 from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.placement import PLACE, by_depth, searched_blocks
 from trionet_bench.analysis.results import Results
-from trionet_bench.analysis.statistics import LEVEL
+from trionet_bench.analysis.statistics import LEVEL, holm
 
 LEAST = 8  # searches
 DRAWS = 4999
@@ -64,7 +63,7 @@ def _tested(blocks: pd.DataFrame, priors: pd.DataFrame) -> pd.DataFrame:
             p = (1 + int(above)) / (1 + DRAWS)
             rows.append((int(str(stage)), operator, networks, float(share), float(expected), p))
     table = pd.DataFrame(rows, columns=_COLUMNS[:6])
-    table["p_holm"] = multipletests(table.p, method="holm")[1]
+    table["p_holm"] = holm(table.p.tolist())
     return table.assign(claimed=(table.p_holm <= 1 - LEVEL) & (table.networks >= LEAST))
 
 

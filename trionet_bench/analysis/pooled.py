@@ -7,8 +7,9 @@ assumes that training is about equally noisy in all models). Data sets are fitte
 Coverage is simulated in tests/analysis/test_analysis_pooled.py.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -74,8 +75,9 @@ def pooled_error(values: pd.DataFrame) -> PooledError | None:
     return PooledError(float(np.sqrt(residual / df)), df, models, float(stats.f.sf(f, df_between, df)))
 
 
+@lru_cache(maxsize=64)  # every candidate of a comparison asks for the same
 def shared_error(
-    results: Results, metric: str, budget: int, datasets: Collection[str] | None = None
+    results: Results, metric: str, budget: int, datasets: tuple[str, ...] | None = None
 ) -> PooledError | None:
     """Of a metric over all competitors at a budget, on all data sets or some."""
     cells = results.complete

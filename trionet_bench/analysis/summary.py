@@ -87,7 +87,7 @@ def mark_leaders(results: Results) -> pd.Series:
     ):
         assert wide is not None
         remaining = group.sort_values("mean", ascending=direction < 0, kind="stable")
-        error = shared_error(results, metric, budget, [dataset])
+        error = shared_error(results, metric, budget, (dataset,))
         for mark in ("best", "second"):
             if remaining.empty or len(group) < 2:
                 break

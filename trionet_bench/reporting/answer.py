@@ -3,8 +3,8 @@
 import pandas as pd
 
 from trionet_bench.analysis.comparisons import ALPHA, compare
-from trionet_bench.analysis.controls import controls_of, is_control
-from trionet_bench.analysis.placement import depth_word, placement_shares
+from trionet_bench.analysis.controls import controls_of, other_datasets
+from trionet_bench.analysis.placement import depth_word
 from trionet_bench.analysis.placement_claims import LEAST, placement_claims
 from trionet_bench.analysis.pooled import shared_error
 from trionet_bench.analysis.ranking import supernet_correlations
@@ -110,11 +110,7 @@ def _some(parts: list[str]) -> str:
 
 def _placement(results: Results) -> str:
     models = leading_searches(results)
-    stages = placement_shares(results, ["model"], level="stage")
-    stages = stages[stages.model.isin(models[:1])]
-    if stages.empty:
-        return ""
-    return _control(results, models[0]) or _claim(results, models[0])
+    return (_control(results, models[0]) or _claim(results, models[0])) if models else ""
 
 
 def _control(results: Results, model: str) -> str:
@@ -142,8 +138,7 @@ def _control(results: Results, model: str) -> str:
 
 def _claim(results: Results, model: str) -> str:
     """Where the searches of a model, whose controls hold, put an operator more often than blind draws would."""
-    sources = results.cells.drop_duplicates("dataset").set_index("dataset").source
-    others = [dataset for dataset in results.datasets if dataset in sources and not is_control(sources[dataset])]
+    others = other_datasets(results)
     held = f"The searches of {model} find the placements that are known of the controls"
     if not others:
         return f"{held}."

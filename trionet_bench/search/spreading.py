@@ -1,8 +1,6 @@
 """Architectures spread over the costs and operators of a space, to ask whether a supernet ranks as training does."""
 
 import math
-from collections.abc import Iterator
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +61,7 @@ def drawn_near(within: BudgetRange, count: int, seed: int = 0) -> list[Genes]:
 
     A longer list begins with the shorter one. UsageError where the range does not show so many.
     """
-    chosen = list(islice(networks_near(within, seed, _ROUNDS * count), count))
+    chosen = networks_near(within, count, seed)
     if len(chosen) == count:
         return chosen
     raise UsageError(
@@ -72,18 +70,20 @@ def drawn_near(within: BudgetRange, count: int, seed: int = 0) -> list[Genes]:
     )
 
 
-def networks_near(within: BudgetRange, seed: int = 0, draws: int = 10_000) -> Iterator[Genes]:
-    """Different random networks within a range of budgets, their operators drawn uniformly, until ``draws`` are
-    made.
+def networks_near(within: BudgetRange, count: int, seed: int = 0) -> list[Genes]:
+    """``count`` different random networks within a range of budgets, their operators drawn uniformly; fewer where the
+    range does not show so many.
     """
     sampler = HierarchicalSampler(within.space, seed)
-    seen: set[Genes] = set()
-    for number in range(draws):
+    chosen: dict[Genes, None] = {}
+    for number in range(_ROUNDS * count):
         generator = derived_generator(seed, "near", number)
         genes = within.fitted(sampler.random(generator), generator)
-        if genes is not None and genes not in seen:
-            seen.add(genes)
-            yield genes
+        if genes is not None:
+            chosen[genes] = None
+        if len(chosen) == count:
+            break
+    return list(chosen)
 
 
 def _candidate(space: Space, shares: NDArray[np.float64], generator: np.random.Generator) -> Genes:

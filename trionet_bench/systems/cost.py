@@ -1,6 +1,7 @@
-"""MACs of the networks of a cell's space on the cell's images."""
+"""MACs of the networks of a cell's space on the cell's images, and how many of them a searched network may spend."""
 
 from trionet_bench.networks.skeletons import architecture_macs
+from trionet_bench.search.budget import BudgetRange
 from trionet_bench.spaces.choice import Cost, Genes, Space
 from trionet_bench.systems.cell import AnyCell
 
@@ -14,3 +15,9 @@ def cost_in(cell: AnyCell, space: Space | None = None) -> Cost:
         return architecture_macs(chosen.decode(genes), outputs, channels, resolution)
 
     return macs
+
+
+def budget_range(cell: AnyCell, space: Space | None = None) -> BudgetRange:
+    """What a searched network of the cell may spend; UsageError where no network of the space fits the budget."""
+    chosen = space or cell.space
+    return BudgetRange.of_budget(chosen, cost_in(cell, chosen), cell.budget, cell.recipe.search.least_share)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.records.layout import EVALUATIONS, HISTORY, SUPERNET_WEIGHTS
-from trionet_bench.records.record import CellResult, Search
+from trionet_bench.records.record import CellResult, OperatorPrior, Search
 from trionet_bench.search.budget import BudgetRange
 from trionet_bench.search.calibration import ChildScorer
 from trionet_bench.search.chance import near_chance
@@ -165,12 +165,19 @@ def search_facts(context: TrainingContext[O, S], done: ChildSearch, supernet: st
             for genes, macs, fitness in result.evaluated
         ],
         "operator_prior": [
-            {"stage": stage, "block": block, "operator": operator, "share": share}
-            for stage, block, operator, share in legal_prior(done.within, done.proposal.random, context.cell.seed)
+            prior.model_dump() for prior in operator_prior(done.within, done.proposal, context.cell.seed)
         ],
         "operator_draws": facts["operator_draws"],
         "probes": facts["probes"],
     }
+
+
+def operator_prior(within: BudgetRange, proposal: Sampler, seed: int) -> list[OperatorPrior]:
+    """What blind draws of a proposal put where, for a record."""
+    return [
+        OperatorPrior(stage=stage, block=block, operator=operator, share=share)
+        for stage, block, operator, share in legal_prior(within, proposal.random, seed)
+    ]
 
 
 def search_record(

@@ -9,12 +9,11 @@ from trionet_bench.networks.sharing import FirstHeadsSharing
 from trionet_bench.networks.skeletons import architecture_macs
 from trionet_bench.networks.vit import names_by_candidate
 from trionet_bench.records.record import CellResult, Search
-from trionet_bench.search.budget import BudgetRange
 from trionet_bench.search.sampling import SinglePathSampler
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.systems.base import PhaseResult, RunContext, SystemRunner
 from trionet_bench.systems.cell import Phase
-from trionet_bench.systems.cost import cost_in
+from trionet_bench.systems.cost import budget_range
 from trionet_bench.systems.glit.system import CHOICE, FIRST, JOINT, SECOND, GLiTCell, Options
 from trionet_bench.systems.retraining import retrain_and_describe
 from trionet_bench.systems.search_phase import (
@@ -148,7 +147,7 @@ def _search(
     cell = context.cell
     scorer = load_supernet(context, _supernet(context, space), supernet)
     proposal = SinglePathSampler(space, cell.seed)
-    done = search(context, scorer, supernet, proposal, _within(cell, space), cell.options.search, settings)
+    done = search(context, scorer, supernet, proposal, budget_range(cell, space), cell.options.search, settings)
     return done, search_facts(context, done, supernet)
 
 
@@ -183,13 +182,8 @@ def _at_width(cell: GLiTCell) -> GLiTSpace:
         if architecture_macs(space.plain_transformer(width), outputs, index.channels, cell.resolution) <= cell.budget
     ]
     chosen = space.at_width(max(fitting, default=space.widths[0]))
-    _within(cell, chosen)
+    budget_range(cell, chosen)
     return chosen
-
-
-def _within(cell: GLiTCell, space: GLiTSpace) -> BudgetRange:
-    """What a network of the cell may spend."""
-    return BudgetRange.of_budget(space, cost_in(cell, space), cell.budget, cell.recipe.search.least_share)
 
 
 def _distribution(context: RunContext) -> list[int]:

@@ -2,20 +2,18 @@
 
 import time
 from dataclasses import dataclass, replace
-from itertools import islice
 
-from trionet_bench.records.record import CellResult, Evaluated, Generation, OperatorPrior, Search
-from trionet_bench.search.budget import BudgetRange
-from trionet_bench.search.evolution import legal_prior
+from trionet_bench.records.record import CellResult, Evaluated, Generation, Search
 from trionet_bench.search.sampling import HierarchicalSampler
 from trionet_bench.search.spreading import networks_near
 from trionet_bench.spaces.choice import Genes
 from trionet_bench.spaces.resnet import ResNetSpace
 from trionet_bench.systems.base import RunContext, SystemRunner
 from trionet_bench.systems.cell import Cell
-from trionet_bench.systems.cost import cost_in
+from trionet_bench.systems.cost import budget_range
 from trionet_bench.systems.halving.system import Options
 from trionet_bench.systems.retraining import retrain_and_describe
+from trionet_bench.systems.search_phase import operator_prior
 from trionet_bench.systems.training_context import TrainingContext
 from trionet_bench.systems.trials import trial_scores
 from trionet_bench.systems.trionet.running import work_of_supernet
@@ -38,7 +36,7 @@ class HalvingRunner(SystemRunner[Options, ResNetSpace]):
 
     def check(self, cell: HalvingCell) -> None:
         """UsageError where no network of the space fits the budget."""
-        _within(cell)
+        budget_range(cell)
 
     def work(self, cell: HalvingCell) -> list[Work]:
         """The networks of every rung, and the training of the best."""
@@ -95,15 +93,11 @@ def _work_of(cell: HalvingCell, rung: Rung) -> list[Work]:
     return [replace(work, images=rung.networks * work.images) for work in one]
 
 
-def _within(cell: HalvingCell) -> BudgetRange:
-    return BudgetRange.of_budget(cell.space, cost_in(cell), cell.budget, cell.recipe.search.least_share)
-
-
 def _halve(context: TrainingContext[Options, ResNetSpace]) -> tuple[Genes, Search]:
     """The best network of the last rung, and the record's ``search``, whose levels are the rungs."""
-    cell, within = context.cell, _within(context.cell)
+    cell, within = context.cell, budget_range(context.cell)
     planned = rungs(cell)
-    left = list(islice(networks_near(within, cell.seed), planned[0].networks))
+    left = networks_near(within, planned[0].networks, cell.seed) or [within.largest]
     evaluated: list[Evaluated] = []
     generations: list[Generation] = []
     for number, rung in enumerate(planned, start=1):
@@ -116,7 +110,6 @@ def _halve(context: TrainingContext[Options, ResNetSpace]) -> tuple[Genes, Searc
         state = {"generation": number - 1, "evaluations": len(evaluated), "level": number}
         generations.append(Generation(best_fitness=best[1], best_macs=within.cost(best[0]), **state))
     sampler = HierarchicalSampler(cell.space, cell.seed)
-    prior = legal_prior(within, sampler.random, cell.seed)
     return left[0], Search(
         algorithm="halving",
         sampler="hierarchical",
@@ -127,10 +120,7 @@ def _halve(context: TrainingContext[Options, ResNetSpace]) -> tuple[Genes, Searc
         calibration_images=0,
         best_by_generation=generations,
         evaluated=evaluated,
-        operator_prior=[
-            OperatorPrior(stage=stage, block=block, operator=operator, share=share)
-            for stage, block, operator, share in prior
-        ],
+        operator_prior=operator_prior(within, sampler, cell.seed),
         operator_draws={},
         probes=[],
     )

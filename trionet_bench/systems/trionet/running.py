@@ -12,7 +12,7 @@ from trionet_bench.search.sampling import FairSampler, HierarchicalSampler, Samp
 from trionet_bench.spaces.resnet import ResNetSpace
 from trionet_bench.systems.base import PhaseResult, RunContext, SystemRunner
 from trionet_bench.systems.cell import Cell, Phase
-from trionet_bench.systems.cost import cost_in
+from trionet_bench.systems.cost import budget_range, cost_in
 from trionet_bench.systems.retraining import retrain_and_describe
 from trionet_bench.systems.search_phase import (
     ChildSearch,
@@ -109,11 +109,6 @@ def make_sampler(cell: SupernetCell) -> Sampler:
         return UniformSampler(*common)
     kind = FairSampler if options.sampler == "fair" else HierarchicalSampler
     return kind(*common, options.operator_level)
-
-
-def budget_range(cell: TrioNetCell) -> BudgetRange:
-    """What a network of the cell may spend; UsageError where no network of the space fits the budget."""
-    return BudgetRange.of_budget(cell.space, cost_in(cell), cell.budget, cell.recipe.search.least_share)
 
 
 def _supernet(context: TrainingContext[SupernetOptions, ResNetSpace]) -> Supernet:
