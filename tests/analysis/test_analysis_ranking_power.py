@@ -1,17 +1,29 @@
 """What placement is worth and what scores know, on fabricated correlations whose answer is known."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from fabricated import fabricate
 from scipy import stats
+from sklearn.linear_model import Ridge
 
-from trionet_bench.analysis.ranking_power import ceiling, score_table, worth_interval, worth_of_placement
+from trionet_bench.analysis.ranking_power import (
+    ceiling,
+    predicted,
+    repeated,
+    score_table,
+    truths,
+    worth_interval,
+    worth_of_placement,
+)
 from trionet_bench.analysis.results import Results, load
+from trionet_bench.analysis.supernet_differences import supernet_differences
 from trionet_bench.records.record import Record
 
 
@@ -32,6 +44,7 @@ def correlation(
             {
                 "architecture": {"number": n}, "macs": int(macs[n]), "params": 1000 + n, "operators": "cl"[n % 2] + "a",
                 "val": float(runs[:, n].mean()), "val_sd": float(runs[:, n].std(ddof=1)), "runs": len(runs),
+                "alone": [float(value) for value in runs[:, n]],
                 "inherited_val": float(inherited[n]), "inherited_val_not_recalibrated": 0.1,
             }
             for n in range(runs.shape[1])
@@ -51,7 +64,7 @@ def drawn(spread: float, noise: float, networks: int, runs: int, seed: int = 0) 
 
 def test_worth_is_the_variance_between_networks_less_that_of_their_means(tmp_path: Path):
     true, runs = drawn(0.02, 0.01, 60, 4)
-    row = worth_of_placement(correlation(tmp_path, [*runs], true, np.arange(60))).iloc[0]
+    row = worth_of_placement(correlation(tmp_path, [*runs], true, 1000 + np.arange(60))).iloc[0]
     observed = np.var(runs.mean(0), ddof=1)
     noise = np.mean(np.var(runs, axis=0, ddof=1))
     assert row.observed == pytest.approx(math.sqrt(observed))
@@ -101,7 +114,7 @@ def test_scores_are_judged_for_each_supernet_beside_macs(tmp_path: Path):
     table = score_table(correlation(tmp_path, [*runs], inherited, macs, seeds=(0, 1)))
     assert set(table.seed) == {0, 1}
     of_one = table[table.seed == 0].set_index("score")
-    assert [*of_one.index] == ["inherited", "MACs", "parameters", "share of conv", "share of local"]
+    assert [*of_one.index] == ["inherited", "MACs", "parameters", "share of conv", "share of local", "predictor"]
     truth = runs.mean(0)
     for score, values in (("inherited", inherited), ("MACs", macs), ("parameters", np.arange(30))):
         assert of_one.tau[score] == pytest.approx(stats.kendalltau(values, truth).statistic)
@@ -115,9 +128,61 @@ def test_scores_are_judged_for_each_supernet_beside_macs(tmp_path: Path):
 
 def test_networks_that_were_trained_once_have_neither_worth_nor_ceiling(tmp_path: Path):
     true, runs = drawn(0.02, 0.005, 12, 2)
-    results = correlation(tmp_path, [*runs], true, np.arange(12))
+    results = correlation(tmp_path, [*runs], true, 1000 + np.arange(12))
     once = load([tmp_path])
     once.ranked["val_top1_sd"] = None
     assert worth_of_placement(once).empty
     assert score_table(once).ceiling.isna().all()
     assert not score_table(results).ceiling.isna().any()
+
+
+def test_truth_is_repeated_by_the_halves_of_its_runs():
+    alone = np.array([[1.0, 2.0, 9.0, 4.0], [2.0, 1.0, 3.0, 3.0], [5.0, 7.0, 2.0, 1.0]])
+    halves = [((0, 1), (2, 3)), ((0, 2), (1, 3)), ((0, 3), (1, 2))]
+    by_hand = [stats.kendalltau(alone[:, one].mean(1), alone[:, other].mean(1)).statistic for one, other in halves]
+    assert repeated(alone) == pytest.approx(np.mean(by_hand))
+    assert repeated(alone[:, :2]) == pytest.approx(stats.kendalltau(alone[:, 0], alone[:, 1]).statistic)
+    assert math.isnan(repeated(alone[:, :1]))
+
+
+@pytest.mark.parametrize("two_groups", [False, True])
+def test_a_score_without_error_exceeds_the_repeated_truth(two_groups: bool):
+    generator = np.random.default_rng(2)
+    true = generator.integers(2, size=300).astype(float) if two_groups else generator.standard_normal(300)
+    alone = true[:, None] + 0.5 * generator.standard_normal((300, 4))
+    perfect = stats.kendalltau(true + 1e-6 * generator.standard_normal(300), alone.mean(1)).statistic
+    assert 0.3 < repeated(alone) < perfect
+
+
+def test_predictor_sees_all_networks_but_the_one_that_it_predicts(tmp_path: Path):
+    true, runs = drawn(0.02, 0.005, 12, 2)
+    results = correlation(tmp_path, [*runs], true[::-1].copy(), 10**6 + np.arange(12) ** 2 * 1000)
+    group = truths(results)
+    values = predicted(group)
+    shares = group.operators.map(lambda text: text.count("c") / 2)
+    features = np.column_stack([group.inherited, np.log(group.macs), shares, 0.5 - shares])
+    for out in (0, 7):
+        others = np.arange(12) != out
+        mean, deviation = features[others].mean(0), features[others].std(0)
+        scaled = (features - mean) / deviation
+        fits = [Ridge(alpha).fit(scaled[others], group.truth[others]) for alpha in np.logspace(-2, 3, 11)]
+        assert np.abs([fit.predict(scaled[[out]])[0] - values[out] for fit in fits]).min() < 1e-9
+
+
+def test_supernets_are_compared_on_the_networks_that_they_share(tmp_path: Path):
+    true, runs = drawn(0.02, 0.002, 30, 4)
+    noisy = true + 0.03 * np.random.default_rng(3).standard_normal(30)
+    results = correlation(tmp_path, [*runs], noisy, 10**6 + np.arange(30), seeds=(0, 1))
+    assert supernet_differences(results).empty  # there is one supernet only
+    better = results.ranked.assign(model="better", inherited_val_top1=np.tile(true, 2))
+    both = dataclasses.replace(results, models=("trionet", "better"), ranked=pd.concat([results.ranked, better]))
+    row = supernet_differences(both).iloc[0]
+    truth = runs.mean(0)
+    first, second = (stats.kendalltau(score, truth).statistic for score in (noisy, true))
+    assert (row.model, row.baseline, row.networks, row.seeds) == ("better", "trionet", 30, 2)
+    assert row.tau == pytest.approx(second)
+    assert row.ahead == pytest.approx(second - first)
+    assert row.low < row.ahead < row.high and row.low > 0
+    assert row.regret_less == pytest.approx(truth[np.argmax(true)] - truth[np.argmax(noisy)])
+    changed = both.ranked.assign(architecture=[*both.ranked.architecture[:60], *both.ranked.architecture[60:][::-1]])
+    assert supernet_differences(dataclasses.replace(both, ranked=changed)).empty  # other networks: nothing is paired

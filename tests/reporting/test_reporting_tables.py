@@ -17,7 +17,7 @@ from trionet_bench.reporting.text import DASH
 GOLDEN = Path(__file__).parent / "golden"
 KINDS = {kind.name: kind for kind in TABLES}
 OTHERWISE_TESTED = {"published", "controls"}  # need ImageNet records, or generated sets
-OF_CORRELATIONS = {"ranking", "placement_worth", "scores"}  # a correlation is a study of its own
+OF_CORRELATIONS = {"ranking", "placement_worth", "scores", "supernets"}  # a correlation is a study of its own
 
 
 @pytest.fixture(scope="module")

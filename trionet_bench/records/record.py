@@ -119,10 +119,10 @@ class Search(Strict):
 class Ranked(Strict):
     """One architecture of a correlation, by the primary metric on the validation images.
 
-    ``val`` is of the network that was trained alone, the mean of ``runs`` trainings with standard deviation ``val_sd``;
-    ``inherited_val`` of the child with the supernet's weights and
-    recalibrated batch norms, ``inherited_val_not_recalibrated`` of the child with running statistics that all children
-    share.
+    ``val`` is of the network that was trained alone, the mean of ``runs`` trainings with standard deviation ``val_sd``,
+    which are ``alone`` one by one (records of before have their mean only); ``inherited_val`` of the child with the
+    supernet's weights and recalibrated batch norms, ``inherited_val_not_recalibrated`` of the child with running
+    statistics that all children share.
     """
 
     architecture: JsonObject
@@ -132,6 +132,7 @@ class Ranked(Strict):
     val: float
     val_sd: float | None = None
     runs: int = 1
+    alone: list[float] | None = None
     inherited_val: float
     inherited_val_not_recalibrated: float
 

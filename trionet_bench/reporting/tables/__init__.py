@@ -14,7 +14,7 @@ from trionet_bench.reporting.tables.datasets import datasets_by_models
 from trionet_bench.reporting.tables.images import image_by_image
 from trionet_bench.reporting.tables.placement import placement_by_stage
 from trionet_bench.reporting.tables.published import published
-from trionet_bench.reporting.tables.ranking_power import placement_worth, scores_beside_macs
+from trionet_bench.reporting.tables.ranking_power import placement_worth, scores_beside_macs, supernets_paired
 from trionet_bench.reporting.tables.results import coverage, main_results, seed_results
 from trionet_bench.reporting.tables.table import TableKind
 
@@ -31,6 +31,7 @@ TABLES = [
     TableKind("operators", "Subsets of the operators", "search", operator_ablation),
     TableKind("placement_worth", "What is placement worth here?", "search", placement_worth),
     TableKind("scores", "Does the supernet rank better than counting MACs?", "search", scores_beside_macs),
+    TableKind("supernets", "Which supernet ranks better?", "search", supernets_paired),
     TableKind("ranking", "Does the supernet rank architectures as training does?", "search", spread_correlation),
     TableKind("correlation", "Does the supernet rank as training does?", "search", supernet_correlation),
     TableKind("images", "Declared comparisons image by image", "images", image_by_image),

@@ -4,6 +4,7 @@ import pandas as pd
 
 from trionet_bench.analysis.ranking_power import score_table, worth_of_placement
 from trionet_bench.analysis.results import Results
+from trionet_bench.analysis.supernet_differences import supernet_differences
 from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, MINUS, absent, compact
@@ -57,15 +58,49 @@ def scores_beside_macs(results: Results) -> Table | None:
             "Interval of it": [_range(_two(row.ahead_low), _two(row.ahead_high)) for row in table.itertuples()],
             f"Regret{unit}": table.regret.map(quantity.number),
             "Ceiling": table.ceiling.map(_two),
+            "Truth repeated": table.repeated.map(_two),
         }
     )
     note = (
         f"Each score of a network against its validation {quantity.noun} when trained alone, by Kendall's tau; "
         "intervals by bootstrap over networks, of differences from the same resamples, none below ten networks. "
         "Regret: the best network minus the one that the score puts first. Ceiling: the tau of a score without error, "
-        "given the noise of the truth; it needs networks that were trained several times."
+        "given the noise of the truth and values that are normal; truth repeated: of one half of the runs with the "
+        "other, which a score without error exceeds whatever the values are. Both need networks that were trained "
+        "several times. Predictor: ridge regression on the inherited score, MACs and operators, fitted to all networks "
+        "but the one that it predicts, so it costs their training."
     )
     return Table(table, text, note, groups=3, numbers=list(text.columns[4:]))
+
+
+def supernets_paired(results: Results) -> Table | None:
+    """One row for each supernet but the first: how much better it ranks the same networks."""
+    table = supernet_differences(results)
+    if table.empty:
+        return None
+    quantity = primary(results)
+    unit = f" ({quantity.difference_unit})" if quantity.difference_unit else ""
+    tau = "Kendall \N{GREEK SMALL LETTER TAU}"
+    text = pd.DataFrame(
+        {
+            "Data set": table.dataset,
+            "Budget": table.budget.map(compact),
+            "Supernet": table.model,
+            "Against": table.baseline,
+            "Networks": table.networks.astype(str),
+            "Seeds": table.seeds.astype(str),
+            tau: table.tau.map(_two),
+            "Ahead": table.ahead.map(_two),
+            "95 % interval": [_range(_two(row.low), _two(row.high)) for row in table.itertuples()],
+            f"Regret{unit}": table.regret.map(quantity.number),
+            f"Less regret{unit}": table.regret_less.map(quantity.number),
+        }
+    )
+    note = (
+        "Supernets rank the same networks, so their differences are paired: means over seeds, intervals by bootstrap "
+        "over networks, the same ones for all seeds; none below ten networks."
+    )
+    return Table(table, text, note, groups=2, numbers=list(text.columns[4:]))
 
 
 def _two(value: float) -> str:

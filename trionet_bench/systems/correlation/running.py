@@ -106,6 +106,7 @@ class CorrelationRunner(SystemRunner[Options, ResNetSpace]):
                     val=fmean(alone),
                     val_sd=stdev(alone) if len(alone) > 1 else None,
                     runs=len(alone),
+                    alone=alone,
                     inherited_val=recalibrated.score(genes, with_calibration),
                     inherited_val_not_recalibrated=shared.score(genes, without_calibration),
                 )

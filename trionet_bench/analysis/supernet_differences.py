@@ -1,0 +1,58 @@
+"""Does one supernet rank better than another? Both rank the same networks, so their difference is paired."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from trionet_bench.analysis.ranking import LEAST, resampled
+from trionet_bench.analysis.ranking_power import RESAMPLES, TAILS, truths
+from trionet_bench.analysis.results import Results
+
+COLUMNS = [
+    *("dataset", "budget", "model", "baseline", "networks", "seeds"),
+    *("tau", "ahead", "low", "high", "regret", "regret_less"),
+]
+
+
+def supernet_differences(results: Results) -> pd.DataFrame:
+    """Kendall's tau of each correlation model less that of the first one, over the seeds that both have.
+
+    Columns: ``COLUMNS``. ``tau`` and ``regret`` are means over seeds, ``ahead`` and ``regret_less`` those of the first
+    model subtracted from them and they from those of the first; ``low`` and ``high`` are the 95 % interval of ``ahead``
+    from a bootstrap over networks, which are the same ones for every seed (NaN below ten networks).
+    """
+    rows = []
+    for (dataset, budget), group in truths(results).groupby(["dataset", "budget"], sort=False):
+        models = [model for model in results.models if model in set(group.model)]
+        for model in models[1:]:
+            ours, theirs = (dict(iter(group[group.model == name].groupby("seed"))) for name in (model, models[0]))
+            pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
+            pairs = [pair for pair in pairs if pair[0].architecture.tolist() == pair[1].architecture.tolist()]
+            if pairs:
+                head = {"dataset": dataset, "budget": budget, "model": model, "baseline": models[0]}
+                rows.append({**head, **_difference(pairs)})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _difference(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, float]:
+    n = len(pairs[0][0])
+    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
+    counts = np.vstack([np.ones(n, dtype=counts.dtype), counts])  # the first is all of them, once
+    ours, theirs = (np.mean([_taus(pair[of], counts) for pair in pairs], axis=0) for of in (0, 1))
+    ahead = ours - theirs
+    low, high = np.nanpercentile(ahead[1:], TAILS) if n >= LEAST else (math.nan, math.nan)
+    regrets = [float(np.mean([_regret(pair[of]) for pair in pairs])) for of in (0, 1)]
+    return {
+        **{"networks": n, "seeds": len(pairs), "tau": float(ours[0]), "ahead": float(ahead[0])},
+        **{"low": float(low), "high": float(high), "regret": regrets[0], "regret_less": regrets[1] - regrets[0]},
+    }
+
+
+def _taus(ranked: pd.DataFrame, counts: np.ndarray) -> np.ndarray:
+    return resampled(ranked.inherited.to_numpy(float), ranked.truth.to_numpy(float), counts)[0]
+
+
+def _regret(ranked: pd.DataFrame) -> float:
+    first = ranked.inherited == ranked.inherited.max()
+    return float(ranked.truth.max() - ranked.truth[first].mean())
