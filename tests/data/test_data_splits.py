@@ -20,10 +20,10 @@ def test_every_train_image_is_in_exactly_one_split():
     index = open_source("sklearn:digits")
     splits = make_splits(index, seed=3)
     assert splits.counts == {"train": 1149, "search_val": 144, "val": 144, "test": 360}  # a tenth of 1437, twice
-    of_train = np.concatenate([splits[name].indices for name in NAMES if splits[name].part == "train"])
+    of_train = np.concatenate([splits[name].by_part["train"] for name in NAMES if "train" in splits[name].by_part])
     assert np.array_equal(np.sort(of_train), np.arange(1437))
     for name in ("search_val", "val"):
-        per_class = np.bincount(index.labels["train"][splits[name].indices])
+        per_class = np.bincount(splits[name].labels(index))
         assert set(per_class) <= {13, 14, 15}
 
 
@@ -32,18 +32,18 @@ def test_splits_depend_on_the_seed_and_nothing_else():
     assert make_splits(index, 0).hash == make_splits(index, 0).hash
     assert make_splits(index, 0).hash != make_splits(index, 1).hash
     for name in ("search_val", "val"):
-        assert not np.array_equal(make_splits(index, 0)[name].indices, make_splits(index, 1)[name].indices)
-    assert np.array_equal(make_splits(index, 0).test.indices, make_splits(index, 1).test.indices)
+        assert make_splits(index, 0)[name].places != make_splits(index, 1)[name].places
+    assert make_splits(index, 0).test.places == make_splits(index, 1).test.places
 
 
 def test_official_val_beside_test_stays_val():
     splits = make_splits(index_with(train=[0, 1] * 10, val=[0, 1], test=[1, 0, 1]), 0)
-    assert (splits.val.part, splits.counts) == ("val", {"train": 18, "search_val": 2, "val": 2, "test": 3})
+    assert ([*splits.val.by_part], splits.counts) == (["val"], {"train": 18, "search_val": 2, "val": 2, "test": 3})
 
 
 def test_val_without_test_is_tested_on():
     splits = make_splits(index_with(train=[0, 1] * 10, val=[0, 1]), 0)
-    assert (splits.test.part, splits.val.part) == ("val", "train")
+    assert ([*splits.test.by_part], [*splits.val.by_part]) == (["val"], ["train"])
     assert splits.counts == {"train": 16, "search_val": 2, "val": 2, "test": 2}
 
 
@@ -62,7 +62,7 @@ def test_fewer_training_images_are_drawn_by_class_and_the_test_images_stay():
     index = index_with(train=[0] * 60 + [1] * 40, test=[0, 1])
     splits = make_splits(index, 0, train_images=50)
     assert splits.counts == {"train": 40, "search_val": 5, "val": 5, "test": 2}
-    of_train = np.concatenate([splits[name].indices for name in ("train", "search_val", "val")])
+    of_train = np.concatenate([splits[name].by_part["train"] for name in ("train", "search_val", "val")])
     assert len(np.unique(of_train)) == 50
     assert np.bincount(index.labels["train"][of_train]).tolist() == [30, 20]
     assert make_splits(index, 0, train_images=100).hash == make_splits(index, 0).hash

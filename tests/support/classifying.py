@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 def classification(recipe: Recipe = QUICK, seed: int = 0) -> TaskRunner[Task]:
     """Of 8 x 8 images of two channels and three classes; modules of other shapes may use all but ``network``."""
-    return ClassificationRunner(Classification(), 3, 2, 8, recipe, seed, CPU)
+    return ClassificationRunner(Classification(), 3, 3, 2, 8, recipe, seed, CPU)
 
 
 def train_classifier(

@@ -78,20 +78,21 @@ class Arrays:
         return digest_table(image.tobytes() for image in self.parts[part])
 
 
-def index() -> Index:
-    """8 x 8 grey images of three classes, a bright third of the image each; 60 to train, 15 to test."""
+def index(classes: int = 3) -> Index:
+    """8 x 8 grey images of three or four classes, a bright part of the image each; 60 to train, 15 to test."""
     generator = np.random.default_rng(0)
-    labels = {"train": np.arange(60) % 3, "test": np.arange(15) % 3}
+    labels = {"train": np.arange(60) % classes, "test": np.arange(15) % classes}
+    period = 8 // classes + (classes == 3)
     images = {}
-    for part, classes in labels.items():
-        pixels = generator.integers(0, 140, (len(classes), 8, 8, 1))
-        for image, label in zip(pixels, classes, strict=True):
-            image[:, 3 * label : 3 * label + 2] += 90
+    for part, of_part in labels.items():
+        pixels = generator.integers(0, 140, (len(of_part), 8, 8, 1))
+        for image, label in zip(pixels, of_part, strict=True):
+            image[:, period * label : period * label + 2] += 90
         images[part] = pixels.astype(np.uint8)
     return Index(
         uri="memory:thirds",
         name="thirds",
-        classes=("left", "middle", "right"),
+        classes=("left", "middle", "right", "edge")[:classes],
         channels=1,
         native_size=8,
         labels=labels,

@@ -57,11 +57,11 @@ def find_problems(index: Index, splits: Splits | None = None, most: int | None =
 
 def _lacking_classes(index: Index, splits: Splits | None) -> Iterator[Finding]:
     for name in ("search_val", "val") if splits is not None else ():
-        rows = splits[name] if splits is not None else None
-        if rows is None or rows.part != "train" or not len(rows.indices):
+        rows = splits[name].by_part.get("train", ()) if splits is not None else ()
+        if not len(rows):
             continue
         sizes = np.bincount(index.labels["train"], minlength=len(index.classes))
-        drawn = np.bincount(index.labels["train"][rows.indices], minlength=len(index.classes))
+        drawn = np.bincount(index.labels["train"][rows], minlength=len(index.classes))
         if len(absent := np.flatnonzero((drawn == 0) & (sizes > 0))):
             names = tuple(index.classes[label] for label in absent)
             few = int(sizes[absent].min())

@@ -11,7 +11,7 @@ from trionet_bench.networks.mac_totals import profile
 from trionet_bench.spaces.choice import Genes
 from trionet_bench.systems.cell import AnyCell
 from trionet_bench.tasks.base import Task
-from trionet_bench.tasks.runner import TaskRunner, runner_type
+from trionet_bench.tasks.runner import TaskRunner, make_runner
 from trionet_bench.tasks.training_step import TrainingStep
 from trionet_bench.timing import in_turns, threads
 from trionet_bench.training.device import autocast, resolve_device
@@ -33,15 +33,7 @@ class Pace:
 def measure_pace(cell: AnyCell, resources: Resources) -> Pace:
     """Time a few steps of networks of the cell's space on its device; a second or a few."""
     device, data = resolve_device(resources.device), cell.data
-    task = runner_type(data.task)(
-        task=data.task,
-        outputs=data.task.outputs(data.index),
-        channels=data.index.channels,
-        resolution=cell.resolution,
-        recipe=cell.recipe,
-        seed=0,
-        device=device,
-    )
+    task = make_runner(data.task, data.index, cell.resolution, cell.recipe, 0, device)
     paces = []
     for genes in _typical(cell):
         network = task.network(cell.space.decode(genes))

@@ -15,6 +15,7 @@ from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.records.layout import ARCHITECTURE, PREDICTIONS, WEIGHTS
 from trionet_bench.records.record import CellResult, Placement
 from trionet_bench.records.store import write_json
+from trionet_bench.search.calibration import recalibrate
 from trionet_bench.spaces.choice import Architecture, Space
 from trionet_bench.systems.training_context import TrainingContext
 from trionet_bench.training import distributed
@@ -29,18 +30,20 @@ def retrain_and_describe(context: TrainingContext[O, S], architecture: Architect
     cell, folder, task = context.cell, context.run.folder, context.task.task
     description = describe(context, architecture)
     network = initialise(context.build(architecture), cell.seed)
+    references = untrained_metrics(context, architecture)
     began = time.monotonic()
     context.train(network, cell.recipe, "retrain")
     trained = time.monotonic()
     test, val = context.evaluate(network, "test"), context.evaluate(network, "val")
     evaluated = time.monotonic()
     if distributed.rank() == 0:
-        save_weights(folder / WEIGHTS, network)
+        save_weights(folder / WEIGHTS, deployed_weights(context, network, architecture))
         np.savez_compressed(folder / PREDICTIONS, **test.columns)  # type: ignore[arg-type]
         write_json(folder / ARCHITECTURE, network_card(context, architecture))
     return description.model_copy(
         update={
             "metrics": {
+                **references,
                 **task.on_part("test", test.metrics),
                 **task.on_part("val", {context.metric: val.metrics[context.metric]}),
             },
@@ -52,6 +55,31 @@ def retrain_and_describe(context: TrainingContext[O, S], architecture: Architect
             },
         }
     )
+
+
+def untrained_metrics(context: TrainingContext[O, S], architecture: Architecture) -> dict[str, float]:
+    """What the task's references and the network before its training achieve on the test part, by the names that
+    records have for it; empty for a task without references. The network's batch norms are calibrated.
+    """
+    references = context.task.references()
+    if not references:
+        return {}
+    untrained = initialise(context.build(architecture), context.cell.seed).to(context.device)
+    references["untrained"] = recalibrate(untrained, context.calibration_batches(), context.cell.recipe.precision)
+    measured: dict[str, float] = {}
+    for name, network in references.items():
+        metrics = context.task.task.on_part("test", context.evaluate(network, "test").metrics)
+        measured |= {f"{name}_{metric}": value for metric, value in metrics.items()}
+    return measured
+
+
+def deployed_weights(
+    context: TrainingContext[O, S], network: Skeleton, architecture: Architecture
+) -> dict[str, torch.Tensor]:
+    """The weights of a trained network without those that only training needs."""
+    with torch.device("meta"):
+        kept = context.task.deployed(architecture).state_dict()
+    return {name: tensor for name, tensor in network.state_dict().items() if name in kept}
 
 
 def latency(context: TrainingContext[O, S], network: Skeleton) -> dict[str, float]:
@@ -67,7 +95,7 @@ def describe(context: TrainingContext[O, S], architecture: Architecture) -> Cell
     """Cost and placement of a network; MACs are counted both ways, and a difference is an error."""
     resolution = context.cell.resolution
     with torch.device("meta"):
-        twin = context.build(architecture)
+        twin = context.task.deployed(architecture)
     cost = profile(twin, resolution)
     count_again(twin, cost.macs, resolution, context.images.channels)
     placed = twin.placement(resolution)
@@ -86,6 +114,7 @@ def describe(context: TrainingContext[O, S], architecture: Architecture) -> Cell
 def network_card(context: TrainingContext[O, S], architecture: Architecture) -> JsonObject:
     """Content of ``architecture.json``: what is needed beside the weights to build and feed the network again."""
     images, value_range = context.images, context.cell.data.index.value_range
+    outputs = context.task.outputs
     return {
         "space": context.cell.space.to_dict(),
         "architecture": architecture.to_dict(),
@@ -95,5 +124,6 @@ def network_card(context: TrainingContext[O, S], architecture: Architecture) -> 
         "view": images.view,
         "mean": list(images.mean),
         "std": list(images.std),
+        **({"outputs": outputs} if outputs != len(images.classes) else {}),
         **({"value_range": list(value_range)} if value_range is not None else {}),
     }

@@ -31,7 +31,8 @@ class TrainedNetwork(nn.Module):
     """A trained network in evaluation mode.
 
     Attributes:
-        network: from images (B, C, R, R) as ``transforms`` makes them to logits (B, classes).
+        network: from images (B, C, R, R) as ``transforms`` makes them to logits (B, classes), or to whatever else its
+            task trained it for, such as embeddings (B, D).
         transforms: from a PIL image of any size and mode to what the network gets, exactly as it was tested.
         classes: names, in the order of the logits.
         card: all of ``architecture.json``.
@@ -69,7 +70,11 @@ class TrainedNetwork(nn.Module):
 
     @torch.no_grad()
     def classify(self, image: Image.Image | str | Path, most: int = 5) -> list[Prediction]:
-        """The ``most`` probable classes of an image or image file, the best first."""
+        """The ``most`` probable classes of an image or image file, the best first; UsageError where its outputs are no
+        classes.
+        """
+        if (outputs := self.card.get("outputs", len(self.classes))) != len(self.classes):
+            raise UsageError(f"the network gives {outputs} numbers that are no classes; call it for these instead.")
         device = next(self.parameters()).device
         shares = self(self.prepare(image)[None].to(device))[0].softmax(0)
         best = shares.topk(min(most, len(self.classes)))
@@ -99,7 +104,9 @@ def load_network(path: str | Path, device: str | torch.device = "cpu") -> Traine
             f"{folder / ARCHITECTURE} does not say {', '.join(missing)}: an earlier version wrote it. Run the cell "
             "again, with --force."
         )
-    network = build_network(architecture, len(card["classes"]), card["channels"], card["resolution"])
+    network = build_network(
+        architecture, card.get("outputs", len(card["classes"])), card["channels"], card["resolution"]
+    )
     try:
         network.load_state_dict(load_weights(folder / WEIGHTS))
     except RuntimeError as error:

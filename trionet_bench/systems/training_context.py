@@ -20,7 +20,7 @@ from trionet_bench.spaces.choice import Architecture, Space
 from trionet_bench.systems.base import RunContext
 from trionet_bench.systems.cell import Cell
 from trionet_bench.tasks.base import Task
-from trionet_bench.tasks.runner import Evaluation, TaskRunner, runner_type
+from trionet_bench.tasks.runner import Evaluation, TaskRunner, make_runner
 from trionet_bench.training import distributed
 from trionet_bench.training.device import resolve_device
 from trionet_bench.training.history import HistoryRow
@@ -71,15 +71,8 @@ class TrainingContext(Generic[O, S]):
         data = cell.data
         splits = data.splits(cell.seed)
         images = load_images(data.index, splits, cell.resolution, run.workers, run.cache, skip_broken=data.skip_broken)
-        task = runner_type(data.task)(
-            task=data.task,
-            outputs=data.task.outputs(data.index),
-            channels=images.channels,
-            resolution=cell.resolution,
-            recipe=cell.recipe,
-            seed=cell.seed if seed is None else seed,
-            device=resolve_device(run.device),
-        )
+        training_seed, device = cell.seed if seed is None else seed, resolve_device(run.device)
+        task = make_runner(data.task, data.index, cell.resolution, cell.recipe, training_seed, device)
         return cls(cell, run, images, splits.hash, task)
 
     @property

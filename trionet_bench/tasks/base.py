@@ -24,13 +24,16 @@ class Task(Strict):
 
     Attributes:
         name: as suites say it.
-        metrics: what is measured, the primary one, which decides, first.
         implementation: ``module:class`` of its ``tasks.runner.TaskRunner``.
     """
 
     name: ClassVar[str]
-    metrics: ClassVar[tuple[Metric, ...]]
     implementation: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is measured, the primary one, which decides, first; a class variable where options do not change it."""
 
     @property
     def info(self) -> TaskInfo:
@@ -56,7 +59,7 @@ class Task(Strict):
 
     @abstractmethod
     def measure(self, columns: Columns) -> dict[str, float]:
-        """Every metric from what ``TaskRunner.judge`` says of the images, arrays (N, ...) by name.
+        """Every metric from what ``TaskRunner.evaluate`` notes of the images, arrays (N, ...) by name.
 
         It needs no network, so that a record's metrics can be recomputed from its predictions.
         """

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, Unpack
 
 import numpy as np
-from torch import Tensor, device, nn
+from torch import Tensor, nn
+from torch import device as torch_device
 
+from trionet_bench.data.index import Index
 from trionet_bench.networks.skeletons import Skeleton, build_network
 from trionet_bench.registry import resolve
 from trionet_bench.spaces.choice import Architecture
@@ -44,6 +46,7 @@ class TaskRunner(ABC, Generic[T]):
     Args:
         task: its options.
         outputs: width of the output head.
+        classes: of the data set.
         channels: of an image, C.
         resolution: side of an image in pixels, R.
         recipe: of training.
@@ -53,15 +56,29 @@ class TaskRunner(ABC, Generic[T]):
 
     task: T
     outputs: int
+    classes: int
     channels: int
     resolution: int
     recipe: Recipe
     seed: int
-    device: device
+    device: torch_device
 
     def network(self, architecture: Architecture) -> Skeleton:
-        """The network of an architecture with the task's head, without initial weights."""
+        """The network of an architecture as it is trained, with the task's head and without initial weights."""
         return build_network(architecture, self.outputs, self.channels, self.resolution)
+
+    def deployed(self, architecture: Architecture) -> Skeleton:
+        """The network as it is used after training, whose weights have the names that they have in ``network``.
+
+        It is what is described, counted and stored; override it where ``network`` has parts that only training needs.
+        """
+        return self.network(architecture)
+
+    def references(self) -> dict[str, nn.Module]:
+        """What a trained network is measured against that is not trained, by the name that its metrics begin with; the
+        default is nothing. Where there is something, the network before its training is measured too.
+        """
+        return {}
 
     def views(self, images: Tensor, targets: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """What the network gets in a training step, and what its outputs are compared with.
@@ -94,6 +111,10 @@ class TaskRunner(ABC, Generic[T]):
     def judge(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """What is noted of each image, tensors (B, ...) by name, from which ``Task.measure`` computes every metric."""
 
+    def together(self, columns: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """What is kept of all images, (N, ...), from what ``judge`` notes of each; the default keeps all of it."""
+        return columns
+
     def train(
         self,
         network: Skeleton,
@@ -115,7 +136,7 @@ class TaskRunner(ABC, Generic[T]):
                 outputs: Tensor = network(inputs)
             return self.judge(outputs.float(), targets)
 
-        columns = collect(network, batches, self.device, judged)
+        columns = self.together(collect(network, batches, self.device, judged))
         return Evaluation(self.task.measure(columns), columns)
 
     def evaluation_loss(self, network: nn.Module, batches: EvaluationBatches) -> float:
@@ -137,8 +158,23 @@ class TaskRunner(ABC, Generic[T]):
         return self.task.fitness(self.evaluate(network, batches).metrics)
 
 
-def runner_type(task: Task) -> type[TaskRunner[Task]]:
-    """What carries a task out; its module is imported now."""
+def make_runner(
+    task: Task, index: Index, resolution: int, recipe: Recipe, seed: int, device: torch_device
+) -> TaskRunner[Task]:
+    """What carries a task out on the images of a data set; its module is imported now."""
+    return _runner_type(task)(
+        task=task,
+        outputs=task.outputs(index),
+        classes=len(index.classes),
+        channels=index.channels,
+        resolution=resolution,
+        recipe=recipe,
+        seed=seed,
+        device=device,
+    )
+
+
+def _runner_type(task: Task) -> type[TaskRunner[Task]]:
     implementation = resolve(task.implementation)
     if not (isinstance(implementation, type) and issubclass(implementation, TaskRunner)):
         raise TypeError(f"{task.implementation} of the task {task.name} is not a TaskRunner")

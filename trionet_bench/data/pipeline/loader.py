@@ -55,7 +55,7 @@ def load_images(
         raise broken_images_error(index, broken)
 
     offsets = dict(zip(index.labels, np.cumsum([0, *index.counts.values()]), strict=False))
-    rows = {name: offsets[splits[name].part] + splits[name].indices for name in NAMES}
+    rows = {name: splits[name].numbered(offsets) for name in NAMES}
     broken_rows = np.array([offsets[image.part] + image.position for image in broken], np.int64)
     usable = {name: of_split[~np.isin(of_split, broken_rows)] for name, of_split in rows.items()}
     mean, std = channel_statistics(pixels, usable["train"])

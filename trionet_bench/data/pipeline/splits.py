@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -15,11 +16,41 @@ from trionet_bench.randomness import derived_generator
 NAMES = ("train", "search_val", "val", "test")
 
 
-class Rows(NamedTuple):
-    """Images of one split: ascending positions, int64 (N,), in one part of the source."""
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Images of one split: for each part of the source that has some, ascending positions, int64 (N,)."""
 
-    part: str
-    indices: np.ndarray
+    by_part: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of(cls, part: str, positions: np.ndarray) -> Self:
+        """Images of one part."""
+        return cls({part: positions})
+
+    def __len__(self) -> int:
+        return sum(map(len, self.by_part.values()))
+
+    def labels(self, index: Index) -> np.ndarray:
+        """Class numbers (N,), in the order of the split."""
+        return np.concatenate([index.labels[part][positions] for part, positions in self.by_part.items()])
+
+    def numbered(self, offsets: Mapping[str, int]) -> np.ndarray:
+        """Numbers over all parts (N,), where the first image of each part has the number in ``offsets``."""
+        return np.concatenate([offsets[part] + positions for part, positions in self.by_part.items()])
+
+    def take(self, chosen: np.ndarray) -> "Rows":
+        """Those at these ascending positions of the split (n,); a part that none is from is left out."""
+        starts = np.cumsum([0, *map(len, self.by_part.values())])
+        taken = {}
+        for (part, positions), first, end in zip(self.by_part.items(), starts, starts[1:], strict=False):
+            if len(within := chosen[(chosen >= first) & (chosen < end)]):
+                taken[part] = positions[within - first]
+        return Rows(taken)
+
+    @cached_property
+    def places(self) -> list[tuple[str, int]]:
+        """Part and position of each image, in the order of the split."""
+        return [(part, int(position)) for part, positions in self.by_part.items() for position in positions]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +77,16 @@ class Splits:
     @property
     def counts(self) -> dict[str, int]:
         """Number of images in each split."""
-        return {name: len(self[name].indices) for name in NAMES}
+        return {name: len(self[name]) for name in NAMES}
 
     @property
     def hash(self) -> str:
         """SHA-256 over the fingerprint of the data and the part and positions of every split."""
         parts: list[str | bytes] = [self.fingerprint]
         for name in NAMES:
-            parts += [name, self[name].part, self[name].indices.astype("<i8").tobytes()]
+            parts.append(name)
+            for part, positions in self[name].by_part.items():
+                parts += [part, positions.astype("<i8").tobytes()]
         return sha256(*parts)
 
 
@@ -84,16 +117,16 @@ def make_splits(
     for_search = stratified(labels, round(search_val * len(labels)), derived_generator(seed, "search_val"))
     for_training = np.delete(np.arange(len(labels)), for_search)
     if test_part == "test" and "val" in index.labels:
-        val_rows = Rows("val", np.arange(len(index.labels["val"])))
+        val_rows = Rows.of("val", np.arange(len(index.labels["val"])))
     else:
         drawn = stratified(labels[for_training], round(val * len(labels)), derived_generator(seed, "val"))
-        val_rows = Rows("train", used[for_training[drawn]])
+        val_rows = Rows.of("train", used[for_training[drawn]])
         for_training = np.delete(for_training, drawn)
     splits = Splits(
-        train=Rows("train", used[for_training]),
-        search_val=Rows("train", used[for_search]),
+        train=Rows.of("train", used[for_training]),
+        search_val=Rows.of("train", used[for_search]),
         val=val_rows,
-        test=Rows(test_part, np.arange(len(index.labels[test_part]))),
+        test=Rows.of(test_part, np.arange(len(index.labels[test_part]))),
         fingerprint=index.fingerprint,
     )
     check_not_empty(index, splits, {"search_val": search_val, "val": val})
@@ -105,7 +138,7 @@ def check_not_empty(index: Index, splits: Splits, shares: Mapping[str, float]) -
     for name, count in splits.counts.items():
         if count:
             continue
-        part = splits[name].part
+        part = " and ".join(splits[name].by_part)
         sizes = np.bincount(index.labels["train"], minlength=len(index.classes))
         fewest = int(np.argmin(np.where(sizes > 0, sizes, len(index.labels["train"]) + 1)))
         share = f", of which {shares[name]:g} are asked for" if name in shares else ""
