@@ -7,37 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.studies import small_suite
 
 from trionet_bench.records.store import iter_records
 
 ROOT = Path(__file__).parents[2]
-SUITE = """\
-schema: 1
-name: small
-fidelity: smoke
-datasets:
-  digits: {source: "sklearn:digits", resolution: 8}
-space:
-  base: resnet-nano
-  stages:
-    - {depths: [1], widths: [16, 32], stride: 1}
-    - {depths: [1, 2], widths: [32], stride: 2}
-recipe:
-  base: quick
-  epochs: 2
-  finetune_epochs: 1
-  warmup_epochs: 0
-  supernet: {epochs: 1, warmup_epochs: 0}
-  search:
-    {population: 6, parents: 3, generations: 2, crossover: 2, mutation: 2, calibration_images: 128, at_chance: search}
-budgets: [400K]
-models:
-  conv: {system: standalone, operator: conv}
-  trionet: {system: trionet}
-seeds: [0]
-comparisons:
-  - {baseline: conv, candidates: [trionet]}
-"""
 
 
 def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,7 +24,7 @@ def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the suite was run once."""
     folder = tmp_path_factory.mktemp("study")
-    (folder / "small.yaml").write_text(SUITE)
+    (folder / "small.yaml").write_text(small_suite("small"))
     done = bench(folder, "run", "small.yaml", "--device", "cpu", "--jobs", "2")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "small: 2 of 2 cells complete\nReport: reports/small/index.html\n"

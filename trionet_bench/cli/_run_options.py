@@ -2,11 +2,11 @@
 
 import functools
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
+from trionet_bench.api.settings import RunSettings
 from trionet_bench.cli._options import (
     Command,
     data_root_option,
@@ -18,22 +18,11 @@ from trionet_bench.cli._options import (
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """The options of a run as they were given."""
+class RunOptions(RunSettings):
+    """The options of a run as they were given: its settings, and what is printed."""
 
-    results: Path
-    reports: Path
-    data_root: Path
-    only: str | None
-    jobs: int | None
-    device: str
-    devices: int | None
-    executor: Literal["local", "ray"]
-    dry_run: bool
-    retry_failed: bool
-    force: bool
-    no_report: bool
-    as_json: bool
+    dry_run: bool = False
+    as_json: bool = False
 
 
 class _Jobs(click.ParamType[int | None]):
@@ -83,7 +72,7 @@ _OPTIONS = (
     click.option("--dry-run", is_flag=True, help="Say what would be run and what it costs; run nothing."),
     click.option("--retry-failed", is_flag=True, help="Also run cells that failed before."),
     click.option("--force", is_flag=True, help="Run finished cells again; earlier records are kept beside the new."),
-    click.option("--no-report", is_flag=True, help="Write no report."),
+    click.option("--no-report", "write_report", flag_value=False, default=True, help="Write no report."),
     json_option,
 )
 

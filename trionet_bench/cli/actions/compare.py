@@ -1,22 +1,12 @@
-"""Writes the suite that compares operators on a data set, runs it and prints the verdict."""
+"""Writes the suite that compares operators on a data set, runs it, and prints the verdict."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import torch
-
+from trionet_bench.api.running import comparison, quick_without_gpu
 from trionet_bench.cli._run_options import RunOptions
 from trionet_bench.cli.actions.run import run_suite
-from trionet_bench.files import write_atomically
-from trionet_bench.suite.autosuite import CompareOptions, propose
-from trionet_bench.suite.specification import load_suite
-from trionet_bench.suite.studies import without_collision
+from trionet_bench.suite.autosuite import CompareOptions
 from trionet_bench.terminal import echo
-
-
-def quick_without_gpu(device: str) -> bool:
-    """Whether the quick setting is the default for ``device``: on the CPU, and for ``auto`` without a GPU."""
-    return device == "cpu" or (device == "auto" and not torch.cuda.is_available())
 
 
 def compare_on(
@@ -40,22 +30,13 @@ def compare_on(
         name: of the study; None: from the data.
         run_options: how the suite is run. Its file is written into their results folder, unless it is a dry run.
     """
-    folder = run_options.results
     if quick is None:
         quick = quick_without_gpu(run_options.device)
     options = CompareOptions(models, budget, seeds, epochs, resolution, recipe, quick, name)
-    with TemporaryDirectory() as temporary:  # for a dry run, which leaves nothing
-        place = Path(temporary) if run_options.dry_run else folder
-        proposal = propose(data, options, place, run_options.data_root)
-        proposal = without_collision(proposal, folder, named=name is not None)
-        path = place / f"{proposal.name}.yaml"
-        write_atomically(path, proposal.text)
-        for reason in proposal.reasons:
-            echo(reason, err=True)
-        echo(f"suite: {folder / path.name}", err=True)
-        code = run_suite(load_suite(path), run_options)
+    suite, _ = comparison(data, options, run_options, named=name is not None, keep=not run_options.dry_run)
+    code = run_suite(suite, run_options)
     if not run_options.dry_run and not run_options.as_json:
-        _print_verdict(folder / proposal.name)
+        _print_verdict(Path(run_options.results) / suite.name)
     return code
 
 

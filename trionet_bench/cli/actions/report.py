@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from trionet_bench.data.thumbnails import image_reader
-from trionet_bench.reporting.page import find_results, write_report
+from trionet_bench.api.results import report_of
+from trionet_bench.reporting.page import find_results
 from trionet_bench.suite.specification import load_suite
 
 
@@ -24,14 +24,11 @@ def write(
     Args:
         targets: suite files, names of suites, or folders of results.
         out: folder of the report; None: below ``reports``, named after the targets.
-        formats, style, references, force: as in ``reporting.page.write_report``.
+        formats, style, data_root, references, force: as of ``api.results.Results.report``.
         results: folder in which names of suites are looked up.
-        data_root: folder of the named data sets, for the images that the report shows.
     """
     folders = [find_results(_suite_name(target), results) for target in targets]
-    out = out or reports / "+".join(folder.resolve().name for folder in folders)
-    images = image_reader(data_root)
-    return write_report(folders, out, formats, style, force=force, images=images, references=references)
+    return report_of(folders, out, formats, style, force, data_root, references, reports)
 
 
 def _suite_name(target: str) -> str:

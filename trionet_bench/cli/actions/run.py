@@ -1,20 +1,14 @@
 """Runs what is missing of a suite, writes its report, prints its state."""
 
 import json
-import sys
 
-from trionet_bench.caching import cache_folder
+from trionet_bench.api.running import carry_out, open_session, workers_of
 from trionet_bench.cli._run_options import RunOptions
 from trionet_bench.cli.actions._estimate import estimate_lines
 from trionet_bench.cli.actions._suite_state import failures, headline, outcome_json
-from trionet_bench.cli.actions._watching import ProgressWatcher
 from trionet_bench.execution.session import DATA_MISSING, DONE, Session, Workers
-from trionet_bench.integrity.provenance import code_state, command_line
-from trionet_bench.progress import Progress
-from trionet_bench.reporting.refresh import refresh_report
 from trionet_bench.suite.specification import Suite, load_suite
 from trionet_bench.terminal import echo
-from trionet_bench.units import counted
 
 
 def run_named(suite: str, options: RunOptions) -> int:
@@ -24,38 +18,20 @@ def run_named(suite: str, options: RunOptions) -> int:
 
 def run_suite(suite: Suite, options: RunOptions) -> int:
     """Run what is missing of a suite, write its report, print its state; returns the exit code."""
-    session = Session.open(
-        suite, options.results, options.data_root, options.only, options.retry_failed, options.force
-    ).without_unsound_data()
-    for name, (error, cells) in session.missing_data().items():
-        echo(f"{error}\n{counted(cells, 'cell')} of data set {name} cannot be run without it.", err=True)
-    for name, warnings in session.warnings.items():
-        for warning in warnings:
-            echo(f"data set {name}: {warning}", err=True)
-    workers = Workers(options.jobs, options.device, options.devices, options.executor)
+    session = open_session(suite, options)
     if options.dry_run:
-        _print_dry_run(session, workers, options.as_json)
+        _print_dry_run(session, workers_of(options), options.as_json)
         return DATA_MISSING if session.plan.absent else DONE
-    ran = len(session.cells)
-    if ran:
-        session = _run(session, workers)
-    else:
-        session.redeclare()
-    plan = session.plan
-    report = None if options.no_report else refresh_report(plan.folder, options.reports / plan.suite.name)
+    done = carry_out(session, options)
+    plan = done.session.plan
     if options.as_json:
-        echo(json.dumps({**outcome_json(plan), "ran": ran, "report": str(report) if report else None}))
+        report = str(done.page) if done.page else None
+        echo(json.dumps({**outcome_json(plan), "ran": done.cells, "report": report}))
     else:
         echo("\n".join([headline(plan), *failures(plan)]))
-        if report:
-            echo(f"Report: {report}")
-    return session.exit_code
-
-
-def _run(session: Session, workers: Workers) -> Session:
-    with Progress() as progress:
-        watcher = ProgressWatcher(progress, session.plan.suite.name, len(session.jobs))
-        return session.run(workers, watcher, code_state(), command_line(sys.argv[1:]), cache_folder())
+        if done.page:
+            echo(f"Report: {done.page}")
+    return done.session.exit_code
 
 
 def _print_dry_run(session: Session, workers: Workers, as_json: bool) -> None:

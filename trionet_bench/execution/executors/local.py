@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from trionet_bench.errors import StoreError, UsageError
@@ -63,7 +64,7 @@ class LocalExecutor:
         resources = self._free.pop(0)
         here, there = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(there, job, self._request, resources))
-        with _signals_deferred():  # a worker that is half started would be nobody's
+        with _signals_deferred(), _main_left_out():  # a worker that is half started would be nobody's
             process.start()
             self._running.append(_Running(job, resources, process, here))
         there.close()
@@ -185,6 +186,17 @@ def _signals_deferred() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
+
+
+@contextlib.contextmanager
+def _main_left_out() -> Iterator[None]:
+    """Processes that start now do not run the script of this one again, which need not guard against it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _cause_of_death(running: _Running) -> str:

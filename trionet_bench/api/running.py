@@ -1,0 +1,107 @@
+"""Carrying a suite out, and the suite that compares operators on a data set. Loads neither pandas nor matplotlib."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from trionet_bench.api.settings import RunSettings
+from trionet_bench.api.watching import ProgressWatcher
+from trionet_bench.caching import cache_folder
+from trionet_bench.execution.session import Session, Workers
+from trionet_bench.files import write_atomically
+from trionet_bench.integrity.provenance import code_state, command_line
+from trionet_bench.progress import Progress
+from trionet_bench.reporting.refresh import refresh_report
+from trionet_bench.suite.autosuite import CompareOptions, propose
+from trionet_bench.suite.specification import Suite, load_suite
+from trionet_bench.suite.studies import without_collision
+from trionet_bench.terminal import echo
+from trionet_bench.units import counted
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run did: the session with the state of its cells, how many it carried out, and the page it wrote."""
+
+    session: Session
+    cells: int
+    page: Path | None
+
+
+def workers_of(settings: RunSettings) -> Workers:
+    """Where jobs are carried out."""
+    return Workers(settings.jobs, settings.device, settings.devices, settings.executor)
+
+
+def open_session(suite: Suite, settings: RunSettings) -> Session:
+    """The cells of a suite as they stand. What is missing or doubtful in the data is told on stderr."""
+    session = Session.open(
+        suite,
+        Path(settings.results),
+        Path(settings.data_root),
+        settings.only,
+        settings.retry_failed,
+        settings.force,
+    ).without_unsound_data()
+    for line in _on_data(session):
+        echo(line, err=True)
+    return session
+
+
+def _on_data(session: Session) -> Iterator[str]:
+    for name, (error, cells) in session.missing_data().items():
+        yield f"{error}\n{counted(cells, 'cell')} of data set {name} cannot be run without it."
+    for name, warnings in session.warnings.items():
+        yield from (f"data set {name}: {warning}" for warning in warnings)
+
+
+def carry_out(session: Session, settings: RunSettings, command: str | None = None) -> Ran:
+    """Run what is open, with progress on stderr, then write the report where records are younger.
+
+    Args:
+        command: for the records; None is the command line of this process.
+    """
+    cells = len(session.cells)
+    if cells:
+        with Progress() as progress:
+            watcher = ProgressWatcher(progress, session.plan.suite.name, len(session.jobs))
+            command = command or command_line(sys.argv[1:])
+            session = session.run(workers_of(settings), watcher, code_state(), command, cache_folder())
+    else:
+        session.redeclare()
+    plan = session.plan
+    page = refresh_report(plan.folder, Path(settings.reports) / plan.suite.name) if settings.write_report else None
+    return Ran(session, cells, page)
+
+
+def comparison(
+    data: str, options: CompareOptions, settings: RunSettings, named: bool, keep: bool = True
+) -> tuple[Suite, Path]:
+    """The suite that compares models on ``data``, and its file in the results folder. The reasons go to stderr.
+
+    Args:
+        named: whether a person chose the name, so that none other may be taken.
+        keep: write the file; False for a dry run, which leaves nothing.
+    """
+    folder = Path(settings.results)
+    with TemporaryDirectory() as temporary:
+        place = folder if keep else Path(temporary)
+        proposal = propose(data, options, place, Path(settings.data_root))
+        proposal = without_collision(proposal, folder, named=named)
+        path = place / f"{proposal.name}.yaml"
+        write_atomically(path, proposal.text)
+        for reason in proposal.reasons:
+            echo(reason, err=True)
+        echo(f"suite: {folder / path.name}", err=True)
+        return load_suite(path), folder / path.name
+
+
+def quick_without_gpu(device: str) -> bool:
+    """Whether the quick setting is the default for ``device``: on the CPU, and for ``auto`` without a GPU."""
+    if device != "auto":
+        return device == "cpu"
+    import torch  # whether there is a GPU is for torch to say
+
+    return not torch.cuda.is_available()

@@ -1,0 +1,51 @@
+"""The settings of a run, as the command line and Python have them in common; nothing here is slow to import."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypedDict
+
+
+class RunOptions(TypedDict, total=False):
+    """The options of ``run`` and ``compare`` by name; ``RunSettings`` explains them and has their defaults."""
+
+    results: str | Path
+    reports: str | Path
+    data_root: str | Path
+    only: str | None
+    jobs: int | None
+    device: str
+    devices: int | None
+    executor: Literal["local", "ray"]
+    retry_failed: bool
+    force: bool
+    write_report: bool
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Where results go, which cells are carried out, and on what.
+
+    Args:
+        results, reports: folders, in which each suite has its own.
+        data_root: folder of the named data sets.
+        only: some cells, as ``model=tri*,dataset=!cars``.
+        jobs: cells at a time; None is one for each GPU, else one for each core.
+        device: auto, cpu, cuda, cuda:1, mps.
+        devices: at most so many GPUs.
+        executor: processes on this machine, or the Ray cluster at ``RAY_ADDRESS``.
+        retry_failed: also cells that failed before.
+        force: finished cells again.
+        write_report: at the end.
+    """
+
+    results: str | Path = "results"
+    reports: str | Path = "reports"
+    data_root: str | Path = "data"
+    only: str | None = None
+    jobs: int | None = None
+    device: str = "auto"
+    devices: int | None = None
+    executor: Literal["local", "ray"] = "local"
+    retry_failed: bool = False
+    force: bool = False
+    write_report: bool = True
