@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError, features
 
 from trionet_bench.data.reading import check_regular
 from trionet_bench.data.values import ValueRange, to_bytes
@@ -115,7 +115,11 @@ def holds_numbers(image: Image.Image) -> bool:
 
 def cut_to_high_byte(image: Image.Image) -> bool:
     """Whether an image, opened and not yet decoded, stores 16-bit colours: decoding keeps the high byte of each."""
-    return not holds_numbers(image) and any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+    return (
+        isinstance(image, ImageFile.ImageFile)
+        and not holds_numbers(image)
+        and any(";16" in str(tile.args) for tile in image.tile)
+    )
 
 
 def holds_several(image: Image.Image) -> bool:
