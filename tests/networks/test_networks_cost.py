@@ -15,7 +15,9 @@ from trionet_bench.networks.mac_totals import FREE_OPERATIONS, count_again, coun
 from trionet_bench.networks.named import profile_network
 from trionet_bench.networks.operators.axial import AxialAttention
 from trionet_bench.networks.operators.conv import Convolution
+from trionet_bench.networks.operators.crisscross import CrissCrossAttention
 from trionet_bench.networks.operators.local import LocalAttention
+from trionet_bench.networks.operators.nonlocal_attention import NonLocalAttention
 
 # Multiply-accumulates of an image of H x W pixels, written out. C = 16 channels, 4 heads.
 
@@ -64,6 +66,15 @@ OPERATORS: dict[str, tuple[Callable[[int, int], nn.Module], Callable[[int, int],
         ]
     },
     "axial": (lambda h, w: AxialAttention(16, 4, (h, w)), axial(8, 16)),
+    # over row and column, or over all positions: q.k with 8 and a.v with 16 dimensions
+    "criss-cross": (
+        lambda h, w: CrissCrossAttention(16, 4, 0.5),
+        lambda h, w: h * w * (16 * (2 * 8 + 16) + (h + w) * (8 + 16)),
+    ),
+    "non-local": (
+        lambda h, w: NonLocalAttention(16, 4, 0.5),
+        lambda h, w: h * w * (16 * (2 * 8 + 16) + h * w * (8 + 16)),
+    ),
     "axial, qk 1, v 0.5, stride 2": (lambda h, w: AxialAttention(16, 4, (h, w), 1.0, 0.5, 2), axial(16, 8)),
 }
 SIZES = [(16, 16), (32, 32), (64, 64), (224, 224), (15, 7), (1, 1), (33, 64)]

@@ -9,9 +9,11 @@ import torch.nn.functional as F
 from support.attention import (
     assert_same,
     axial_slowly,
+    crisscross_slowly,
     gradients,
     images,
     local_slowly,
+    nonlocal_slowly,
     normalise_channels,
     operators,
     ready,
@@ -20,7 +22,9 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.operators.axial import AxialAttention
 from trionet_bench.networks.operators.conv import Convolution
+from trionet_bench.networks.operators.crisscross import CrissCrossAttention
 from trionet_bench.networks.operators.local import LocalAttention
+from trionet_bench.networks.operators.nonlocal_attention import NonLocalAttention
 
 # heads, window, qk, v, stride, (height, width), batch
 LOCAL = [
@@ -74,6 +78,26 @@ def expected_axial(case: tuple, train: bool) -> dict[str, Tensor]:
     heads, qk, v, stride, size, span, batch = case
     module = ready(AxialAttention(16, heads, span, qk, v, stride), train)
     return gradients(module, images(batch, 16, *size), axial_slowly)
+
+
+# heads, qk, v, stride, (height, width), batch
+DOT_PRODUCT = [
+    (2, 1.0, 1.0, 1, (4, 4), 2),
+    (4, 0.5, 1.0, 2, (5, 3), 1),
+    (8, 1.0, 0.5, 1, (1, 6), 2),
+    (2, 0.5, 0.5, 2, (3, 2), 3),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "slowly"), [(CrissCrossAttention, crisscross_slowly), (NonLocalAttention, nonlocal_slowly)]
+)
+@pytest.mark.parametrize("case", DOT_PRODUCT, ids=str)
+def test_attention_without_positions_is_its_formula(kind: type, slowly: Callable, case: tuple):
+    heads, qk, v, stride, size, batch = case
+    module = ready(kind(16, heads, qk, v, stride), train=True)
+    x = images(batch, 16, *size)
+    assert_same(gradients(module, x, nn.Module.__call__), gradients(module, x, slowly), 1e-8)
 
 
 @pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 1, (5, 4)), (5, 2, (5, 6)), (3, 2, (4, 4)), (7, 1, (3, 3))])

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from trionet_bench.networks.attention import kernels
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators.axial import AxialAttention, LineAttention
+from trionet_bench.networks.operators.crisscross import CrissCrossAttention
 from trionet_bench.networks.operators.local import LocalAttention
+from trionet_bench.networks.operators.nonlocal_attention import NonLocalAttention
 
 PATHS = ["kernel", "tensors", "exported"]
 
@@ -58,12 +60,14 @@ def normalise_channels(x: Tensor, norm: nn.Module) -> Tensor:
 
 def attend_slowly(
     x: Tensor,
-    module: LocalAttention | LineAttention,
+    module: LocalAttention | LineAttention | CrissCrossAttention | NonLocalAttention,
     keys_of: Callable[[int, int], list[tuple[int, int]]],
-    offset: Callable[[Tensor | nn.Module, int, int], Tensor],
-    sensitive: bool,
+    offset: Callable[[Tensor | nn.Module, int, int], Tensor] | None = None,
+    sensitive: bool = False,
 ) -> Tensor:
-    """Attention over the listed keys; ``offset(table, down, right)`` is a position vector."""
+    """Attention over the listed keys; ``offset(table, down, right)`` is a position vector, without which the logits are
+    q.k over the square root of their size.
+    """
     project = module.project
     n, d, e = project.count, project.qk_size, project.v_size
     qkv = normalise_channels(torch.einsum("oi,bihw->bohw", project.qkv.weight[:, :, 0, 0], x), project.norm)
@@ -76,7 +80,9 @@ def attend_slowly(
         qk, qr, kr = [], [], []
         for y, x_, ky, kx in pairs:
             query, key = qh[:, :, y, x_], kh[:, :, ky, kx]  # (B, d)
-            qk.append((query * key).sum(1))
+            qk.append((query * key).sum(1) / (1 if offset else d**0.5))
+            if not offset:
+                continue
             qr.append((query * offset(module.query_positions, ky - y, kx - x_)).sum(1))
             if sensitive:
                 kr.append((key * offset(module.key_positions, ky - y, kx - x_)).sum(1))
@@ -94,7 +100,7 @@ def attend_slowly(
                     at = torch.zeros_like(vh)
                     at[:, :, y, x_] = 1
                     content = content + at * (weight[:, None] * vh[:, :, ky, kx])[:, :, None, None]
-                    if sensitive:
+                    if sensitive and offset:
                         r = offset(module.value_positions, ky - y, kx - x_)
                         placed = placed + at * (weight[:, None] * r)[:, :, None, None]
         contents.append(content)
@@ -143,6 +149,20 @@ def axial_slowly(module: AxialAttention, x: Tensor) -> Tensor:
     return pool_slowly(x, module.stride)
 
 
+def crisscross_slowly(module: CrissCrossAttention, x: Tensor) -> Tensor:
+    height, width = x.shape[2:]
+
+    def keys_of(y: int, x: int) -> list[tuple[int, int]]:
+        return [(y, j) for j in range(width)] + [(i, x) for i in range(height) if i != y]
+
+    return pool_slowly(attend_slowly(x, module, keys_of), module.stride)
+
+
+def nonlocal_slowly(module: NonLocalAttention, x: Tensor) -> Tensor:
+    everywhere = [(i, j) for i in range(x.shape[2]) for j in range(x.shape[3])]
+    return pool_slowly(attend_slowly(x, module, lambda y, x: everywhere), module.stride)
+
+
 def gradients(module: nn.Module, x: Tensor, function: Callable[[nn.Module, Tensor], Tensor]) -> dict[str, Tensor]:
     """Value and all gradients of a random projection of the output."""
     x = x.clone().requires_grad_()
@@ -169,3 +189,5 @@ def operators() -> Iterator[tuple[str, Callable[[tuple[int, int]], nn.Module]]]:
                 lambda size, w=window, t=terms: LocalAttention(16, 4, w, 0.5, 1.0, terms=t),
             )
     yield "axial", lambda size: AxialAttention(16, 4, size)
+    yield "crisscross", lambda size: CrissCrossAttention(16, 4)
+    yield "nonlocal", lambda size: NonLocalAttention(16, 4)

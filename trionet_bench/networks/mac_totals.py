@@ -37,7 +37,7 @@ _COPIES_AND_VIEWS = """
     t transpose tril triu unbind unfold unsqueeze upsample_nearest2d view
 """
 _CREATION = """
-    arange empty empty_like empty_strided fill full full_like new_empty new_full new_ones new_zeros ones ones_like
+    arange empty empty_like empty_strided eye fill full full_like new_empty new_full new_ones new_zeros ones ones_like
     scalar_tensor zero zeros zeros_like
 """
 FREE_OPERATIONS = frozenset(

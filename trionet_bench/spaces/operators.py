@@ -172,6 +172,31 @@ IDENTITY = OperatorSpec(
     marker="X",
     line=(0, (1, 3)),
 )
+CRISSCROSS = OperatorSpec(
+    name="crisscross",
+    code="x",
+    label="criss-cross attention",
+    skeleton="resnet",
+    builder="trionet_bench.networks.operators.crisscross:build",
+    colour="#f0e442",
+    hatch="||--",
+    marker="d",
+    line=(0, (6, 1, 2, 1)),
+    options={HEADS: 8, QK: 1.0, V: 1.0},
+)
+NONLOCAL = OperatorSpec(
+    name="nonlocal",
+    code="n",
+    label="non-local (global) attention",
+    skeleton="resnet",
+    builder="trionet_bench.networks.operators.nonlocal_attention:build",
+    colour="#2b1055",
+    dark_colour="#b79ff0",
+    hatch="OO",
+    marker="H",
+    line=(0, (8, 2, 2, 2)),
+    options={HEADS: 8, QK: 1.0, V: 1.0},
+)
 GLOBAL = OperatorSpec(
     name="global",
     code="g",
@@ -201,7 +226,9 @@ LOCALITY = OperatorSpec(
     },
 )
 
-OPERATORS: Registry[OperatorSpec] = Registry("operator", (CONV, LOCAL, AXIAL, IDENTITY, GLOBAL, LOCALITY), _clash)
+OPERATORS: Registry[OperatorSpec] = Registry(
+    "operator", (CONV, LOCAL, AXIAL, IDENTITY, CRISSCROSS, NONLOCAL, GLOBAL, LOCALITY), _clash
+)
 
 
 def operators_for(skeleton: str) -> list[OperatorSpec]:
