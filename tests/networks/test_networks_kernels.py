@@ -10,10 +10,13 @@ import pytest
 import torch
 from support.attention import PATHS, assert_same, gradients, images, operators, ready, take
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from trionet_bench.networks.attention import kernels, unfolded
+from trionet_bench.networks.attention import blocks, kernels
 from trionet_bench.networks.attention import layers as attention
+from trionet_bench.networks.attention.cut import Cut, Side, cheapest_cut
 from trionet_bench.networks.attention.kernels.problem import Maps, Problem, Task
+from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators.axial import AxialAttention, LineAttention
 from trionet_bench.networks.operators.local import LocalAttention
 
@@ -41,7 +44,7 @@ def test_all_paths_agree(
         results[path] = gradients(ready(build(size), train=True), x, nn.Module.__call__)
     for path in PATHS[:-1]:
         if path in results:
-            assert_same(results[path], results["exported"], 1e-7)
+            assert_same(results[path], results["exported"], 1e-9)
 
 
 def test_the_kernel_is_taken_on_a_cpu_in_every_type(monkeypatch: pytest.MonkeyPatch):
@@ -57,9 +60,52 @@ def test_blocks_of_any_shape_give_the_same(shape: tuple[int, int], monkeypatch: 
     take("tensors", monkeypatch)
     module, x = ready(LocalAttention(8, 2, 5, terms="position_sensitive"), train=True), images(2, 8, 7, 9)
     expected = gradients(module, x, nn.Module.__call__)
-    monkeypatch.setattr(unfolded, "block_shape", lambda height, width, window: shape)
-    monkeypatch.setattr(unfolded, "CACHED", 100)
+    cut = Cut(*(Side(size, 5, queries) for size, queries in zip((7, 9), shape, strict=True)))
+    monkeypatch.setattr(blocks, "cheapest_cut", lambda height, width, window: cut)
     assert_same(gradients(module, x, nn.Module.__call__), expected)
+
+
+def test_blocks_hold_every_query_once_and_every_pair_in_a_window_once():
+    cut = cheapest_cut(19, 10, (7, 5))
+    near = cut.pairs(torch.device("cpu")).flatten(3)
+    here = cut.query_blocks(torch.ones(1, 1, 1, 19, 10)).flatten(2).bool()
+    assert int(here.sum()) == 190
+    pairs = [
+        abs(y - j) <= 3 and abs(x - i) <= 2 for y in range(19) for x in range(10) for j in range(19) for i in range(10)
+    ]
+    assert int(near.flatten(0, 2)[here[0, 0]].sum()) == sum(pairs)
+
+
+class Counter(TorchDispatchMode):
+    """Counts operations that are no views, in forward and backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("operator", "most"), [("plain", 200), ("position_sensitive", 600), ("axial", 600)])
+def test_the_number_of_operations_grows_with_nothing(operator: str, most: int, monkeypatch: pytest.MonkeyPatch):
+    # These are what runs on a GPU, where a launch costs as much as millions of products.
+    take("tensors", monkeypatch)
+
+    def operations(batch: int, heads: int, size: tuple[int, int]) -> int:
+        axial = operator == "axial"
+        built = AxialAttention(16, heads, size) if axial else LocalAttention(16, heads, 7, terms=operator)
+        module, x = initialise(built, 0), torch.randn(batch, 16, *size, requires_grad=True)
+        with Counter() as counter:
+            module(x).sum().backward()
+        return counter.count
+
+    first = operations(2, 2, (40, 48))
+    assert first < most
+    # Sides in one block, or in blocks that reach over the map; what is a view at one size is a copy at another.
+    for batch, heads, size in ((1, 2, (40, 48)), (24, 2, (40, 48)), (2, 8, (40, 48)), (2, 2, (12, 25)), (2, 2, (7, 7))):
+        assert abs(operations(batch, heads, size) - first) <= 40
 
 
 # In float32 a vector has 8 or 16 lanes, each a map: 16 columns are adjacent, 14 are in two runs, 6 in more. Rows, and

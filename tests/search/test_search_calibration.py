@@ -9,7 +9,8 @@ from support.classifying import classification
 from support.tiny import TINY
 from torch import Tensor, nn
 
-from trionet_bench.networks.attention.layers import SimilarityNorm, term_moments
+from trionet_bench.benchmarks.references import term_moments
+from trionet_bench.networks.attention.layers import SimilarityNorm
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.resnet import ResNet

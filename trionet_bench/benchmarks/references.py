@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trionet_bench.networks.attention.layers import scaled_sum, term_moments
-from trionet_bench.networks.attention.unfolded import inside_windows
 from trionet_bench.networks.operators.axial import AxialAttention, LineAttention
 from trionet_bench.networks.operators.local import LocalAttention
 
@@ -127,3 +125,34 @@ def _weights(module: LocalAttention, terms: list[Tensor], inside: Tensor, dim: i
     else:
         similarity = terms[0] + terms[1]
     return similarity.masked_fill(~inside, -torch.inf).softmax(dim=dim)
+
+
+def term_moments(similarities: list[Tensor], mask: Tensor | None = None) -> Tensor:
+    """Sums and sums of squares (n, terms, 2) of terms (B, n, ...), over the pairs that ``mask`` (...) allows."""
+    over = [0, *range(2, similarities[0].dim())]
+    moments = []
+    for similarity in similarities:
+        values = similarity if similarity.dtype == torch.float64 else similarity.float()
+        values = values if mask is None else values * mask
+        moments.append(torch.stack([values.sum(over), values.square().sum(over)], dim=1))
+    return torch.stack(moments, dim=1)
+
+
+def scaled_sum(similarities: list[Tensor], scale: Tensor) -> Tensor:
+    """The sum of terms (B, n, ...), each times its scale (n, terms)."""
+    shape = (-1, *[1] * (similarities[0].dim() - 2))
+    first, *others = scale.to(similarities[0].dtype).unbind(1)
+    total = similarities[0] * first.view(shape)
+    for similarity, factor in zip(similarities[1:], others, strict=True):
+        total = torch.addcmul(total, similarity, factor.view(shape))
+    return total
+
+
+def inside_windows(height: int, width: int, window: int, device: torch.device) -> Tensor:
+    """(H, W, k^2): whether the other position of a pair is on the map."""
+    reach = window // 2
+    offsets = torch.arange(-reach, reach + 1, device=device)
+    down = torch.arange(height, device=device)[:, None] + offsets  # (H, k)
+    across = torch.arange(width, device=device)[:, None] + offsets
+    down, across = (down >= 0) & (down < height), (across >= 0) & (across < width)
+    return (down[:, None, :, None] & across[None, :, None, :]).flatten(2)

@@ -1,10 +1,14 @@
 """What local and axial attention share: projection into heads, normalisations, the choice of kernels or tensors."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.networks.attention import kernels
+from trionet_bench.networks.attention import blocks, kernels, lines, window
+from trionet_bench.networks.attention.window import Window, split_heads
 from trionet_bench.networks.layers import BatchNorm, Convolution2d
 from trionet_bench.networks.sharing import Axis, concatenated, halved_heads, heads, one_per_head, terms
 
@@ -48,10 +52,7 @@ class HeadProjection(nn.Module):
 
     def split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """q, k (B, n, d_qk, H, W) and v (B, n, d_v, H, W)."""
-        qk = self.count * self.qk_size
-        q, k, v = qkv.split([qk, qk, self.count * self.v_size], dim=1)
-        q, k = (t.unflatten(1, (self.count, self.qk_size)) for t in (q, k))
-        return q, k, v.unflatten(1, (self.count, self.v_size))
+        return split_heads(qkv, self.count, self.qk_size, self.v_size)
 
 
 class SimilarityNorm(BatchNorm):
@@ -103,25 +104,39 @@ class RetrievalNorm(BatchNorm):
         return content + position
 
 
-def term_moments(similarities: list[Tensor], mask: Tensor | None = None) -> Tensor:
-    """Sums and sums of squares (n, terms, 2) of terms (B, n, ...), over the pairs that ``mask`` (...) allows."""
-    over = [0, *range(2, similarities[0].dim())]
-    moments = []
-    for similarity in similarities:
-        values = similarity if similarity.dtype == torch.float64 else similarity.float()
-        values = values if mask is None else values * mask
-        moments.append(torch.stack([values.sum(over), values.square().sum(over)], dim=1))
-    return torch.stack(moments, dim=1)
+@dataclass(frozen=True)
+class Implementation:
+    """One way to compute attention in windows: ``attend`` and ``observe`` as ``window`` has them."""
+
+    attend: Callable[..., Tensor]
+    observe: Callable[..., Tensor]
 
 
-def scaled_sum(similarities: list[Tensor], scale: Tensor) -> Tensor:
-    """The sum of terms (B, n, ...), each times its scale (n, terms)."""
-    shape = (-1, *[1] * (similarities[0].dim() - 2))
-    first, *others = scale.to(similarities[0].dtype).unbind(1)
-    total = similarities[0] * first.view(shape)
-    for similarity, factor in zip(similarities[1:], others, strict=True):
-        total = torch.addcmul(total, similarity, factor.view(shape))
-    return total
+KERNELS = Implementation(window.attend, window.observe)  # in C
+BLOCKS = Implementation(blocks.attend, blocks.observe)  # for windows on the map
+LINES = Implementation(lines.attend, lines.observe)
+
+
+def retrieve(
+    geometry: Window, qkv: Tensor, tables: Sequence[Tensor], norm: SimilarityNorm | None, by_tensors: Implementation
+) -> Tensor:
+    """Attention by the C kernels or, where there are none, ``by_tensors``.
+
+    Args:
+        qkv: (B, n (2 d_qk + d_v), H, W).
+        tables: position vectors of queries and, with ``norm``, of keys and values, as ``window.attend`` takes them.
+        norm: of the similarity terms.
+
+    Returns (B, n d_v, H, W); with ``norm`` (B, 2 n d_v, H, W), first the content, then the positional values.
+    """
+    dtype = kernel_type(qkv)
+    chosen = by_tensors if dtype is None else KERNELS
+    inputs, *tables = (x if dtype is None else x.to(dtype) for x in (qkv, *tables))
+    if norm is None:
+        return chosen.attend(geometry, inputs, *tables).to(qkv.dtype)
+    moments = chosen.observe(geometry, inputs, *tables[:2]) if norm.training else None
+    scale = norm(moments, geometry.valid_pairs(qkv))
+    return chosen.attend(geometry, inputs, *tables, scale if dtype is None else scale.to(dtype)).to(qkv.dtype)
 
 
 def kernel_type(qkv: Tensor) -> torch.dtype | None:

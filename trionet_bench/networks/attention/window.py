@@ -65,10 +65,20 @@ class Window:
         qk = self.table_size(self.qk, self.qk_rows)
         return [qk, qk, self.table_size(self.v, self.v_rows)]
 
+    def split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``split_heads`` for these heads."""
+        return split_heads(qkv, self.heads, self.qk, self.v)
+
     def packed(self) -> tuple[list[int], Lines]:
         """The fields in types that a custom operation of torch may take; ``unpacked`` is the inverse."""
         *numbers, _ = astuple(self)
         return numbers, self.lines
+
+
+def split_heads(qkv: Tensor, heads: int, qk: int, v: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries and keys (B, n, d_qk, H, W), and values (B, n, d_v, H, W), of (B, n (2 d_qk + d_v), H, W)."""
+    queries, keys, values = qkv.split([heads * qk, heads * qk, heads * v], dim=1)
+    return queries.unflatten(1, (heads, qk)), keys.unflatten(1, (heads, qk)), values.unflatten(1, (heads, v))
 
 
 def _pairs_along(size: int, window: int) -> int:

@@ -7,20 +7,18 @@ around their centre, where the paper fixes the size), and averages without paddi
 block has the output size of a strided convolution.
 """
 
-import torch
 from torch import Tensor, nn
 
 from trionet_bench.networks.attention.layers import (
+    LINES,
     HeadProjection,
     RetrievalNorm,
     SimilarityNorm,
     head_size,
-    kernel_type,
     pool,
-    scaled_sum,
-    term_moments,
+    retrieve,
 )
-from trionet_bench.networks.attention.window import Lines, Window, attend, observe
+from trionet_bench.networks.attention.window import Lines, Window
 from trionet_bench.networks.layers import ParamModule, ParamSpec
 from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import Axis, centred, dims
@@ -73,42 +71,9 @@ class LineAttention(ParamModule):
 
     def retrieve(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
         """(B, n (2 d_qk + d_v), H, W), and query, key and value positions (d, 2 length - 1), to (B, 2 n d_v, H, W)."""
-        dtype = kernel_type(qkv)
-        if dtype is None:
-            return self._by_tensors(qkv, tables)
-        return self._by_kernel(qkv.to(dtype), [table.to(dtype) for table in tables]).to(qkv.dtype)
-
-    def _geometry(self, offsets: int) -> Window:
         project = self.project
-        return Window(project.count, project.qk_size, project.v_size, 0, 0, 1, offsets, self.lines)
-
-    def _by_kernel(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
-        window = self._geometry(tables[0].shape[1])
-        query_table, key_table, value_table = (table.flatten() for table in tables)
-        moments = observe(window, qkv, query_table, key_table) if self.similarity_norm.training else None
-        scale = self.similarity_norm(moments, window.valid_pairs(qkv)).to(qkv.dtype)
-        return attend(window, qkv, query_table, key_table, value_table, scale)
-
-    def _by_tensors(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
-        """The same by matrix products; those with positions are one for each position i or j, over all lines."""
-        q, k, v = self.project.split(qkv if self.lines == "rows" else qkv.transpose(2, 3))  # (B, n, d, lines, length)
-        batch, heads, _, lines, length = q.shape
-        q, k, v = (t.transpose(2, 3).flatten(0, 2) for t in (q, k, v))  # (N, d, length), N = B n lines
-        index = torch.arange(length, device=q.device)
-        index = index[None, :] - index[:, None] + length - 1
-        r_q, r_k, r_v = (table.to(q.dtype)[:, index] for table in tables)  # (d, i, j)
-        by_query = torch.bmm(q.permute(2, 0, 1), r_q.transpose(0, 1))  # (i, N, j)
-        by_key = torch.bmm(k.permute(2, 0, 1), r_k.permute(2, 0, 1))  # (j, N, i)
-        terms = [torch.bmm(q.transpose(1, 2), k), by_query.transpose(0, 1), by_key.permute(1, 2, 0)]  # (N, i, j)
-        terms = [term.unflatten(0, (batch, heads, lines)) for term in terms]
-        moments = term_moments(terms) if self.similarity_norm.training else None
-        scale = self.similarity_norm(moments, batch * lines * length * length)
-        attention = scaled_sum(terms, scale).softmax(dim=-1).to(v.dtype).flatten(0, 2)  # (N, i, j)
-        content = torch.bmm(v, attention.transpose(1, 2))  # (N, d, i)
-        placed = torch.bmm(r_v.transpose(0, 1), attention.permute(1, 2, 0)).permute(2, 1, 0)  # (N, d, i)
-        retrieved: Tensor = torch.stack([content, placed]).unflatten(1, (batch, heads, lines))  # (2, B, n, lines, d, i)
-        retrieved = retrieved.permute(1, 0, 2, 4, 3, 5).flatten(1, 3)  # (B, 2 n d, lines, i)
-        return retrieved if self.lines == "rows" else retrieved.transpose(2, 3)
+        geometry = Window(project.count, project.qk_size, project.v_size, 0, 0, 1, tables[0].shape[1], self.lines)
+        return retrieve(geometry, qkv, [table.flatten() for table in tables], self.similarity_norm, LINES)
 
     def macs(self, height: int, width: int) -> int:
         """Projections, then three similarity products and two retrievals over the line."""

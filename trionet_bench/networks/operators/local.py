@@ -11,17 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from trionet_bench.networks.attention.layers import (
+    BLOCKS,
+    KERNELS,
     HeadProjection,
     RetrievalNorm,
     SimilarityNorm,
     head_size,
-    kernel_type,
     pool,
-    scaled_sum,
-    term_moments,
+    retrieve,
 )
-from trionet_bench.networks.attention.unfolded import inside_windows, other_end, retrieval, similarity
-from trionet_bench.networks.attention.window import Window, attend, observe
+from trionet_bench.networks.attention.window import Window
 from trionet_bench.networks.layers import BatchNorm, ParamModule, ParamSpec
 from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.sharing import centred, dims, halved_heads
@@ -99,40 +98,12 @@ class LocalAttention(SpatialOperator):
 
     def retrieve(self, qkv: Tensor) -> Tensor:
         """(B, n (2 d_qk + d_v), H, W) to (B, n d_v, H, W), position-sensitive (B, 2 n d_v, H, W)."""
-        if qkv.is_meta and not torch.compiler.is_compiling():  # to be counted: tensors would multiply at the border too
-            return self._by_kernel(qkv)
-        dtype = kernel_type(qkv)
-        return self._by_tensors(qkv) if dtype is None else self._by_kernel(qkv.to(dtype)).to(qkv.dtype)
-
-    def _by_kernel(self, qkv: Tensor) -> Tensor:
-        query_table = self.query_positions.halves().to(qkv.dtype)
-        if not self.sensitive:
-            return attend(self.geometry, qkv, query_table)
-        key_table, value_table = (t.halves().to(qkv.dtype) for t in (self.key_positions, self.value_positions))
-        moments = observe(self.geometry, qkv, query_table, key_table) if self.similarity_norm.training else None
-        scale = self.similarity_norm(moments, self.geometry.valid_pairs(qkv)).to(qkv.dtype)
-        return attend(self.geometry, qkv, query_table, key_table, value_table, scale)
-
-    def _by_tensors(self, qkv: Tensor) -> Tensor:
-        """The same by tensor operations, which materialise all pairs of positions and offsets."""
-        batch, _, height, width = qkv.shape
-        inside = inside_windows(height, width, self.window, qkv.device)  # (H, W, window^2)
-        q, k, v = (t.flatten(0, 1) for t in self.project.split(qkv))  # (B n, d, H, W)
-        terms = [similarity(q, k, self.window), _at_offsets(q, self.query_positions())]  # (B n, H, W, window^2)
+        positions, norm = [self.query_positions], None
         if self.sensitive:
-            # The pair (i, j) has offset j - i from its query i, and i - j from its key j.
-            terms.append(other_end(_at_offsets(k, self.key_positions().flip(1)), self.window))
-            terms = [term.unflatten(0, (batch, -1)) for term in terms]
-            moments = term_moments(terms, inside) if self.similarity_norm.training else None
-            total = scaled_sum(terms, self.similarity_norm(moments, self.geometry.valid_pairs(qkv))).flatten(0, 1)
-        else:
-            total = terms[0] + terms[1]
-        attention = total.masked_fill(~inside, -torch.inf).softmax(dim=-1).to(v.dtype)
-        retrieved = [retrieval(attention, v, self.window)]  # (B n, d_v, H, W)
-        if self.sensitive:
-            placed = torch.matmul(self.value_positions(), attention.flatten(1, 2).transpose(1, 2))
-            retrieved.append(placed.view_as(retrieved[0]))
-        return torch.cat([t.unflatten(0, (batch, -1)).flatten(1, 2) for t in retrieved], dim=1)
+            positions, norm = [*positions, self.key_positions, self.value_positions], self.similarity_norm
+        # On the meta device it is counted, where blocks would also multiply what lies outside of windows and map.
+        counted = qkv.is_meta and not torch.compiler.is_compiling()
+        return retrieve(self.geometry, qkv, [p.halves() for p in positions], norm, KERNELS if counted else BLOCKS)
 
     def macs(self, height: int, width: int) -> int:
         """Projections, then q.k, q.r and a.v over the pairs on the map; position-sensitive also k.r and the positional
@@ -142,12 +113,6 @@ class LocalAttention(SpatialOperator):
         products = self.project.count * (qk * self.project.qk_size + v * self.project.v_size)
         projections = height * width * self.project.qkv.weight.numel()
         return projections + self.geometry.pairs(height, width) * products
-
-
-def _at_offsets(x: Tensor, table: Tensor) -> Tensor:
-    """(N, d, H, W) with (d, window^2) to (N, H, W, window^2)."""
-    products: Tensor = torch.matmul(x.flatten(2).transpose(1, 2), table).unflatten(1, x.shape[2:])
-    return products
 
 
 def build(block: Block, channels: int, stride: int, span: tuple[int, int], local_terms: str) -> LocalAttention:
