@@ -11,7 +11,7 @@ from trionet_bench.execution.plan import as_chosen, cell_names, make_cell
 from trionet_bench.suite.specification import load_suite, shipped_suites
 from trionet_bench.systems.registry import SYSTEMS
 
-CLASSES = {"imagenet": 1000, "cifar100": 100, "cifar10": 10, "digits": 10}
+CLASSES = {"imagenet": 1000, "cifar100": 100, "cifar10": 10, "digits": 10, "cifar": 10, "fashion": 10}
 
 
 def stand_in(source: str, classes: int) -> Index:

@@ -56,6 +56,22 @@ def test_a_model_changes_the_recipe_and_space_of_its_suite(tmp_path: Path):
     assert [model.space.to_dict()["windows"] for model in models.values()] == [[3, 5, 7], [3]]
 
 
+def test_a_data_set_changes_the_recipe_and_a_model_comes_after_it(tmp_path: Path):
+    text = TEXT.replace("skip_broken: no", "recipe: {epochs: 40, batch: 8}")
+    models = load_suite(write(tmp_path, text)).models
+    trained = {
+        (name, dataset): (models[name].on(dataset).recipe.epochs, models[name].on(dataset).recipe.batch)
+        for name in ("one", "two")
+        for dataset in ("digits", "birds")
+    }
+    assert trained == {
+        ("one", "digits"): (QUICK.epochs, QUICK.batch),
+        ("one", "birds"): (40, 8),
+        ("two", "digits"): (7, QUICK.batch),
+        ("two", "birds"): (7, 8),
+    }
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
@@ -70,6 +86,7 @@ def test_a_model_changes_the_recipe_and_space_of_its_suite(tmp_path: Path):
         ("  two:", "  2:", 11, "the key 2 is not text; put it in quotes."),
         ("system: trionet", "system: trionets", 12, 'model "two": unknown system "trionets"; did you mean "trionet"?'),
         ("{system: standalone, ", "{", 10, 'model "one" has no "system"'),
+        ("skip_broken: no", "recipe: {epoch: 7}", 5, 'unknown key "epoch" in recipe; did you mean "epochs"?'),
         ("recipe: quick", "recipe: quik", 7, 'unknown recipe "quik"; did you mean "quick"?'),
         ("space: resnet-nano", "space: resnet-nana", 6, 'unknown space "resnet-nana"; did you mean "resnet-nano"?'),
         ("space: resnet-nano", "space: [3]", 6, "space"),

@@ -204,7 +204,7 @@ def as_chosen(suite: Suite, name: str, index: Index) -> DataChoice:
 
 def make_cell(suite: Suite, name: CellName, data: DataChoice) -> AnyCell:
     """The cell of that name on opened data."""
-    model = suite.models[name.model]
+    model = suite.models[name.model].on(data.name)
     resolution = model.resolution(data.resolution)
     return Cell(
         suite=suite.name,

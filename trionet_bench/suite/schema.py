@@ -29,6 +29,7 @@ def suite_schema() -> Schema:
         "space": _named_or("space", list(SPACES), {"type": "object"}),
     }
     schema["properties"] |= _SHARED_KEYS
+    schema["$defs"]["DatasetEntry"]["properties"]["recipe"] = _SHARED_KEYS["recipe"]
     models = [_model_schema(schema, name) for name in SYSTEMS.names()]
     one_model = {"oneOf": [*models, _REMOVED]}
     datasets = schema["properties"]["datasets"]["patternProperties"]

@@ -1,9 +1,9 @@
 """A suite file as typed values: every key checked, every name resolved, every fault reported with file and line."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
@@ -55,6 +55,11 @@ class DatasetEntry(Strict):
     train_images: int | None = Field(default=None, gt=1, description="Use only so many of train, by class, by seed.")
     resolution: int | None = Field(default=None, gt=0, description="Side in pixels; else the recipe's or the space's.")
     skip_broken: bool = Field(default=False, description="Leave out images that cannot be decoded.")
+    recipe: str | JsonObject | None = Field(
+        default=None,
+        description="Changes of the suite's recipe for this data set, such as {epochs: 40}, or a named recipe; those "
+        "of a model come after them.",
+    )
     task: str | JsonObject = Field(
         default=DEFAULT.name, description="What networks are trained for: a named task, or {name: NAME, ...options}."
     )
@@ -99,12 +104,19 @@ class SuiteFile(Strict):
 
 @dataclass(frozen=True)
 class Model:
-    """A model of a suite with its names resolved. ``space`` is what the model names, else the suite's."""
+    """A model of a suite with its names resolved. ``space`` is what the model names, else the suite's; ``recipes`` has
+    the recipe of each data set that changes it.
+    """
 
     system: str
     options: BaseModel
     space: Space
     recipe: Recipe
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+
+    def on(self, dataset: str) -> Self:
+        """The model as it is trained on a data set."""
+        return replace(self, recipe=self.recipes.get(dataset, self.recipe))
 
     def resolution(self, of_data: int | None) -> int:
         """Side of the images: what their data set says, else the recipe, else the space."""
@@ -235,8 +247,15 @@ def _model(document: Document, file: SuiteFile, name: str) -> Model:
     except UsageError as error:
         raise document.error((*place, "system"), f'model "{name}": {error}') from None
     recipe = _recipe(document, file.recipe, ("recipe",))
+    recipes = {
+        dataset: _recipe(document, _change(of_data.recipe, recipe), ("datasets", dataset, "recipe"))
+        for dataset, of_data in file.datasets.items()
+        if of_data.recipe is not None
+    }
     if "recipe" in entry:
-        recipe = _recipe(document, _change(entry.pop("recipe"), recipe), (*place, "recipe"))
+        changes, at = entry.pop("recipe"), (*place, "recipe")
+        recipe = _recipe(document, _change(changes, recipe), at)
+        recipes = {dataset: _recipe(document, _change(changes, base), at) for dataset, base in recipes.items()}
     options_type: type[BaseModel] = declared.options_type
     space = _space(document, file.space, ("space",))
     if "space" in entry:
@@ -250,7 +269,7 @@ def _model(document: Document, file: SuiteFile, name: str) -> Model:
     except ValidationError as error:
         owner = Owner(f'model "{name}"', ("system", "recipe", "space"), options_type)
         raise explained(error, document, place, owner.at) from None
-    return Model(system=system, options=options, space=space, recipe=recipe)
+    return Model(system, options, space, recipe, recipes)
 
 
 def _change(override: Any, base: Any) -> Any:
