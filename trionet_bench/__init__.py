@@ -12,10 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from trionet_bench import operators
+    from trionet_bench.api.models import create_model, list_models, load
     from trionet_bench.api.results import Results, results
     from trionet_bench.api.study import Study, compare, run
     from trionet_bench.systems.trained import TrainedNetwork
-    from trionet_bench.systems.trained import load_network as load
 
 __version__ = "0.1.0"
 
@@ -23,12 +24,27 @@ _PUBLIC = {
     "Results": "trionet_bench.api.results:Results",
     "Study": "trionet_bench.api.study:Study",
     "TrainedNetwork": "trionet_bench.systems.trained:TrainedNetwork",
+    "create_model": "trionet_bench.api.models:create_model",
     "compare": "trionet_bench.api.study:compare",
-    "load": "trionet_bench.systems.trained:load_network",
+    "list_models": "trionet_bench.api.models:list_models",
+    "load": "trionet_bench.api.models:load",
+    "operators": "trionet_bench.operators:",
     "results": "trionet_bench.api.results:results",
     "run": "trionet_bench.api.study:run",
 }
-__all__ = ["Results", "Study", "TrainedNetwork", "__version__", "compare", "load", "results", "run"]
+__all__ = [
+    "Results",
+    "Study",
+    "TrainedNetwork",
+    "__version__",
+    "compare",
+    "create_model",
+    "list_models",
+    "load",
+    "operators",
+    "results",
+    "run",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -36,7 +52,7 @@ def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, member = _PUBLIC[name].partition(":")
-    value: object = getattr(import_module(module), member)
+    value: object = getattr(import_module(module), member) if member else import_module(module)
     globals()[name] = value
     return value
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
@@ -80,10 +81,46 @@ def test_images_are_classified(cells: Path, tmp_path: Path):
     assert model.classify(tmp_path / "image.png", most=1) == guesses[:1]
     # any size and mode is brought to what the network takes
     assert model.transforms(Image.new("RGBA", (30, 20))).shape == (1, 8, 8)
+    prepared = torch.stack([model.transforms(index().read("test", position)) for position in range(3)])
+    assert model.classify(prepared)[1] == guesses
+    assert model.classify([tmp_path / "image.png", image], most=2) == [guesses[:2], guesses[:2]]
+
+
+def test_a_folder_is_predicted_into_a_frame(cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    model = trionet_bench.load("tests:thirds/conv/120K-s0", results=cells.parents[1])
+    with np.load(cells / "conv" / "120K-s0" / "predictions.npz") as stored:
+        expected = [model.classes[number] for number in stored["predictions"]]
+        confidence = stored["confidence"].astype(float)
+    for position in range(15):
+        place = Path("pictures", "deep" if position > 9 else ".", f"{position:02}.png")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        index().read("test", position).save(place)
+    Path("pictures/notes.txt").write_text("no image")
+    frame = model.predict("pictures", probabilities=True)
+    places = [*(f"pictures/{p:02}.png" for p in range(10)), *(f"pictures/deep/{p:02}.png" for p in range(10, 15))]
+    assert frame.file.tolist() == places
+    assert frame.predicted.tolist() == expected
+    assert frame.probability.to_numpy() == pytest.approx(confidence, abs=1e-3)
+    assert frame[list(model.classes)].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-6)
+    alone = frame.iloc[3:4, :3].reset_index(drop=True)
+    pd.testing.assert_frame_equal(model.predict(places[3:4]), alone, rtol=1e-5)
+    Path("empty").mkdir()
+    with pytest.raises(UsageError, match="no images in empty"):
+        model.predict("empty")
+    predict = partial(CliRunner().invoke, main)
+    shown = predict(["predict", str(cells / "conv/120K-s0"), "pictures", "--out", "out.csv"])
+    assert shown.exit_code == 0, shown.stderr
+    assert pd.read_csv("out.csv").predicted.tolist() == expected
+    listed = CliRunner().invoke(
+        main, ["predict", str(cells / "conv/120K-s0"), "pictures/00.png", "--json", "--most", "2"]
+    )
+    (row,) = json.loads(listed.stdout)["images"]
+    assert (row["file"], row["classes"][0]["name"], len(row["classes"])) == ("pictures/00.png", expected[0], 2)
 
 
 def test_what_cannot_be_loaded_is_told(cells: Path, tmp_path: Path):
-    with pytest.raises(UsageError, match="nowhere is no folder"):
+    with pytest.raises(UsageError, match="no cell nowhere, here or in results"):
         trionet_bench.load("nowhere")
     with pytest.raises(UsageError, match=r"has no architecture\.json"):
         trionet_bench.load(tmp_path)

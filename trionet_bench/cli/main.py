@@ -27,6 +27,7 @@ _FIRST = (
     "data",
     "bench",
     "verify",
+    "predict",
     "export",
     "doctor",
 )

@@ -43,15 +43,17 @@ class Subject:
         return build_network(self.architecture, self.classes, self.channels, self.resolution)
 
 
-def subject(network: str, resolution: int | None = None, classes: int | None = None) -> Subject:
-    """A published network, by default at 224 pixels and 1000 classes, or that of an architecture file, by default with
-    the file's resolution and classes. UsageError where there is no such network.
+def subject(
+    network: str, resolution: int | None = None, classes: int | None = None, channels: int | None = None
+) -> Subject:
+    """A published network, by default at 224 pixels in colour and for 1000 classes, or that of an architecture file, by
+    default with the file's resolution, channels and classes. UsageError where there is no such network.
     """
     if Path(network).suffix == ".json" or Path(network).is_file():
         architecture, card = read_card(Path(network))
         resolution, classes = resolution or card["resolution"], classes or len(card["classes"])
-        return Subject(network, architecture, resolution, classes, card["channels"])
-    return Subject(network, published(network), resolution or 224, classes or 1000, 3)
+        return Subject(network, architecture, resolution, classes, channels or card["channels"])
+    return Subject(network, published(network), resolution or 224, classes or 1000, channels or 3)
 
 
 def profile_network(

@@ -1,7 +1,8 @@
 """The network that a cell trained, ready for use: with its weights, its images and its classes."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast, overload
 
 import torch
 from PIL import Image
@@ -11,6 +12,7 @@ from torchvision.transforms import v2
 from trionet_bench.data.images import open_image
 from trionet_bench.data.pipeline.evaluation_view import evaluation_transforms
 from trionet_bench.data.reading import reason_of
+from trionet_bench.data.sources.scanning import scan
 from trionet_bench.data.values import ValueRange
 from trionet_bench.errors import UsageError
 from trionet_bench.jsontypes import JsonObject
@@ -18,6 +20,12 @@ from trionet_bench.networks.named import read_card
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.records.layout import ARCHITECTURE, WEIGHTS
 from trionet_bench.training.checkpoint import load_weights
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Picture: TypeAlias = Image.Image | str | Path
+BATCH = 64  # images at a time
 
 
 class Prediction(NamedTuple):
@@ -68,20 +76,76 @@ class TrainedNetwork(nn.Module):
         except Exception as error:  # decoders raise errors of any type
             raise UsageError(f"{image} cannot be read as an image: {reason_of(error)}. Give another.") from error
 
-    @torch.no_grad()
-    def classify(self, image: Image.Image | str | Path, most: int = 5) -> list[Prediction]:
-        """The ``most`` probable classes of an image or image file, the best first; UsageError where its outputs are no
-        classes.
+    @overload
+    def classify(  # type: ignore[overload-overlap]  # a str is a sequence of str, but means a file
+        self, images: Picture, most: int = 5
+    ) -> list[Prediction]: ...
+
+    @overload
+    def classify(self, images: Sequence[Picture] | Tensor, most: int = 5) -> list[list[Prediction]]: ...
+
+    def classify(
+        self, images: Picture | Sequence[Picture] | Tensor, most: int = 5
+    ) -> list[Prediction] | list[list[Prediction]]:
+        """The ``most`` probable classes, the best first, of one image or of each of several.
+
+        Args:
+            images: a PIL image or an image file; a sequence of these; or a batch (B, C, R, R) that ``transforms`` made.
+
+        UsageError for a file that is no image.
         """
-        if (outputs := self.card.get("outputs", len(self.classes))) != len(self.classes):
-            raise UsageError(f"the network gives {outputs} numbers that are no classes; call it for these instead.")
-        device = next(self.parameters()).device
-        shares = self(self.prepare(image)[None].to(device))[0].softmax(0)
-        best = shares.topk(min(most, len(self.classes)))
-        return [
-            Prediction(self.classes[number], share)
-            for number, share in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        one = isinstance(images, Image.Image | str | Path)
+        several = [cast(Picture, images)] if one else cast("Sequence[Picture] | Tensor", images)
+        found = [
+            [Prediction(self.classes[number], share) for number, share in zip(numbers, shares, strict=True)]
+            for part in self._probabilities(several)
+            for shares, numbers in zip(*(t.tolist() for t in part.topk(min(most, len(self.classes)))), strict=True)
         ]
+        return found[0] if one else found
+
+    def predict(self, images: str | Path | Sequence[str | Path], probabilities: bool = False) -> "pd.DataFrame":
+        """One row for each image file: ``file``, the class ``predicted``, and its ``probability``.
+
+        Args:
+            images: a folder, whose images are taken at any depth, sorted by name; a file; or a sequence of files.
+            probabilities: also a column for each class, under its name.
+
+        UsageError where there are none, or for a file that is no image; DataError for a folder that cannot be listed.
+        """
+        import pandas as pd  # takes as long to load as all else here but torch
+
+        files = image_files(images)
+        shares = torch.cat(list(self._probabilities(files)))  # (N, classes)
+        best, numbers = shares.max(1)
+        columns = {
+            "file": [str(file) for file in files],
+            "predicted": [self.classes[number] for number in numbers.tolist()],
+            "probability": best.tolist(),
+        }
+        frame = pd.DataFrame(columns)
+        return frame.join(pd.DataFrame(shares.numpy(), columns=list(self.classes))) if probabilities else frame
+
+    @torch.no_grad()
+    def _probabilities(self, images: Sequence[Picture] | Tensor) -> Iterator[Tensor]:
+        """(B, classes) on the CPU for each batch of images."""
+        device = next(self.parameters()).device
+        for first in range(0, len(images), BATCH):
+            part = images[first : first + BATCH]
+            batch = part if isinstance(part, Tensor) else torch.stack([self.prepare(image) for image in part])
+            yield self(batch.to(device)).softmax(1).cpu()
+
+
+def image_files(images: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The image files that are meant; UsageError where there are none."""
+    if not isinstance(images, str | Path):
+        files = [Path(image) for image in images]
+    elif Path(images).is_dir():
+        files = [Path(images) / path for path in scan(Path(images)).image_paths()]
+    else:
+        files = [Path(images)]
+    if not files:
+        raise UsageError(f"there are no images in {images}.")
+    return files
 
 
 def load_network(path: str | Path, device: str | torch.device = "cpu") -> TrainedNetwork:

@@ -90,6 +90,15 @@ class SimilarityNorm(BatchNorm):
         return scale.view(self.shape).transpose(0, 1)
 
 
+def freeze_unused(network: nn.Module) -> None:
+    """Stop gradients to biases of similarity norms, which cancel in the softmax: torch's DistributedDataParallel
+    refuses trainable parameters that take no part.
+    """
+    for module in network.modules():
+        if isinstance(module, SimilarityNorm):
+            module.bias.requires_grad_(False)
+
+
 class RetrievalNorm(BatchNorm):
     """Batch normalisation of retrieved content and positional values, then their sum.
 

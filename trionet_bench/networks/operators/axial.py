@@ -7,6 +7,9 @@ around their centre, where the paper fixes the size), and averages without paddi
 block has the output size of a strided convolution.
 """
 
+from dataclasses import replace
+
+import torch
 from torch import Tensor, nn
 
 from trionet_bench.networks.attention.layers import (
@@ -68,6 +71,25 @@ class LineAttention(ParamModule):
         retrieved = self.retrieve(self.project(x), [table[:, reached] for table in tables])
         normed: Tensor = self.retrieval_norm(retrieved)
         return normed
+
+    @torch.no_grad()
+    def grow(self, span: int) -> None:
+        """Position tables for lines up to ``span``: present offsets keep their vectors, others are drawn from torch's
+        generator as initial ones are. ValueError for a shorter span. The parameters are new ones.
+        """
+        more = span - self.span
+        if more < 0:
+            raise ValueError(f"position tables that span {self.span} cannot shrink to {span}")
+        grown = {}
+        for name, spec in list(self.specs.items()):
+            present = self.get_parameter(name)  # (d, 2 span - 1), offset 0 in the middle
+            table = torch.empty(present.shape[0], 2 * span - 1, dtype=present.dtype, device=present.device)
+            table.normal_(0, spec.std)[:, more : more + present.shape[1]] = present
+            self.specs[name] = replace(spec, axes=(spec.axes[0], centred(2 * span - 1)))
+            grown[name] = nn.Parameter(table)
+        for name, parameter in grown.items():
+            self.register_parameter(name, parameter)
+        self.span = span
 
     def retrieve(self, qkv: Tensor, tables: list[Tensor]) -> Tensor:
         """(B, n (2 d_qk + d_v), H, W), and query, key and value positions (d, 2 length - 1), to (B, 2 n d_v, H, W)."""
