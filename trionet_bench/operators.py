@@ -22,10 +22,10 @@ import torch
 
 from trionet_bench.networks.attention.layers import freeze_unused
 from trionet_bench.networks.layers import initialise
-from trionet_bench.networks.operators import axial, conv, local
+from trionet_bench.networks.operators import axial, conv, crisscross, local, nonlocal_attention
 from trionet_bench.networks.operators.base import SpatialOperator
 
-__all__ = ["AxialAttention", "Conv", "LocalAttention"]
+__all__ = ["AxialAttention", "Conv", "CrissCross", "GlobalAttention", "LocalAttention"]
 
 
 class _Layer(SpatialOperator):
@@ -135,3 +135,33 @@ class AxialAttention(_Layer, axial.AxialAttention):
         self.height.grow(height)
         self.width.grow(width)
         self.made_with["span"] = span
+
+
+class CrissCross(_Layer, crisscross.CrissCrossAttention):
+    """Self-attention of every position over its row and its column (Huang et al. 2019, arXiv 1811.11721).
+
+    Args:
+        channels: input channels C.
+        heads: attention heads n.
+        qk, v: query/key and value size over C; see ``LocalAttention``.
+        stride: 1 or 2, by average pooling.
+    """
+
+    def __init__(self, channels: int, heads: int = 8, qk: float = 1.0, v: float = 1.0, stride: int = 1) -> None:
+        super().__init__(channels, heads, qk, v, stride)
+        self.begin(channels=channels, heads=heads, qk=qk, v=v, stride=stride)
+
+
+class GlobalAttention(_Layer, nonlocal_attention.NonLocalAttention):
+    """Self-attention of every position over all of the map, without positions (Wang et al. 2018, arXiv 1711.07971).
+
+    Args:
+        channels: input channels C.
+        heads: attention heads n.
+        qk, v: query/key and value size over C; see ``LocalAttention``.
+        stride: 1 or 2, by average pooling.
+    """
+
+    def __init__(self, channels: int, heads: int = 8, qk: float = 1.0, v: float = 1.0, stride: int = 1) -> None:
+        super().__init__(channels, heads, qk, v, stride)
+        self.begin(channels=channels, heads=heads, qk=qk, v=v, stride=stride)

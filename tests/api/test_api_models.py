@@ -14,7 +14,8 @@ from trionet_bench.api import models
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.named import subject
-from trionet_bench.operators import AxialAttention, Conv, LocalAttention
+from trionet_bench.networks.operators.base import SpatialOperator
+from trionet_bench.operators import AxialAttention, LocalAttention
 from trionet_bench.spaces.published import PUBLISHED, published
 from trionet_bench.training.checkpoint import save_weights
 
@@ -30,9 +31,9 @@ def test_the_names_are_the_published_networks():
     assert trionet_bench.list_models("local_resnet??") == ["local_resnet26", "local_resnet38", "local_resnet50"]
 
 
-@pytest.mark.parametrize("layer", [Conv, LocalAttention, AxialAttention])
+@pytest.mark.parametrize("layer", [getattr(operators, name) for name in operators.__all__])
 @pytest.mark.parametrize(("stride", "expected"), [(1, (9, 5)), (2, (5, 3))])
-def test_layers_take_any_size_and_learn(layer: type[Conv], stride: int, expected: tuple[int, int]):
+def test_layers_take_any_size_and_learn(layer: type[SpatialOperator], stride: int, expected: tuple[int, int]):
     torch.manual_seed(0)
     made = layer(32, stride=stride)
     images = torch.randn(3, 32, 9, 5)
