@@ -104,7 +104,7 @@ def test_an_architecture_of_another_kind_is_refused():
             space.encode(other.decode(other.extreme({}, biggest=False)))
 
 
-@pytest.mark.parametrize("module", ["choice", "glit", "operators", "plain", "presets", "published", "resnet"])
+@pytest.mark.parametrize("module", ["choice", "fab", "glit", "operators", "plain", "presets", "published", "resnet"])
 def test_spaces_load_neither_torch_nor_pydantic(module: str):
     code = f"""
 import sys

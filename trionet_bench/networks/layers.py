@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.networks.sharing import Axis, centred, channels, fixed
+from trionet_bench.networks.sharing import Axis, centred, fixed
 from trionet_bench.randomness import derived_seed
 
 M = TypeVar("M", bound=nn.Module)
@@ -195,30 +195,6 @@ class Classifier(ParamModule):
     def macs(self) -> int:
         """For one image."""
         return self.weight.numel()
-
-
-class Stem(ParamModule):
-    """The fixed convolutional stem: ``conv7-pool`` has stride 4, ``conv3-pool`` 2, ``conv3`` 1."""
-
-    def __init__(self, kind: str, inputs: int, width: int) -> None:
-        super().__init__()
-        kernel, stride = (7, 2) if kind == "conv7-pool" else (3, 1)
-        self.pools = kind.endswith("-pool")
-        self.conv = Convolution2d(fixed(inputs), channels(width), kernel, stride)
-        self.norm = BatchNorm(channels(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.norm(self.conv(x)))
-        return F.max_pool2d(x, kernel_size=3, stride=2, padding=1) if self.pools else x
-
-    def output_size(self, size: int) -> int:
-        """Side of the output for a side of the input."""
-        size = strided(size, self.conv.stride)
-        return strided(size, 2) if self.pools else size
-
-    def macs(self, height: int, width: int) -> int:
-        """For an input of this size."""
-        return self.conv.macs(height, width)
 
 
 def drop_path(x: Tensor, probability: float, training: bool) -> Tensor:

@@ -15,11 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, Stem, collect_specs, drop_path, strided
+from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, collect_specs, drop_path, strided
 from trionet_bench.networks.mac_totals import Cost, PlacementEntry
 from trionet_bench.networks.operators.base import SpatialOperator, build_operator
-from trionet_bench.networks.sharing import channels
+from trionet_bench.networks.sharing import Axis, channels
 from trionet_bench.networks.skeletons import Skeleton
+from trionet_bench.networks.stems import make_stem
 from trionet_bench.records.record import Placement
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.operators import OPERATORS
@@ -86,7 +87,7 @@ class ResNet(Skeleton):
     ) -> None:
         super().__init__()
         self.architecture = architecture
-        self.stem = Stem(architecture.stem, input_channels, architecture.stem_width)
+        self.stem = make_stem(architecture.stem, input_channels, architecture.stem_width)
         width, size = architecture.stem_width, self.stem.output_size(resolution)
         self.stages = nn.ModuleList()
         for stage in architecture.stages:
@@ -104,11 +105,20 @@ class ResNet(Skeleton):
         return [cast(list[Bottleneck], [*stage.children()]) for stage in self.stages]
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.stem(images)
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """The output of the last stage."""
+        x: Tensor = self.stem(images)
         for block in chain.from_iterable(self.blocks):
             x = block(x)
-        logits: Tensor = self.classifier(x)
-        return logits
+        return x
+
+    @property
+    def feature_axis(self) -> Axis:
+        """The width of the last stage."""
+        return channels(self.architecture.stages[-1].width)
 
     def set_drop_path(self, probability: float) -> None:
         """From 0 in the first block linearly to ``probability`` in the last."""
@@ -199,5 +209,5 @@ def _operator_macs_and_outputs(block: Block, mid: int, stride: int, size: int, l
 @cache
 def _stem_macs_and_output_size(kind: str, input_channels: int, width: int, resolution: int) -> tuple[int, int]:
     with torch.device("meta"):
-        stem = Stem(kind, input_channels, width)
+        stem = make_stem(kind, input_channels, width)
     return stem.macs(resolution, resolution), stem.output_size(resolution)

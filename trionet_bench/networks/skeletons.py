@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trionet_bench.networks.mac_totals import Cost, PlacementEntry
+from trionet_bench.networks.sharing import Axis
 from trionet_bench.registry import resolve
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.glit_architecture import GLiTArchitecture
@@ -24,6 +25,15 @@ class Skeleton(nn.Module, ABC):
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, H, W) to logits (B, classes)."""
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """(B, channels, H, W) to the map (B, C, h, w) that the classifier is given a summary of."""
+
+    @property
+    @abstractmethod
+    def feature_axis(self) -> Axis:
+        """What the channels of ``features`` mean."""
 
     @abstractmethod
     def costs(self, height: int, width: int) -> Iterator[Cost]:

@@ -30,7 +30,7 @@ from trionet_bench.networks.layers import (
 from trionet_bench.networks.mac_totals import Cost, PlacementEntry
 from trionet_bench.networks.operators.global_attention import GlobalAttention
 from trionet_bench.networks.operators.locality import Locality
-from trionet_bench.networks.sharing import channels, fixed
+from trionet_bench.networks.sharing import Axis, channels, fixed
 from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.glit_architecture import GLiTArchitecture, GLiTBlock
@@ -133,6 +133,22 @@ class VisionTransformer(ParamModule, Skeleton):
         return cast(list[TransformerBlock], [*self.blocks.children()])
 
     def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.norm(self._tokens(images)[:, 0]))
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """The patches after the last block, normalised as the class token is."""
+        patches: Tensor = self.norm(self._tokens(images)[:, 1:])  # (B, T - 1, C)
+        grid: Tensor = patches.transpose(1, 2).unflatten(2, (self.side, self.side))
+        return grid
+
+    @property
+    def feature_axis(self) -> Axis:
+        """The width."""
+        return channels(self.architecture.width)
+
+    def _tokens(self, images: Tensor) -> Tensor:
+        """(B, T, C) after the last block, the class token first."""
         patch = self.architecture.patch
         height, width = images.shape[2:]
         if (strided(height, patch), strided(width, patch)) != (self.side, self.side):
@@ -142,8 +158,8 @@ class VisionTransformer(ParamModule, Skeleton):
         x = torch.cat([self.class_token.expand(len(x), 1, -1), x], dim=1) + self.positions  # (B, T, C)
         for block in self.transformer_blocks:
             x = block(x)
-        logits: Tensor = self.classifier(self.norm(x[:, 0]))
-        return logits
+        tokens: Tensor = x
+        return tokens
 
     def set_drop_path(self, probability: float) -> None:
         """From 0 in the first block linearly to ``probability`` in the last."""

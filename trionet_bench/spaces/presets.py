@@ -5,6 +5,7 @@ from typing import Any
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.spaces.choice import Space
+from trionet_bench.spaces.fab import FabSpace
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
 
@@ -73,6 +74,42 @@ GLIT_TINY = GLiTSpace(name="glit-tiny", resolution=224, patch=16, widths=(192,),
 GLIT_SMALL = GLiTSpace(name="glit-small", resolution=224, patch=16, widths=(384,), heads=6)
 GLIT_BASE = GLiTSpace(name="glit-base", resolution=224, patch=16, widths=(768,), heads=12)
 
+# 224 pixels: the layouts of stand-alone self-attention networks. Operators over the full map are offered where it is
+# small.
+_WINDOWS = ("local3", "local5", "local7")
+FAB_50 = FabSpace(
+    name="fab-50",
+    resolution=224,
+    stem="attention-pool4",
+    stem_width=64,
+    depths=(3, 4, 6, 3),
+    widths=(256, 512, 1024, 2048),
+    strides=(1, 2, 2, 2),
+    stages=(
+        (*_WINDOWS, "axial"),
+        (*_WINDOWS, "axial", "crisscross"),
+        (*_WINDOWS, "axial", "crisscross", "nonlocal"),
+        (*_WINDOWS, "nonlocal"),
+    ),
+)
+FAB_26 = FAB_50.with_dimensions(name="fab-26", depths=(1, 2, 4, 1))
+
+# 16 to 32 pixels; the scale is chosen to fit the budget. At 32 pixels the last three stages have 8 x 8 positions: on
+# smaller maps a window of 7 is the full map. As in the other spaces for few MACs, expansion 1/2.
+FAB_NANO = FabSpace(
+    name="fab-nano",
+    resolution=32,
+    stem="attention-pool2",
+    stem_width=32,
+    depths=(1, 1, 2, 1),
+    widths=(64, 128, 128, 256),
+    strides=(1, 2, 1, 1),
+    stages=FAB_50.stages,
+    heads=2,
+    expansion=0.5,
+    scales=(0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5),
+)
+
 NAMED: tuple[Space, ...] = (
     RESNET_NANO,
     RESNET_TINY,
@@ -81,6 +118,9 @@ NAMED: tuple[Space, ...] = (
     GLIT_TINY,
     GLIT_SMALL,
     GLIT_BASE,
+    FAB_NANO,
+    FAB_26,
+    FAB_50,
 )
 SPACES: Mapping[str, Space] = {space.name: space for space in NAMED}
 KINDS: Mapping[str, Space] = {space.kind: space for space in reversed(NAMED)}  # the first named of each

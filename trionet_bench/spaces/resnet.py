@@ -21,7 +21,7 @@ from trionet_bench.spaces.operators import OPERATORS, OperatorSpec, Option, oper
 from trionet_bench.spaces.resnet_architecture import Block, ResNetArchitecture, Stage
 
 TRIO = ("conv", "local", "axial")  # of the paper; a space may hold others that are registered
-STEMS = ("conv7-pool", "conv3-pool", "conv3")
+STEMS = ("conv7-pool", "conv3-pool", "conv3", "attention-pool4", "attention-pool2")
 LOCAL_TERMS = ("plain", "position_sensitive")
 # Dimensions of every space.
 _FIXED = ("name", "resolution", "stem", "stem_widths", "stages", "operators", "expansions", "local_terms")

@@ -59,7 +59,8 @@ class ResNetArchitecture:
     """A network without its number of classes and its input size.
 
     Args:
-        stem: ``conv7-pool`` (stride 4, ImageNet), ``conv3-pool`` (stride 2) or ``conv3`` (stride 1).
+        stem: ``conv7-pool`` (stride 4, ImageNet), ``conv3-pool`` (stride 2) or ``conv3`` (stride 1); or attention
+            within blocks of 4 x 4 pixels, ``attention-pool4`` (stride 4) or ``attention-pool2`` (stride 2).
         stem_width: channels that enter the first stage.
         local_terms: ``plain`` stand-alone local attention, or ``position_sensitive`` with the axial operator's terms
             and normalisation.
