@@ -115,27 +115,35 @@ def named_uri(name: str) -> str:
     return named_set(name).uri
 
 
+def facts_of(uri: str) -> NamedSet | None:
+    """What is published of the set that a URI opens; None where it is of no named set."""
+    asked = parse_uri(uri)
+    for facts in named_sets().values():
+        known = parse_uri(facts.uri)
+        if asked.scheme == known.scheme and known.path in (asked.path, "PATH"):
+            return facts
+    return None
+
+
 def published_index(uri: str) -> Index | None:
     """What is published of a named set as an index without images, for plans; None where the URI is of no named set.
 
     Labels are evenly distributed, ``native_size`` is 0 and the fingerprint empty.
     """
-    asked = parse_uri(uri)
-    for facts in named_sets().values():
-        known = parse_uri(facts.uri)
-        if asked.scheme == known.scheme and known.path in (asked.path, "PATH"):
-            counts = facts.counts.get(asked.options.get("train", ""), next(iter(facts.counts.values())))
-            return Index(
-                uri=uri,
-                name=facts.name,
-                classes=facts.class_names or tuple(map(str, range(facts.classes))),
-                channels=3,
-                native_size=0,
-                labels={part: np.arange(count) % facts.classes for part, count in counts.items()},
-                reader=_AbsentReader(),
-                fingerprint="",
-            )
-    return None
+    facts = facts_of(uri)
+    if facts is None:
+        return None
+    counts = facts.counts.get(parse_uri(uri).options.get("train", ""), next(iter(facts.counts.values())))
+    return Index(
+        uri=uri,
+        name=facts.name,
+        classes=facts.class_names or tuple(map(str, range(facts.classes))),
+        channels=3,
+        native_size=0,
+        labels={part: np.arange(count) % facts.classes for part, count in counts.items()},
+        reader=_AbsentReader(),
+        fingerprint="",
+    )
 
 
 class _AbsentReader:
