@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from trionet_bench.benchmarks import everything
 from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all
 from trionet_bench.benchmarks.measure import OnCase, at_least, at_most, compared, line_of, target_line
 from trionet_bench.benchmarks.page import shown, table
+from trionet_bench.benchmarks.peak import rates
 from trionet_bench.benchmarks.setting import Setting
 
 ENVIRONMENT = {"device_name": "A CPU, 3.0 GHz", "cores": 2, "torch": "2"}
@@ -22,6 +24,16 @@ def test_ratio_is_of_the_medians_or_of_the_pairs():
     row = compared({"case": "one"}, ours, "it", theirs)
     assert (row["median_ms"], row["reference_ms"], row["samples_ms"]) == (2.0, 8.0, ours)
     assert line_of(row) == "one: 2 ms, 0.25 of it (8 ms)"
+
+
+def test_rates_and_shares_of_the_peak_by_hand():
+    # 6e9 MACs in 3 ms are 2000 GMAC/s; a product of matrices of side 1024 in 1 ms is 1024^3 / 1e6 GMAC/s.
+    row = rates(6e9, 3.0, {"float32": [1.0, 0.5, 9.0], "bfloat16": [0.25]}, torch.device("cpu"))
+    assert row["gmacs_per_second"] == pytest.approx(2000)
+    assert row["float32_peak_gmacs_per_second"] == pytest.approx(1073.741824)
+    assert row["share_of_bfloat16_peak"] == pytest.approx(2000 / 4294.967296)
+    line = line_of({"case": "one", **compared({}, [3.0], "it", [3.0]), **row})
+    assert line == "one: 3 ms, 1 of it (3 ms); 2e+03 GMAC/s, 186% of the peak in float32, 47% in bfloat16"
 
 
 def test_targets_take_the_worst_value():

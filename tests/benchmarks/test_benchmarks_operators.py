@@ -15,11 +15,12 @@ TINY = (
     Case("local", 6, 16, 2, 4, 3, "plain", ("unfold", "shifts", "dense")),
     Case("local", 6, 16, 2, 4, 5, "position_sensitive", ("unfold", "shifts")),
     Case("axial", 6, 16, 2, 4, references=("einsum",)),
+    Case("conv", 6, 16, 2, references=("torch's modules",)),
 )
 KEYS = {
     *("operator", "window", "channels", "heads", "size", "batch", "device", "dtype", "forward_backward_ms"),
     *("samples_ms", "reference", "reference_ms", "ratio_to_reference", "ratio_to_conv3", "peak_memory_bytes"),
-    "reference_peak_memory_bytes",
+    *("reference_peak_memory_bytes", "gmacs_per_second", "share_of_float32_peak", "share_of_bfloat16_peak"),
 }
 
 
@@ -48,11 +49,19 @@ def test_rows_have_the_promised_keys_and_ratios(monkeypatch: pytest.MonkeyPatch)
     document = measure(
         Setting("cpu", threads=1, samples=3), lambda done, total, line: calls.append((done, total)), cases=TINY
     )
-    assert calls == [(1, 3), (2, 3), (3, 3)]
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert torch.get_num_threads() == threads
     assert document["environment"]["threads"] == 1
     rows = document["cases"]
-    assert [row["reference"] for row in rows] == ["unfold", "shifts", "dense", "unfold", "shifts", "einsum"]
+    assert [row["reference"] for row in rows] == [
+        "unfold",
+        "shifts",
+        "dense",
+        "unfold",
+        "shifts",
+        "einsum",
+        "torch's modules",
+    ]
     for row in rows:
         assert set(row) >= KEYS
         assert len(row["samples_ms"]) == 3
@@ -60,10 +69,11 @@ def test_rows_have_the_promised_keys_and_ratios(monkeypatch: pytest.MonkeyPatch)
         assert row["median_ms"] == row["forward_backward_ms"]
         assert row["ratio"] == pytest.approx(1 / row["ratio_to_reference"])
         assert 0 < row["error"] < 1e-4
+        assert row["gmacs_per_second"] * row["median_ms"] == pytest.approx(row["macs"] / 1e6)
         assert row["ratio_to_reference"] == pytest.approx(row["reference_ms"] / row["forward_backward_ms"])
         assert (row["peak_memory_bytes"], row["reference_peak_memory_bytes"]) == (2, 8)
     axial = [target for target in document["targets"] if target["name"].startswith("axial")]
-    assert [target["found"] for target in axial] == [pytest.approx(rows[-1]["ratio_to_reference"])]
+    assert [target["found"] for target in axial] == [pytest.approx(rows[-2]["ratio_to_reference"])]
 
 
 def test_error_sees_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch):
@@ -100,5 +110,5 @@ def test_peak_memory_sees_what_unfolding_costs():
 
 def test_shipped_cases_hold_the_targets_and_every_operator():
     assert set(TARGETED) <= set(CASES)
-    assert {case.operator for case in CASES} == {"local", "axial"}
+    assert {case.operator for case in CASES} == {"local", "axial", "conv"}
     assert {case.size for case in CASES} >= {56, 28, 14, 7, 16, 8, 4}

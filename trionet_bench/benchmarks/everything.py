@@ -47,7 +47,7 @@ def measure_all(
         except Exception as error:
             document = {"bench": bench, "error": f"{type(error).__name__}: {error}", "cases": [], "targets": []}
         everything["benches"][bench] = document
-        name = name or _machine(document)
+        name = name or machine(document)
         file, page = results / "benchmarks" / f"{name}.json", reports / "benchmarks" / f"{name}.html"
         write_json(file, everything)
         write_atomically(page, _page(everything))
@@ -59,8 +59,8 @@ def failed(everything: Document) -> dict[str, str]:
     return {bench: one["error"] for bench, one in everything["benches"].items() if "error" in one}
 
 
-def _machine(document: Document) -> str:
-    """A file name for the machine: device and cores."""
+def machine(document: Document) -> str:
+    """A file name for the machine that a document was measured on: device and cores; empty where that failed."""
     where = document.get("environment")
     if where is None:
         return ""

@@ -84,7 +84,17 @@ def document(bench: str, device: torch.device, threads: int, cases: list[Row], t
 def line_of(row: Row) -> str:
     """A case in one line."""
     ours, theirs = f"{row['median_ms']:.4g} ms", f"{row['reference_ms']:.4g} ms"
-    return f"{row['case']}: {ours}, {row['ratio']:.3g} of {row['reference']} ({theirs})"
+    return f"{row['case']}: {ours}, {row['ratio']:.3g} of {row['reference']} ({theirs}){rate_of(row)}"
+
+
+def rate_of(row: Row) -> str:
+    """The end of a case's line: MACs a second and their share of the peak, where the case has them."""
+    if "gmacs_per_second" not in row:
+        return ""
+    shares = (
+        f"{row['share_of_float32_peak']:.0%} of the peak in float32, {row['share_of_bfloat16_peak']:.0%} in bfloat16"
+    )
+    return f"; {row['gmacs_per_second']:.3g} GMAC/s, {shares}"
 
 
 def target_line(target: Row) -> str:

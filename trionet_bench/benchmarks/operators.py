@@ -27,10 +27,18 @@ from trionet_bench.benchmarks.measure import (
     line_of,
 )
 from trionet_bench.benchmarks.memory import peak_bytes
-from trionet_bench.benchmarks.references import DenseLocal, EinsumAxial, ShiftedLocal, UnfoldedLocal
+from trionet_bench.benchmarks.peak import TRAINING, products, rates
+from trionet_bench.benchmarks.references import (
+    DenseLocal,
+    EinsumAxial,
+    ShiftedLocal,
+    TorchConvolution,
+    UnfoldedLocal,
+)
 from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators.axial import AxialAttention
+from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.operators.conv import Convolution
 from trionet_bench.networks.operators.local import LocalAttention
 from trionet_bench.timing import in_turns, threads
@@ -43,6 +51,7 @@ LOCAL: dict[str | None, type[LocalAttention]] = {
     "dense": DenseLocal,
 }
 AXIAL: dict[str | None, type[AxialAttention]] = {None: AxialAttention, "einsum": EinsumAxial}
+CONV: dict[str | None, type[Convolution]] = {None: Convolution, "torch's modules": TorchConvolution}
 ERRORS = {"float32": 1e-4, "bfloat16": 0.05}  # of gradients that went through several normalisations
 
 
@@ -65,10 +74,20 @@ class Case:
         what = f"{self.operator} {self.window}x{self.window} {self.terms}" if self.window else self.operator
         return f"{what}, {self.channels}x{self.size}x{self.size}, batch {self.batch}"
 
-    def build(self, reference: str | None = None) -> nn.Module:
+    @property
+    def macs(self) -> int:
+        """MACs of forward and backward."""
+        with torch.device("meta"):
+            return TRAINING * self.batch * self.build().macs(self.size, self.size)
+
+    def images(self) -> Tensor:
+        """Feature maps (B, C, H, W)."""
+        return _images(self.batch, self.channels, (self.size, self.size))
+
+    def build(self, reference: str | None = None) -> SpatialOperator:
         """The operator, or a reference for it, with the same weights."""
         if self.operator == "conv":
-            module: nn.Module = Convolution(self.channels)
+            module: SpatialOperator = CONV[reference](self.channels)
         elif self.operator == "local":
             assert self.window is not None and self.terms is not None
             module = LOCAL[reference](self.channels, self.heads, self.window, terms=self.terms)
@@ -86,6 +105,10 @@ def _axial(size: int, channels: int, batch: int, heads: int) -> Case:
     return Case("axial", size, channels, batch, heads, references=("einsum",))
 
 
+def _conv(size: int, channels: int, batch: int, heads: int) -> Case:
+    return Case("conv", size, channels, batch, heads, references=("torch's modules",))
+
+
 # The case of the stated targets first; then the feature maps of the shipped spaces at about their widths.
 TARGETED = (_local(56, 128, 8, 8), _local(56, 128, 8, 8, terms="position_sensitive"), _axial(56, 128, 8, 8))
 MAPS = (
@@ -101,6 +124,7 @@ CASES = (
         for terms in ("plain", "position_sensitive")
     ),
     *(_axial(*shape) for shape in MAPS),
+    *(_conv(*shape) for shape in MAPS),
 )
 
 
@@ -124,9 +148,10 @@ def measure(
 
 def _measure(case: Case, device: torch.device, dtype: torch.dtype, samples: int) -> Iterator[Row]:
     convolution = Case("conv", case.size, case.channels, case.batch)
-    steps = {"ours": _step(case, None, device, dtype), "conv3": _step(convolution, None, device, dtype)}
-    steps |= {name: _step(case, name, device, dtype) for name in case.references}
-    times = in_turns(steps, samples, device)
+    x = case.images().to(device, dtype)
+    steps = {"ours": step_of(case.build(), x), "conv3": step_of(convolution.build(), x)}
+    steps |= {name: step_of(case.build(name), x) for name in case.references}
+    times = in_turns({**steps, **products(device)}, samples, device)
     del steps
     facts = {key: getattr(case, key) for key in ("operator", "window", "channels", "heads", "size", "batch", "terms")}
     facts |= {"case": case.name, "device": str(device), "dtype": str(dtype).removeprefix("torch.")}
@@ -135,6 +160,7 @@ def _measure(case: Case, device: torch.device, dtype: torch.dtype, samples: int)
         row = compared(facts, times["ours"], reference, times[reference])
         yield {
             **row,
+            **rates(case.macs, row["median_ms"], times, device),
             "forward_backward_ms": row["median_ms"],
             "ratio_to_reference": row["reference_ms"] / row["median_ms"],
             "ratio_to_conv3": row["median_ms"] / statistics.median(times["conv3"]),
@@ -142,10 +168,10 @@ def _measure(case: Case, device: torch.device, dtype: torch.dtype, samples: int)
         }
 
 
-def _step(case: Case, reference: str | None, device: torch.device, dtype: torch.dtype) -> Callable[[], None]:
-    """Forward and backward once, in training mode."""
-    module = case.build(reference).to(device, dtype)
-    x = _images(case.batch, case.channels, (case.size, case.size)).to(device, dtype).requires_grad_()
+def step_of(module: nn.Module, x: Tensor) -> Callable[[], None]:
+    """Forward and backward once, in training mode, with the gradient of the input; the module goes where x is."""
+    module.to(x.device, x.dtype)
+    x = x.detach().requires_grad_()
     gradient: Tensor | None = None
 
     def step() -> None:
@@ -161,6 +187,10 @@ def _step(case: Case, reference: str | None, device: torch.device, dtype: torch.
 
 def _images(batch: int, channels: int, size: tuple[int, int]) -> Tensor:
     return torch.randn(batch, channels, *size, generator=torch.Generator().manual_seed(0))
+
+
+def _made(case: Case, reference: str | None, device: torch.device, dtype: torch.dtype) -> Callable[[], None]:
+    return step_of(case.build(reference), case.images().to(device, dtype))
 
 
 def error_of(case: Case, device: torch.device, dtype: torch.dtype) -> float:
@@ -190,7 +220,7 @@ def case_peak_bytes(case: Case, reference: str | None, device: torch.device, dty
     """Peak memory of one step; a step at a small size goes first, to load what is loaded at first use."""
     small = replace(case, size=min(case.size, 4), batch=1)
     return peak_bytes(
-        partial(_step, small, reference, device, dtype), partial(_step, case, reference, device, dtype), device
+        partial(_made, small, reference, device, dtype), partial(_made, case, reference, device, dtype), device
     )
 
 

@@ -26,10 +26,14 @@ _HEADINGS = {
     "first_ms": "First of all (ms)",
     "per_second": "Architectures a second",
     "cell_s": "Whole cell (s)",
+    "gmacs_per_second": "GMAC/s",
+    "share_of_float32_peak": "Share of the float32 peak",
+    "share_of_bfloat16_peak": "Share of the bfloat16 peak",
 }
 _LEFT_OUT = {
     *("samples_ms", "reference_samples_ms", "forward_backward_ms", "ratio_to_reference", "operator", "window"),
     *("channels", "heads", "size", "batch", "terms", "kind", "network", "space", "source", "recipe", "resolution"),
+    *("macs", "float32_peak_gmacs_per_second", "bfloat16_peak_gmacs_per_second"),
 }
 
 

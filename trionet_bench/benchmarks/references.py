@@ -6,10 +6,18 @@ time; ``dense`` lets every position attend over all positions with a mask, by to
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from trionet_bench.networks.operators.axial import AxialAttention, LineAttention
+from trionet_bench.networks.operators.conv import Convolution
 from trionet_bench.networks.operators.local import LocalAttention
+
+
+class TorchConvolution(Convolution):
+    """A 3x3 convolution and torch's batch normalisation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.BatchNorm2d.forward(self.norm, F.conv2d(x, self.conv.weight, padding=1))
 
 
 class UnfoldedLocal(LocalAttention):

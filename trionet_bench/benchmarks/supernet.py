@@ -21,8 +21,10 @@ from trionet_bench.benchmarks.measure import (
     document,
     line_of,
 )
+from trionet_bench.benchmarks.peak import products, rates
 from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.benchmarks.study import Keys, opened
+from trionet_bench.benchmarks.training import step_macs
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.search.calibration import ChildScorer, recalibrate
@@ -86,6 +88,8 @@ def _step(study: AnyTrainingContext, supernet: Supernet, samples: int) -> Row:
     images, labels = next(study.train_batches("train").epoch(0))
     supernet.train()
     ours, theirs = [], []
+    macs, multiply = 0, products(device)
+    peak: dict[str, list[float]] = {name: [] for name in multiply}
     for number in range(samples + 1):  # the first warms up and is dropped
         children = sampler.draw(number)
         networks = [supernet.extract(cell.space.decode(child.genes)).train() for child in children]
@@ -95,7 +99,11 @@ def _step(study: AnyTrainingContext, supernet: Supernet, samples: int) -> Row:
         if number:
             ours.append(together)
             theirs.append(standalone)
+            macs += sum(step_macs(network, images.shape[3], len(images)) for network in networks)
+            for name, product in multiply.items():
+                peak[name].append(timed(product, device))
     facts = {"kind": STEP, "batch": len(images), "children": len(children)}
+    facts |= rates(macs, sum(ours), peak, device)
     return compared(facts, ours, "its children, stand-alone", theirs, paired=True)
 
 

@@ -22,9 +22,11 @@ from trionet_bench.benchmarks.measure import (
     document,
     line_of,
 )
+from trionet_bench.benchmarks.peak import TRAINING, products, rates
 from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.networks.layers import initialise
-from trionet_bench.networks.skeletons import build_network
+from trionet_bench.networks.mac_totals import profile
+from trionet_bench.networks.skeletons import Skeleton, build_network
 from trionet_bench.spaces.presets import SPACES
 from trionet_bench.spaces.published import published
 from trionet_bench.timing import in_turns, threads
@@ -66,7 +68,7 @@ def measure(setting: Setting, on_case: OnCase) -> Document:
     total = len(formats) + len(chosen)
     with threads(setting.threads) as used:
         for form in formats:
-            rows.append(_resnet50(form, device, batch, setting.count(20 if fast else 12)))
+            rows.append(resnet50_row(form, device, batch, setting.count(20 if fast else 12)))
             on_case(len(rows), total, line_of(rows[-1]))
         for done, (space, operator) in enumerate(chosen, start=len(formats) + 1):
             rows.extend(
@@ -87,22 +89,29 @@ def targets(rows: Sequence[Row]) -> list[Target]:
     return resnet50_target + at_most("chosen memory format over the other", HELPS, small)
 
 
-def _resnet50(form: Format, device: torch.device, batch: int, samples: int) -> Row:
-    ours = initialise(build_network(published("resnet50"), CLASSES, 3, 224), 0)
+def resnet50_row(form: Format, device: torch.device, batch: int, samples: int, resolution: int = 224) -> Row:
+    """A step of ResNet-50 beside torchvision's."""
+    ours = initialise(build_network(published("resnet50"), CLASSES, 3, resolution), 0)
     theirs = twin(ours)
     options = IMAGENET_130.optimizer
     reference = torch.optim.SGD(
         theirs.parameters(), IMAGENET_130.peak_lr, options.momentum, weight_decay=options.weight_decay, nesterov=True
     )
-    images = torch.randn(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(batch, 3, resolution, resolution, generator=torch.Generator().manual_seed(0))
     steps = {
         "ours": training_step(ours, IMAGENET_130, images, form, device),
         "theirs": training_step(theirs, IMAGENET_130, images, form, device, reference),
     }
-    times = in_turns(steps, samples, device)
+    times = in_turns({**steps, **products(device)}, samples, device)
     facts = {"case": f"resnet50, {form}", "network": "resnet50", "batch": batch, "device": str(device)}
     facts |= {"dtype": str(form.dtype).removeprefix("torch."), "channels_last": form.channels_last}
-    return compared(facts, times["ours"], "torchvision", times["theirs"])
+    row = compared(facts, times["ours"], "torchvision", times["theirs"])
+    return row | rates(step_macs(ours, resolution, batch), row["median_ms"], times, device)
+
+
+def step_macs(network: Skeleton, resolution: int, batch: int) -> int:
+    """MACs of a step of training: forward and backward."""
+    return TRAINING * batch * profile(network, resolution).macs
 
 
 def twin(ours: nn.Module, classes: int = CLASSES) -> nn.Module:
@@ -128,8 +137,9 @@ def _formats(space_name: str, operator: str, device: torch.device, batch: int, s
         )
         for form in FORMATS
     }
-    times = in_turns(steps, samples, device)
+    times = in_turns({**steps, **products(device)}, samples, device)
     network = build_network(architecture, 10, 3, space.resolution)
+    macs = step_macs(network, space.resolution, batch)
     chosen = str(Format(torch.float32, memory_format(network, QUICK, device) == torch.channels_last))
     rows = []
     for form in FORMATS:
@@ -137,7 +147,11 @@ def _formats(space_name: str, operator: str, device: torch.device, batch: int, s
             facts: Row = {"case": f"{space_name} {operator}, {form}", "network": f"{space_name} {operator}"}
             facts |= {"batch": batch, "device": str(device), "channels_last": form.channels_last}
             facts |= {"dtype": str(form.dtype).removeprefix("torch.")}
-            rows.append(compared(facts, times[str(form)], f"the chosen {chosen}", times[chosen]))
+            row = compared(facts, times[str(form)], f"the chosen {chosen}", times[chosen])
+            of_chosen = rates(macs, row["reference_ms"], times, device)
+            row["reference_gmacs_per_second"] = of_chosen["gmacs_per_second"]
+            row |= {f"reference_{key}": of_chosen[key] for key in of_chosen if key.startswith("share")}
+            rows.append(row | rates(macs, row["median_ms"], times, device))
     return rows
 
 
