@@ -281,3 +281,17 @@ def test_verify_reads_the_data_anew_where_asked(suite_file: Write, tmp_path: Pat
     assert answer("verify", "results")["faults"] == []
     (fault,) = answer("verify", "results", "--data")["faults"]
     assert fault["message"].endswith("are not those that it was made of")
+
+
+def test_a_changed_run_is_another_study_and_more_seeds_are_the_same_one(suite_file: Write):
+    path = suite_file({"a": {}})
+    assert answer("run", path)["ran"] == 2
+    more = answer("run", path, "--seeds", 3)
+    assert (more["suite"], more["ran"]) == ("fakes", 1)  # the seeds that are there are kept
+    changed = answer("run", path, "--set", "models.a.label=other", "--name", "others")
+    assert (changed["suite"], changed["ran"]) == ("others", 2)
+    wrong = bench("run", path, "--set", "models.a.lable=other")
+    assert wrong.exit_code == 2
+    assert wrong.stderr == (
+        'Error: --set models.a.lable=other: unknown key "lable" in model "a"; did you mean "label"?\n'
+    )

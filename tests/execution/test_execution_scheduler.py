@@ -22,6 +22,7 @@ from trionet_bench.execution.executors import local
 from trionet_bench.execution.executors.local import LocalExecutor, ProgressSender, plan_resources, worker_context
 from trionet_bench.execution.plan import Plan, make_plan
 from trionet_bench.execution.scheduler import Watcher, run_plan
+from trionet_bench.execution.session import Session, Workers
 from trionet_bench.execution.worker import Outcome, RunRequest, logged
 from trionet_bench.records.record import Code, Record
 from trionet_bench.records.store import file_digest, iter_records, read_record
@@ -359,3 +360,22 @@ def test_everything_a_worker_says_is_in_the_log_and_nothing_after(tmp_path: Path
     print("afterwards")
     assert (tmp_path / "log.txt").read_text() == "from below python\nfrom python\n"
     assert capfd.readouterr().out == "afterwards\n"
+
+
+def test_a_run_ends_after_its_time_and_goes_on_the_next_time(suite_file: Write, tmp_path: Path):
+    trace = tmp_path / "trace"
+    path = suite_file({"a": {"seconds": 60.0, "epochs": 600, "trace": str(trace)}}, seeds=[0, 1])
+    session = Session.open(load_suite(path), tmp_path / "results", None)
+    began = time.monotonic()
+    after = session.run(Workers(1, "cpu"), Watcher(), CODE, "test", None, minutes=3 / 60)
+    assert 2 < time.monotonic() - began < 20
+    assert after.plan.counts() == {"complete": 0, "failed": 0, "missing": 2, "stale": 0}
+    assert after.exit_code == 3
+    first = {line for line in trace.read_text().splitlines() if line.startswith("epoch")}
+    assert {line.split()[-1] for line in first} == {"0"}  # the second seed was not begun
+    Session.open(load_suite(path), tmp_path / "results", None).run(
+        Workers(1, "cpu"), Watcher(), CODE, "test", None, minutes=2 / 60
+    )
+    epochs = [int(line.split()[1]) for line in trace.read_text().splitlines()]
+    assert max(epochs) >= len(first)  # it went on from the checkpoint ...
+    assert len(epochs) - len(set(epochs)) <= 1  # ... and repeated the epoch that was cut off, at most

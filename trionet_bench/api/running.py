@@ -68,7 +68,9 @@ def carry_out(session: Session, settings: RunSettings, command: str | None = Non
         with Progress() as progress:
             watcher = ProgressWatcher(progress, session.plan.suite.name, len(session.jobs))
             command = command or command_line(sys.argv[1:])
-            session = session.run(workers_of(settings), watcher, code_state(), command, cache_folder())
+            session = session.run(
+                workers_of(settings), watcher, code_state(), command, cache_folder(), settings.minutes
+            )
     else:
         session.redeclare()
     plan = session.plan
@@ -77,18 +79,24 @@ def carry_out(session: Session, settings: RunSettings, command: str | None = Non
 
 
 def comparison(
-    data: str, options: CompareOptions, settings: RunSettings, named: bool, keep: bool = True
+    data: str,
+    options: CompareOptions,
+    settings: RunSettings,
+    named: bool,
+    keep: bool = True,
+    changes: tuple[str, ...] = (),
 ) -> tuple[Suite, Path]:
     """The suite that compares models on ``data``, and its file in the results folder. The reasons go to stderr.
 
     Args:
         named: whether a person chose the name, so that none other may be taken.
+        changes: of the suite, as ``Changes.settings``.
         keep: write the file; False for a dry run, which leaves nothing.
     """
     folder = Path(settings.results)
     with TemporaryDirectory() as temporary:
         place = folder if keep else Path(temporary)
-        proposal = propose(data, options, place, Path(settings.data_root))
+        proposal = propose(data, options, place, Path(settings.data_root)).changed(changes)
         proposal = without_collision(proposal, folder, named=named)
         path = place / f"{proposal.name}.yaml"
         write_atomically(path, proposal.text)

@@ -18,6 +18,7 @@ class RunOptions(TypedDict, total=False):
     executor: Literal["local", "ray"]
     retry_failed: bool
     force: bool
+    minutes: float | None
     write_report: bool
 
 
@@ -35,6 +36,7 @@ class RunSettings:
         executor: processes on this machine, or the Ray cluster at ``RAY_ADDRESS``.
         retry_failed: also cells that failed before.
         force: finished cells again.
+        minutes: after which the run ends with what is there; the same run goes on from that.
         write_report: at the end.
     """
 
@@ -48,4 +50,5 @@ class RunSettings:
     executor: Literal["local", "ray"] = "local"
     retry_failed: bool = False
     force: bool = False
+    minutes: float | None = None
     write_report: bool = True

@@ -16,7 +16,8 @@ from trionet_bench.api.settings import RunOptions, RunSettings
 from trionet_bench.execution.plan import State
 from trionet_bench.records.layout import parse_budget
 from trionet_bench.suite.autosuite import CompareOptions
-from trionet_bench.suite.specification import Suite, load_suite
+from trionet_bench.suite.changes import Changes, as_settings, changed
+from trionet_bench.suite.specification import Suite, read_document, suite_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,15 @@ class Study:
         return self.results._repr_html_()
 
 
-def run(suite: str | Path | Suite, **options: Unpack[RunOptions]) -> Study:
+def run(
+    suite: str | Path | Suite,
+    *,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    changes: Mapping[str, object] | None = None,
+    name: str | None = None,
+    **options: Unpack[RunOptions],
+) -> Study:
     """Run the missing cells of a suite, then write its report; what is finished is never run again.
 
     A run that was interrupted goes on where it stood. Nothing is downloaded. Progress goes to stderr. Failed cells do
@@ -103,6 +112,10 @@ def run(suite: str | Path | Suite, **options: Unpack[RunOptions]) -> Study:
 
     Args:
         suite: a suite file or the name of a shipped one.
+        seeds: how many, instead of those of the suite.
+        epochs: of each network; warm-up, fine-tuning and supernets change in proportion.
+        changes: other values of the suite by their path in its file, such as ``{"recipe.optimizer.lr": 1e-3}``.
+        name: of the changed study; None is that of the suite with the changes behind it.
         options: see ``RunSettings``.
 
     UsageError for a wrong suite or option, StoreError where results cannot be written.
@@ -113,7 +126,8 @@ def run(suite: str | Path | Suite, **options: Unpack[RunOptions]) -> Study:
         {'complete': 1, 'failed': 0, 'missing': 0, 'stale': 0}
     """
     settings = RunSettings(**options)
-    checked = suite if isinstance(suite, Suite) else load_suite(str(suite))
+    document = suite.document if isinstance(suite, Suite) else read_document(str(suite))
+    checked = suite_of(changed(document, Changes(seeds, epochs, as_settings(changes), name)))
     return Study(carry_out(open_session(checked, settings), settings, f"trionet_bench.run({checked.name!r})"))
 
 
@@ -128,6 +142,7 @@ def compare(
     recipe: str | None = None,
     quick: bool | None = None,
     name: str | None = None,
+    changes: Mapping[str, object] | None = None,
     **options: Unpack[RunOptions],
 ) -> Study:
     """Compare operators on a data set that no suite was written for; the suite is written, run and reported.
@@ -143,6 +158,7 @@ def compare(
         recipe: name of a recipe.
         quick: a first look instead of the full recipe; None is quick where there is no GPU.
         name: of the study.
+        changes: other values of the suite that is written, as in ``run``.
         options: see ``RunSettings``.
 
     UsageError and DataError as ``run``; also for data that are not there.
@@ -155,6 +171,6 @@ def compare(
     quick = quick_without_gpu(settings.device) if quick is None else quick
     macs = None if budget is None else parse_budget(budget)
     asked = CompareOptions(tuple(models), macs, seeds, epochs, resolution, recipe, quick, name)
-    suite, path = comparison(str(data), asked, settings, named=name is not None)
+    suite, path = comparison(str(data), asked, settings, named=name is not None, changes=as_settings(changes))
     command = f"trionet_bench.compare({Path(data).name!r})"
     return Study(carry_out(open_session(suite, settings), settings, command), path)

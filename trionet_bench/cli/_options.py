@@ -1,11 +1,14 @@
 """Options that several commands share. Each can also be set in the environment, as TRIONET_BENCH_RESULTS and so on."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+
+from trionet_bench.records.layout import FOLDER_NAME
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -21,6 +24,13 @@ class SuiteName(click.ParamType[str]):
 
         names = [CompletionItem(name) for name in shipped_suites() if name.startswith(incomplete)]
         return [*names, CompletionItem(incomplete, type="file")]
+
+
+def study_name(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Callback of ``--name``: what can be a folder."""
+    if value is not None and not re.fullmatch(FOLDER_NAME, value):
+        raise click.BadParameter(f"{value!r} cannot be a folder; use letters, digits, dots, dashes and underscores.")
+    return value
 
 
 def suite_argument(command: Command) -> Command:
@@ -47,5 +57,12 @@ only_option = click.option(
     "--only",
     metavar="KEY=GLOB[,...]",
     help="Some cells only, by dataset, model, budget and seed: model=tri*,dataset=!cars.",
+)
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another value in the suite, by its path there: recipe.optimizer.lr=1e-3. May be given several times.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")

@@ -69,6 +69,11 @@ _OPTIONS = (
         envvar="TRIONET_BENCH_EXECUTOR",
         help="ray: on the cluster at RAY_ADDRESS; its machines must share the results folder.",
     ),
+    click.option(
+        "--minutes",
+        type=click.FloatRange(min=0, min_open=True),
+        help="End after so long and report what is there; the same command goes on from that.",
+    ),
     click.option("--dry-run", is_flag=True, help="Say what would be run and what it costs; run nothing."),
     click.option("--retry-failed", is_flag=True, help="Also run cells that failed before."),
     click.option("--force", is_flag=True, help="Run finished cells again; earlier records are kept beside the new."),

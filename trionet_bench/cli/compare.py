@@ -1,21 +1,14 @@
 """``trionet-bench compare``: the operators on a data set that no suite was written for."""
 
-import re
-
 import click
 
+from trionet_bench.cli._options import set_option, study_name
 from trionet_bench.cli._run_options import RunOptions, run_options
-from trionet_bench.records.layout import FOLDER_NAME, parse_budget
+from trionet_bench.records.layout import parse_budget
 
 
 def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     return None if value is None else parse_budget(value)
-
-
-def _name(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(FOLDER_NAME, value):
-        raise click.BadParameter(f"{value!r} cannot be a folder; use letters, digits, dots, dashes and underscores.")
-    return value
 
 
 @click.command(epilog="Example: trionet-bench compare photos/ --models conv,local,axial,trionet --seeds 3")
@@ -28,8 +21,9 @@ def _name(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
 @click.option("--recipe", help="A named recipe.  [default: quick or small]")
 @click.option("--quick/--full", default=None, help="A first look, or the full recipe.  [default: quick without a GPU]")
 @click.option(
-    "--name", metavar="NAME", callback=_name, help="Of the study.  [default: from the folder and its content]"
+    "--name", metavar="NAME", callback=study_name, help="Of the study.  [default: from the folder and its content]"
 )
+@set_option
 @run_options
 @click.pass_context
 def compare(
@@ -43,6 +37,7 @@ def compare(
     recipe: str | None,
     quick: bool | None,
     name: str | None,
+    settings: tuple[str, ...],
     options: RunOptions,
 ) -> None:
     """Compare the operators on DATA, and write the suite that does it.
@@ -53,4 +48,4 @@ def compare(
     from trionet_bench.cli.actions.compare import compare_on  # torch loads here, not for --help
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
-    ctx.exit(compare_on(data, names, budget, seeds, epochs, resolution, recipe, quick, name, options))
+    ctx.exit(compare_on(data, names, budget, seeds, epochs, resolution, recipe, quick, name, settings, options))

@@ -84,7 +84,7 @@ class Commands(click.Group):
 @click.command(
     cls=Commands,
     context_settings={"auto_envvar_prefix": "TRIONET_BENCH", "help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 internal or store error, 2 wrong usage or suite, 3 some cells failed, "
+    epilog="Exit codes: 0 done, 1 internal or store error, 2 wrong usage or suite, 3 some cells failed or are left, "
     "4 data missing, 130 interrupted. Every option can be set in the environment: TRIONET_BENCH_RUN_JOBS, for example. "
     "TRIONET_BENCH_CACHE names the folder of what can be made again: digests, decoded images, compiled kernels.",
 )

@@ -4,6 +4,7 @@ Every finished cell is on disk before anything else happens, so that the schedul
 Cells are claimed on disk before they start, so that several runners can share a results folder.
 """
 
+import math
 import signal
 import threading
 import time
@@ -67,16 +68,20 @@ def inputs_of(plan: Plan, job: Job, contents: Mapping[str, str]) -> dict[str, In
     return inputs
 
 
-def run_plan(plan: Plan, executor: Executor, request: RunRequest, watcher: Watcher) -> Plan:
+def run_plan(
+    plan: Plan, executor: Executor, request: RunRequest, watcher: Watcher, seconds: float | None = None
+) -> Plan:
     """Carry out the open cells of ``plan``; returns it with the new states. KeyboardInterrupt on SIGINT and SIGTERM.
 
-    A failed cell leaves a failed record, and the others go on. A store error stops everything.
+    A failed cell leaves a failed record, and the others go on. A store error stops everything. After so many
+    ``seconds`` the run ends as it would by an interrupt: what is under way goes on from its checkpoint the next time.
     """
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
     declare(plan)
     with _sigterm_as_interrupt(), Claims(plan.folder / CLAIMS) as claims:
         scheduler = Scheduler(plan, executor, request, watcher, claims)
         try:
-            scheduler.run()
+            scheduler.run(deadline)
         finally:
             executor.stop()
     after = scheduler.plan_after()
@@ -99,9 +104,9 @@ class Scheduler:
         self.durations = Durations(plan)
         self.environment: Environment | None = None
 
-    def run(self) -> None:
-        """Until nothing is left to be done, here or elsewhere."""
-        while self.waiting or self.under_way:
+    def run(self, deadline: float = math.inf) -> None:
+        """Until nothing is left to be done, here or elsewhere, or the monotonic clock is at ``deadline``."""
+        while (self.waiting or self.under_way) and time.monotonic() < deadline:
             self._start_ready_jobs()
             if self.waiting and not self.under_way:
                 self.watcher.waits([job.label for job in self.waiting])

@@ -23,7 +23,7 @@ from trionet_bench.training.platform import Resources
 if TYPE_CHECKING:
     from trionet_bench.execution.estimate import Estimate
 
-DONE, SOME_FAILED, DATA_MISSING = 0, 3, 4  # exit codes
+DONE, INCOMPLETE, DATA_MISSING = 0, 3, 4  # exit codes
 
 
 @dataclass(frozen=True)
@@ -148,13 +148,22 @@ class Session:
             seconds=Durations(self.plan).left(jobs, slots=1) if jobs else 0.0,
         )
 
-    def run(self, workers: Workers, watcher: Watcher, code: Code, command: str, cache: Path | None) -> "Session":
+    def run(
+        self,
+        workers: Workers,
+        watcher: Watcher,
+        code: Code,
+        command: str,
+        cache: Path | None,
+        minutes: float | None = None,
+    ) -> "Session":
         """Carry out what is open; returns the session with the new state of its plan.
 
         Args:
             watcher: hears what happens.
             code, command: for the records.
             cache: folder for decoded images.
+            minutes: after which the run ends, with cells left.
 
         UsageError where a cell cannot be carried out, StoreError where results cannot be written, KeyboardInterrupt on
         SIGINT and SIGTERM.
@@ -163,7 +172,7 @@ class Session:
         suite = self.plan.suite
         request = RunRequest(self.plan.results, suite.fidelity, code, command, self.retry_failed, self.force, cache)
         executor = self._executor(request, workers)
-        return replace(self, plan=run_plan(self.plan, executor, request, watcher))
+        return replace(self, plan=run_plan(self.plan, executor, request, watcher, minutes and 60 * minutes))
 
     def redeclare(self) -> None:
         """Leave what the suite declares beside the results that are there, where nothing is to be run."""
@@ -172,10 +181,10 @@ class Session:
 
     @property
     def exit_code(self) -> int:
-        """Of the command line: 0 done, 3 some cells failed, 4 data missing."""
+        """Of the command line: 0 done, 3 some cells failed or are left, 4 data missing."""
         if self.plan.absent:
             return DATA_MISSING
-        return SOME_FAILED if self.plan.counts()["failed"] else DONE
+        return DONE if self.plan.counts()["complete"] == len(self.plan.cells) else INCOMPLETE
 
     def _executor(self, request: RunRequest, workers: Workers) -> Executor:
         if workers.executor == "ray":

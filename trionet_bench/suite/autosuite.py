@@ -7,9 +7,10 @@ recipe for small sets with its number of epochs.
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import yaml
 
@@ -24,6 +25,9 @@ from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.operators import operators_for
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO, RESNET_TINY, resolve_space, space_for
 from trionet_bench.spaces.resnet import TRIO
+from trionet_bench.suite.changes import Changes, changed
+from trionet_bench.suite.specification import suite_of
+from trionet_bench.suite.yaml12 import Document
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.recipe import resolve_recipe
 
@@ -73,6 +77,15 @@ class Proposal:
     name: str
     content: JsonObject
     reasons: tuple[str, ...]
+
+    def changed(self, settings: tuple[str, ...]) -> Self:
+        """The proposal with other values, as of ``Changes``; UsageError where the suite would have a fault."""
+        if not settings:
+            return self
+        document = changed(Document(self.content, Path(f"{self.name}.yaml"), "", {}), Changes(settings=settings))
+        suite_of(document)
+        reasons = tuple(f"{setting}: as asked" for setting in settings)
+        return replace(self, content={**document.value, "name": self.name}, reasons=(*self.reasons, *reasons))
 
     @property
     def text(self) -> str:

@@ -159,7 +159,7 @@ def shipped_suites() -> dict[str, Path]:
 
 def load_suite(name: str | Path) -> Suite:
     """The suite in a file, or the shipped suite of that name; UsageError for the first fault in it."""
-    return _suite(read_document(name))
+    return suite_of(read_document(name))
 
 
 def read_document(name: str | Path) -> Document:
@@ -210,7 +210,8 @@ def _owner(place: Place) -> tuple[str, list[str]]:
     return "the suite", _ALIASES
 
 
-def _suite(document: Document) -> Suite:
+def suite_of(document: Document) -> Suite:
+    """The suite that a document says; UsageError for the first fault in it."""
     try:
         file = SuiteFile.model_validate(document.value)
     except ValidationError as error:
@@ -227,7 +228,7 @@ def _suite(document: Document) -> Suite:
         fidelity=file.fidelity,
         datasets=file.datasets,
         tasks=tasks,
-        bases={name: document.where(("datasets", name, "source"))[0].parent for name in file.datasets},
+        bases={name: document.where(("datasets", name, "source")).folder for name in file.datasets},
         models=models,
         budgets=file.budgets,
         seeds=file.seeds,

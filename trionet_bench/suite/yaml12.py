@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -47,39 +47,56 @@ _SCALARS: Mapping[str, Callable[[str], Any]] = {
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a value was written.
+
+    Args:
+        text: file and line, or the option of the command line.
+        folder: from which a relative path in the value starts.
+    """
+
+    text: str
+    folder: Path
+
+    @classmethod
+    def line(cls, path: Path, number: int) -> Self:
+        """A line of a file."""
+        return cls(f"{path}:{number}", path.parent)
+
+
+@dataclass(frozen=True)
 class Document:
-    """A YAML file, or one joined with a file that it extends.
+    """A YAML file, or one joined with a file that it extends or with options of the command line.
 
     Args:
         value: mapping of plain values.
         text: content of the file at ``path``.
-        lines: file and line of each key and list item, by its path from the top.
+        origins: where each key and list item was written, by its path from the top.
     """
 
     value: JsonObject
     path: Path
     text: str
-    lines: Mapping[Place, tuple[Path, int]] = field(repr=False)
+    origins: Mapping[Place, Origin] = field(repr=False)
 
     def error(self, place: Place, message: str) -> UsageError:
-        """An error whose message starts with the file and line of ``place``, as ``where`` gives them."""
-        path, line = self.where(place)
-        return UsageError(f"{path}:{line}: {message}")
+        """An error whose message starts with where ``place`` was written."""
+        return UsageError(f"{self.where(place).text}: {message}")
 
-    def where(self, place: Place) -> tuple[Path, int]:
-        """File and line of ``place``, or of the innermost part around it that a file contains."""
+    def where(self, place: Place) -> Origin:
+        """Where ``place`` was written, or the innermost part around it of which that is known."""
         known: Place = ()
         for part in place:
-            if (*known, part) in self.lines:
+            if (*known, part) in self.origins:
                 known = (*known, part)
-        return self.lines.get(known, (self.path, 1))
+        return self.origins.get(known, Origin.line(self.path, 1))
 
     def over(self, base: "Document", merged: tuple[str, ...]) -> "Document":
         """``base`` with the values of this document in place of its own.
 
         The mappings named ``merged`` are joined entry by entry, where null removes an entry of ``base``.
         """
-        value, lines = dict(base.value), dict(base.lines)
+        value, origins = dict(base.value), dict(base.origins)
         for key, item in self.value.items():
             if key in merged and isinstance(item, dict) and isinstance(value.get(key), dict):
                 removed = {name for name, entry in item.items() if entry is None and name in value[key]}
@@ -88,8 +105,8 @@ class Document:
             else:
                 value[key] = item
                 replaced = ((key,),)
-            lines = {place: at for place, at in lines.items() if not any(place[: len(r)] == r for r in replaced)}
-        return replace(self, value=value, lines=lines | dict(self.lines))
+            origins = {place: at for place, at in origins.items() if not any(place[: len(r)] == r for r in replaced)}
+        return replace(self, value=value, origins=origins | dict(self.origins))
 
 
 def read_yaml(path: Path, text: str | None = None) -> Document:
@@ -103,13 +120,13 @@ def read_yaml(path: Path, text: str | None = None) -> Document:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise UsageError(f"{path} cannot be read: {reason}.") from error
-    lines: dict[Place, tuple[Path, int]] = {}
+    origins: dict[Place, Origin] = {}
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise UsageError(f"{path}:1: a suite is a mapping of keys to values; start with `schema: 1`.")
-        value = _Walk(path, lines).plain(node, ())
+        value = _Walk(path, origins).plain(node, ())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{path}:{line}: not valid YAML: {error.problem or error.context}.") from error
@@ -117,7 +134,12 @@ def read_yaml(path: Path, text: str | None = None) -> Document:
         raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}.") from error
     finally:
         loader.dispose()
-    return Document(value, path, text, lines)
+    return Document(value, path, text, origins)
+
+
+def read_value(text: str) -> Any:
+    """The plain value that ``text`` is in a YAML file, such as ``1e-3`` or ``[3, 5]``; UsageError where it is none."""
+    return read_yaml(Path("value"), f"value: {text}").value["value"]
 
 
 @dataclass(frozen=True)
@@ -125,7 +147,7 @@ class _Walk:
     """Conversion of the nodes of a document; ``within`` has the identities of the nodes around the current one."""
 
     path: Path
-    lines: dict[Place, tuple[Path, int]]
+    origins: dict[Place, Origin]
     within: tuple[int, ...] = ()
 
     def plain(self, node: yaml.Node, place: Place) -> Any:
@@ -145,19 +167,20 @@ class _Walk:
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> JsonObject:
         value: JsonObject = {}
+        lines: dict[str, int] = {}
         for key_node, item in node.value:
             key = self.plain(key_node, place)
             if not isinstance(key, str):
                 raise self._error(key_node, f"the key {key_node.value} is not text; put it in quotes")
             if key in value:
-                first = self.lines[(*place, key)][1]
-                raise self._error(key_node, f'the key "{key}" is already on line {first}; remove one of the two')
-            self.lines[(*place, key)] = (self.path, key_node.start_mark.line + 1)
+                raise self._error(key_node, f'the key "{key}" is already on line {lines[key]}; remove one of the two')
+            lines[key] = key_node.start_mark.line + 1
+            self.origins[(*place, key)] = Origin.line(self.path, lines[key])
             value[key] = self.plain(item, (*place, key))
         return value
 
     def _item(self, node: yaml.Node, place: Place) -> Any:
-        self.lines[place] = (self.path, node.start_mark.line + 1)
+        self.origins[place] = Origin.line(self.path, node.start_mark.line + 1)
         return self.plain(node, place)
 
     def _error(self, node: yaml.Node, message: str) -> UsageError:

@@ -19,6 +19,7 @@ def compare_on(
     recipe: str | None,
     quick: bool | None,
     name: str | None,
+    settings: tuple[str, ...],
     run_options: RunOptions,
 ) -> int:
     """Write and run the suite, print the verdict; returns the exit code.
@@ -28,12 +29,14 @@ def compare_on(
         models, budget, seeds, epochs, resolution, recipe: content of the suite, as in ``CompareOptions``.
         quick: None: quick unless there is a GPU.
         name: of the study; None: from the data.
+        settings: changes of the suite, ``KEY=VALUE`` each.
         run_options: how the suite is run. Its file is written into their results folder, unless it is a dry run.
     """
     if quick is None:
         quick = quick_without_gpu(run_options.device)
     options = CompareOptions(models, budget, seeds, epochs, resolution, recipe, quick, name)
-    suite, _ = comparison(data, options, run_options, named=name is not None, keep=not run_options.dry_run)
+    keep = not run_options.dry_run
+    suite, _ = comparison(data, options, run_options, named=name is not None, keep=keep, changes=settings)
     code = run_suite(suite, run_options)
     if not run_options.dry_run and not run_options.as_json:
         _print_verdict(Path(run_options.results) / suite.name)

@@ -7,13 +7,21 @@ from trionet_bench.cli._run_options import RunOptions
 from trionet_bench.cli.actions._estimate import estimate_lines
 from trionet_bench.cli.actions._suite_state import failures, headline, outcome_json
 from trionet_bench.execution.session import DATA_MISSING, DONE, Session, Workers
-from trionet_bench.suite.specification import Suite, load_suite
+from trionet_bench.suite.changes import Changes, load_changed
+from trionet_bench.suite.specification import Suite
 from trionet_bench.terminal import echo
 
 
-def run_named(suite: str, options: RunOptions) -> int:
-    """Run a suite file or shipped suite; returns the exit code."""
-    return run_suite(load_suite(suite), options)
+def run_named(
+    suite: str,
+    seeds: int | None,
+    epochs: int | None,
+    settings: tuple[str, ...],
+    name: str | None,
+    options: RunOptions,
+) -> int:
+    """Run a suite file or shipped suite, changed as of ``Changes``; returns the exit code."""
+    return run_suite(load_changed(suite, Changes(seeds, epochs, settings, name)), options)
 
 
 def run_suite(suite: Suite, options: RunOptions) -> int:
@@ -29,6 +37,8 @@ def run_suite(suite: Suite, options: RunOptions) -> int:
         echo(json.dumps({**outcome_json(plan), "ran": done.cells, "report": report}))
     else:
         echo("\n".join([headline(plan), *failures(plan)]))
+        if options.minutes is not None and plan.counts()["missing"]:
+            echo(f"Stopped after {options.minutes:g} minutes; the same command goes on from there.")
         if done.page:
             echo(f"Report: {done.page}")
     return done.session.exit_code
