@@ -36,7 +36,9 @@ def workers_of(settings: RunSettings) -> Workers:
 
 
 def open_session(suite: Suite, settings: RunSettings) -> Session:
-    """The cells of a suite as they stand. What is missing or doubtful in the data is told on stderr."""
+    """The cells of a suite as they stand. What is missing or doubtful in the data, and the reason for what the recipes
+    leave to the program, is told on stderr.
+    """
     session = Session.open(
         suite,
         Path(settings.results),
@@ -45,7 +47,7 @@ def open_session(suite: Suite, settings: RunSettings) -> Session:
         settings.retry_failed,
         settings.force,
     ).without_unsound_data()
-    for line in _on_data(session):
+    for line in (*_on_data(session), *_on_precision(session)):
         echo(line, err=True)
     return session
 
@@ -55,6 +57,13 @@ def _on_data(session: Session) -> Iterator[str]:
         yield f"{error}\n{counted(cells, 'cell')} of data set {name} cannot be run without it."
     for name, warnings in session.warnings.items():
         yield from (f"data set {name}: {warning}" for warning in warnings)
+
+
+def _on_precision(session: Session) -> list[str]:
+    """What ``precision: auto`` of a recipe stands for here, said once."""
+    recipes = [cell.job.cell.recipe for cell in session.plan.cells if cell.job is not None]
+    lines = [f"precision: auto is {r.precision}, since {r.precision_reason}" for r in recipes if r.precision_reason]
+    return [*dict.fromkeys(lines)]
 
 
 def carry_out(session: Session, settings: RunSettings, command: str | None = None) -> Ran:

@@ -18,6 +18,7 @@ from trionet_bench.records.store import read_head
 from trionet_bench.suite.specification import Suite
 from trionet_bench.systems.cell import AnyCell, Cell, DataChoice
 from trionet_bench.systems.registry import SYSTEMS
+from trionet_bench.training.precision import resolved
 
 State = Literal["complete", "failed", "missing", "stale"]
 STATES: tuple[State, ...] = ("complete", "failed", "missing", "stale")
@@ -213,7 +214,7 @@ def make_cell(suite: Suite, name: CellName, data: DataChoice) -> AnyCell:
         system=model.system,
         options=model.options,
         space=model.space_at(resolution),
-        recipe=model.recipe,
+        recipe=resolved(model.recipe),
         resolution=resolution,
         budget=name.budget,
         seed=name.seed,

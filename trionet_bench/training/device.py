@@ -37,7 +37,12 @@ def resolve_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
-    """The context for a forward pass in ``precision``; losses and backward passes belong outside."""
+    """The context for a forward pass in ``precision``; losses and backward passes belong outside.
+
+    ValueError for "auto", which is resolved before.
+    """
+    if precision == "auto":
+        raise ValueError('precision "auto" was not resolved; see training.precision')
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 

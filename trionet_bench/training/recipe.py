@@ -15,11 +15,14 @@ from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.store import canonical
 from trionet_bench.records.values import Strict
 
-# Speed only: these do not enter a cell's key. Neither does the name, which is for people.
-_NOT_IN_KEY: Any = {"name": True, "channels_last": True, "latency": True, "search": {"evaluation_batch"}}
+# Speed only: these do not enter a cell's key. Neither do the name and the reason, which are for people.
+_NOT_IN_KEY: Any = {
+    **{"name": True, "channels_last": True, "latency": True, "precision_reason": True},
+    "search": {"evaluation_batch"},
+}
 
 
-Precision = Literal["float32", "bf16"]
+Precision = Literal["float32", "bf16", "auto"]
 Fitness = Literal["loss", "metric"]
 
 
@@ -140,6 +143,8 @@ class Recipe(Strict):
         warmup_epochs: linear rise of the learning rate from ``warmup_lr``, then a cosine down to ``min_lr``.
         ema: decay of an exponential moving average of the weights; when set, the averaged weights are the result.
         drop_path: probability in the last block, growing linearly with depth; supernets train without.
+        precision: number format of forward passes; ``auto`` is decided when cells are planned, see
+            ``training.precision``, and ``precision_reason`` then says why.
         channels_last: memory order of the images, which changes only the speed; None leaves it to the network.
         weight_decay_on_norm: whether weight decay also acts on biases, norm parameters and other vectors.
         latency: whether a final network is also timed, one image in float32, while whatever runs beside it runs.
@@ -164,6 +169,7 @@ class Recipe(Strict):
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     weight_decay_on_norm: bool = True
     precision: Precision = "float32"
+    precision_reason: str = ""
     channels_last: bool | None = None
     latency: bool = False
     augment: Augment = Augment()
