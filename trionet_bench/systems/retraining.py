@@ -79,7 +79,8 @@ def deployed_weights(
     """The weights of a trained network without those that only training needs."""
     with torch.device("meta"):
         kept = context.task.deployed(architecture).state_dict()
-    return {name: tensor for name, tensor in network.state_dict().items() if name in kept}
+    trained = context.task.deployed_part(network).state_dict()
+    return {name: tensor for name, tensor in trained.items() if name in kept}
 
 
 def latency(context: TrainingContext[O, S], network: Skeleton) -> dict[str, float]:

@@ -127,7 +127,9 @@ class TrainedNetwork(nn.Module):
 
     @torch.no_grad()
     def _probabilities(self, images: Sequence[Picture] | Tensor) -> Iterator[Tensor]:
-        """(B, classes) on the CPU for each batch of images."""
+        """(B, classes) on the CPU for each batch of images; UsageError where the network's outputs are no classes."""
+        if (outputs := self.card.get("outputs", len(self.classes))) != len(self.classes):
+            raise UsageError(f"the network gives {outputs} numbers that are no classes; call it for these instead.")
         device = next(self.parameters()).device
         for first in range(0, len(images), BATCH):
             part = images[first : first + BATCH]

@@ -9,6 +9,7 @@ from trionet_bench.errors import UsageError, nearest
 from trionet_bench.registry import Registry
 from trionet_bench.tasks.base import Task
 from trionet_bench.tasks.classification.task import Classification
+from trionet_bench.tasks.context.task import ContextAutoRegression
 from trionet_bench.tasks.retrieval.task import Retrieval
 
 
@@ -25,7 +26,9 @@ class TaskKind:
 
 
 DEFAULT = Classification()
-TASKS: Registry[TaskKind] = Registry("task", [TaskKind(Classification), TaskKind(Retrieval)])
+TASKS: Registry[TaskKind] = Registry(
+    "task", [TaskKind(Classification), TaskKind(ContextAutoRegression), TaskKind(Retrieval)]
+)
 
 
 def resolve_task(value: str | Mapping[str, object]) -> Task:

@@ -68,11 +68,17 @@ class TaskRunner(ABC, Generic[T]):
         return build_network(architecture, self.outputs, self.channels, self.resolution)
 
     def deployed(self, architecture: Architecture) -> Skeleton:
-        """The network as it is used after training, whose weights have the names that they have in ``network``.
+        """The network as it is used after training, see ``deployed_part``.
 
         It is what is described, counted and stored; override it where ``network`` has parts that only training needs.
         """
         return self.network(architecture)
+
+    def deployed_part(self, network: Skeleton) -> Skeleton:
+        """The part of a trained network that has the weights of ``deployed``, under their names; the default is all of
+        it.
+        """
+        return network
 
     def references(self) -> dict[str, nn.Module]:
         """What a trained network is measured against that is not trained, by the name that its metrics begin with; the

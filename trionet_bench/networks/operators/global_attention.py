@@ -31,9 +31,10 @@ class GlobalAttention(nn.Module):
         self.qkv = Linear(channels(width), terms(3, head_axis(count, size)), std)
         self.project = Linear(head_axis(count, size), channels(width), std)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``mask`` says which tokens (last dimension) each token sees, (B, 1, T, T); None: all."""
         q, k, v = self.qkv(x).unflatten(2, (3, self.count, self.size)).permute(2, 0, 3, 1, 4)  # (B, n, T, d) each
-        attended = F.scaled_dot_product_attention(q, k, v)
+        attended = F.scaled_dot_product_attention(q, k, v, mask)
         projected: Tensor = self.project(attended.transpose(1, 2).flatten(2))
         return projected
 
