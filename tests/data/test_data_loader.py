@@ -101,6 +101,14 @@ def test_mixing_gives_shares_of_classes_that_sum_to_one(digits: ImageData):
     assert torch.allclose(targets.sum(1), torch.ones(48))
 
 
+def test_an_epoch_can_begin_at_a_later_step(digits: ImageData):
+    batches = TrainBatches(digits.part("val"), Augment(), 16, batch=20, seed=0)
+    whole, rest = list(batches.epoch(1)), list(batches.epoch(1, 2))
+    assert len(rest) == len(whole) - 2 > 0
+    for one, other in zip(whole[2:], rest, strict=True):
+        assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+
+
 def test_the_only_image_of_a_set_is_augmented_anew_in_each_epoch(digits: ImageData):
     alone = ImageSet(digits, digits.part("train").rows[:1])
     batches = TrainBatches(alone, Augment(flip=False), 16, batch=1, seed=0)

@@ -213,8 +213,8 @@ class FakeBatches:
     def __len__(self) -> int:
         return 2
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        return iter([batch(2 * epoch), batch(2 * epoch + 1)])
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter([batch(2 * epoch), batch(2 * epoch + 1)][first:])
 
 
 class HeldOut:

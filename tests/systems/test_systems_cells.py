@@ -332,7 +332,7 @@ def test_interrupted_standalone_cell_goes_on_and_ends_alike(tmp_path: Path):
     assert not (tmp_path / "torn" / "model.safetensors").exists()
     progress = Progress()
     resumed = run(of, tmp_path / "torn", progress=progress)
-    assert progress.steps("retrain") == [7, 8, 9]
+    assert progress.steps("retrain") == [8, 9]  # seven steps had left a checkpoint
     assert timeless(resumed) == timeless(undisturbed)
     assert same_files(tmp_path / "undisturbed", tmp_path / "torn")
     rows = read_history(tmp_path / "torn" / "history.jsonl")

@@ -50,11 +50,12 @@ class Shares:
     def __len__(self):
         return 2
 
-    def epoch(self, epoch):
+    def epoch(self, epoch, first=0):
         generator = torch.Generator().manual_seed(epoch)
-        for _ in range(2):
+        for step in range(2):
             images = torch.randn(7, 5, generator=generator)
-            yield own(images), own(images[:, :3].argmax(1))
+            if step >= first:
+                yield own(images), own(images[:, :3].argmax(1))
 
 
 class Digits:

@@ -33,11 +33,12 @@ class FakeBatches:
     def __len__(self):
         return 3
 
-    def epoch(self, epoch):
+    def epoch(self, epoch, first=0):
         generator = torch.Generator().manual_seed(epoch)
-        for _ in range(3):
+        for step in range(3):
             images = torch.randn(8, 3, 4, 4, generator=generator)
-            yield images, (images.mean((1, 2, 3)) > 0).long()
+            if step >= first:
+                yield images, (images.mean((1, 2, 3)) > 0).long()
 
 
 class OneBatch:
@@ -49,8 +50,8 @@ class OneBatch:
     def __len__(self):
         return self.steps
 
-    def epoch(self, epoch):
-        for _ in range(self.steps):
+    def epoch(self, epoch, first=0):
+        for _ in range(first, self.steps):
             yield torch.ones(1, 1), torch.zeros(1)
 
 
@@ -111,10 +112,62 @@ def test_a_resumed_run_does_only_the_epochs_after_the_checkpoint(tmp_path):
     assert asked == [4, 5]  # the checkpoint was of epoch 3
 
 
+@pytest.mark.parametrize("step", [1, 2, 7, 11])
+def test_a_run_that_was_killed_within_an_epoch_goes_on_there(tmp_path, step):
+    """15 steps of which every one leaves a checkpoint; ``step`` is the first that did not."""
+    whole, whole_rows = train(tmp_path / "whole")
+    done = []
+
+    def killed(steps, of, text):
+        if steps == step + 1:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(tmp_path / "torn", progress=killed)
+    torch.manual_seed(99)
+    resumed, rows = train(tmp_path / "torn", progress=lambda steps, of, text: done.append(steps))
+    assert done == list(range(step + 1, 16))
+    assert same_weights(whole, resumed)
+    assert timeless(rows) == timeless(whole_rows)
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "foreign", "of torch", "a tensor"])
+def test_of_a_damaged_checkpoint_the_one_before_is_taken(tmp_path, damage, caplog):
+    whole, whole_rows = train(tmp_path / "whole")
+    with pytest.raises(Stop):
+        train(tmp_path / "torn", on_epoch_end=stop_at(4))
+    checkpoint = tmp_path / "torn" / "checkpoint.pt"
+    good = checkpoint.read_bytes()
+    if damage in ("of torch", "a tensor"):
+        torch.save({"weights": torch.ones(2)} if damage == "of torch" else torch.ones(2), checkpoint)
+    else:
+        checkpoint.write_bytes({"torn": good[: len(good) // 2], "empty": b"", "foreign": b"PK" + bytes(99)}[damage])
+    done = []
+    resumed, rows = train(tmp_path / "torn", progress=lambda steps, of, text: done.append(steps))
+    assert done[0] == 11  # the last checkpoint was of 11 steps, the one before of 10
+    assert same_weights(whole, resumed)
+    assert timeless(rows) == timeless(whole_rows)
+    assert "checkpoint.pt is " in caplog.text and "set aside as checkpoint-damaged.pt" in caplog.text
+    assert (tmp_path / "torn" / "checkpoint-damaged.pt").exists()
+
+
+def test_without_a_good_checkpoint_a_run_starts_over(tmp_path, caplog):
+    whole, _ = train(tmp_path / "whole")
+    (tmp_path / "torn").mkdir()
+    for name in ("checkpoint.pt", "checkpoint-previous.pt"):
+        (tmp_path / "torn" / name).write_bytes(b"nonsense")
+    done = []
+    again, _ = train(tmp_path / "torn", progress=lambda steps, of, text: done.append(steps))
+    assert done == list(range(1, 16))
+    assert same_weights(whole, again)
+    assert caplog.text.count("is set aside as checkpoint-damaged.pt") == 2
+
+
 def test_history_lines_beyond_the_checkpoint_are_cut(tmp_path):
     _, rows = train(tmp_path)
     history = tmp_path / "history.jsonl"
-    (tmp_path / "checkpoint.pt").unlink()
+    for checkpoint in tmp_path.glob("checkpoint*.pt"):
+        checkpoint.unlink()
     with history.open("a") as file:
         file.write('{"phase": "retrain", "epoch": 6}\n{"phase": "finetune", "epoch": 1}\n{"phase": "retr')
     with pytest.raises(Stop):
@@ -174,8 +227,8 @@ def test_training_lowers_the_loss(tmp_path):
 
 def test_soft_targets_are_learnt_too(tmp_path):
     class Mixed(FakeBatches):
-        def epoch(self, epoch):
-            for images, labels in super().epoch(epoch):
+        def epoch(self, epoch, first=0):
+            for images, labels in super().epoch(epoch, first):
                 yield images, nn.functional.one_hot(labels, 2).float()
 
     hard, soft = (
@@ -193,7 +246,7 @@ def test_labels_are_smoothed_as_the_recipe_says():
     recipe = plain(label_smoothing=0.2)
 
     class Labels(OneBatch):
-        def epoch(self, epoch):
+        def epoch(self, epoch, first=0):
             yield torch.ones(1, 1), torch.zeros(1, dtype=torch.long)
 
     (row,) = train_classifier(module, Labels(), recipe, seed=0, device=CPU)
@@ -251,8 +304,8 @@ def test_the_average_covers_batchnorm_statistics():
     module = nn.Sequential(nn.BatchNorm1d(1, affine=False, momentum=1.0), one_weight())
 
     class Growing(OneBatch):
-        def epoch(self, epoch):
-            for value in (1.0, 2.0):
+        def epoch(self, epoch, first=0):
+            for value in (1.0, 2.0)[first:]:
                 yield torch.full((4, 1), value), torch.zeros(4)
 
     def step(images, targets, number):

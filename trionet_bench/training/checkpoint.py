@@ -2,7 +2,9 @@
 
 import hashlib
 import io
-from collections.abc import Mapping
+import logging
+import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,49 @@ from trionet_bench.errors import StoreError
 from trionet_bench.files import write_atomically
 from trionet_bench.jsontypes import JsonObject
 
+_log = logging.getLogger(__name__)
+_REMEDY = " Delete it to start over."
+
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Writes tensors and plain values; a reader sees the old file or the new one, never a part."""
+    """Writes tensors and plain values; a reader sees the old file or the new one, never a part.
+
+    The one before stays beside it as ``NAME-previous``, for ``latest_checkpoint``.
+    """
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
+    if path.exists():
+        try:
+            os.replace(path, beside(path, "previous"))
+        except OSError as error:
+            raise StoreError(f"{path} could not be renamed: {error.strerror}.") from error
     write_atomically(path, buffer.getvalue())
+
+
+def latest_checkpoint(path: Path, fields: Collection[str]) -> JsonObject | None:
+    """The last checkpoint under this name that can be read and holds ``fields``, or None.
+
+    One that is damaged, or no checkpoint of ours, is set aside as ``NAME-damaged`` with a warning that names it.
+    """
+    for candidate in (path, beside(path, "previous")):
+        try:
+            state = load_checkpoint(candidate) if candidate.exists() else None
+            if state is not None and not set(fields) <= set(state):
+                raise StoreError(f"{candidate} is a file of torch, but not a checkpoint of this program.")
+        except StoreError as error:
+            aside = beside(path, "damaged")
+            _log.warning("%s It is set aside as %s.", str(error).replace(_REMEDY, ""), aside.name)
+            if candidate.exists():  # another process of the run may have been faster
+                os.replace(candidate, aside)
+            continue
+        if state is not None:
+            return state
+    return None
+
+
+def beside(path: Path, what: str) -> Path:
+    """The file that is kept next to a checkpoint: ``NAME-WHAT`` with the same suffix."""
+    return path.with_name(f"{path.stem}-{what}{path.suffix}")
 
 
 def load_checkpoint(path: Path) -> JsonObject:
@@ -28,7 +67,9 @@ def load_checkpoint(path: Path) -> JsonObject:
         state: JsonObject = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises several unrelated types for a damaged file
         what = _first_line(error)
-        raise StoreError(f"{path} is not a readable checkpoint ({what}). Delete it to start over.") from error
+        raise StoreError(f"{path} is not a readable checkpoint ({what}).{_REMEDY}") from error
+    if not isinstance(state, dict):
+        raise StoreError(f"{path} is a file of torch, but not a checkpoint of this program.{_REMEDY}")
     return state
 
 

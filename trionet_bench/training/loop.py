@@ -30,8 +30,11 @@ class Batches(Protocol):
     def __len__(self) -> int:
         """Steps per epoch."""
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images (B, C, H, W) with targets: class numbers (B,) or probabilities (B, classes); this rank's share."""
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images (B, C, H, W) with targets: class numbers (B,) or probabilities (B, classes); this rank's share.
+
+        From step ``first`` of the epoch on: the same batches as without it, less those before.
+        """
 
 
 class FitFiles(TypedDict, total=False):
@@ -75,7 +78,8 @@ def fit(
         epochs: replaces that of the recipe.
         step: called with (images, targets, step number); does forward and backward, the forward inside
             ``device.autocast(device, recipe.precision)``; returns what to report, under constant names, one "loss".
-        checkpoint: continued from if it is of the same run, written about every ``checkpoint_seconds`` and at the end.
+        checkpoint: continued from if it is of the same run, written about every ``checkpoint_seconds`` and at the end;
+            with one process also within an epoch, with several at the end of one, when they agree on batch norms.
         progress: called with (steps done, all steps, text).
         on_epoch_end: called with (epochs done, row); what it returns is added to the row.
         phase: name of the run in the history file.
@@ -86,12 +90,11 @@ def fit(
     module.to(memory_format=layout)
     distributed.share_weights(module)
     run = {"phase": phase, "seed": seed, "epochs": epochs, "steps": len(batches)}
-    state = State(module, recipe, run, checkpoint)
+    state = State(module, recipe, run, checkpoint, checkpoint_seconds)
     first = state.restore()
     chief = distributed.rank() == 0
     if history and chief:
         restart_phase(history, phase, state.rows)
-    saved = time.monotonic()
     for epoch in range(first, epochs):
         row: HistoryRow = {"phase": phase} | _train_epoch(state, batches, epoch, step, device, layout, progress)
         row |= (on_epoch_end(epoch + 1, dict(row)) if on_epoch_end else None) or {}
@@ -100,9 +103,8 @@ def fit(
             append_row(history, row)
         if collapsed([row["train_loss"] for row in state.rows]):
             raise state.diverged(f"the loss collapsed to {row['train_loss']:.3g} by step {row['step']}", row["lr"])
-        if time.monotonic() - saved >= checkpoint_seconds or epoch + 1 == epochs:
+        if state.due() or epoch + 1 == epochs:
             state.save()
-            saved = time.monotonic()
     if state.average is not None:
         module.load_state_dict(state.average.module.state_dict())
     return state.rows
@@ -122,8 +124,13 @@ def _train_epoch(
     epochs, steps, seed = state.run["epochs"], state.run["steps"], state.run["seed"]
     state.module.train()
     meter = Meter(device)
-    images_seen = 0
-    for number, (images, targets) in enumerate(batches.epoch(epoch), start=epoch * steps):
+    partial, state.partial = state.partial, None
+    done, images_seen, spent = 0, 0, 0.0
+    if partial is not None:
+        done, images_seen, spent = partial["steps"], partial["images"], partial["seconds"]
+        meter.go_on(partial)
+    last = (epoch + 1) * steps - 1
+    for number, (images, targets) in enumerate(batches.epoch(epoch, done), start=epoch * steps + done):
         torch.manual_seed(derived_seed(seed, "step", number, distributed.rank()))
         lr = learning_rate(state.recipe, number, steps, epochs)
         together = distributed.total(len(images), device)
@@ -132,7 +139,7 @@ def _train_epoch(
         state.optimizer.zero_grad(set_to_none=True)
         values = step(images.to(device, memory_format=layout), targets.to(device), number)
         meter.add(values, share, number)
-        if meter.due() or number + 1 == (epoch + 1) * steps:
+        if meter.due() or number == last:
             bad = meter.flush()
             if bad is not None:
                 raise state.diverged(f"the loss became {bad[1]} at step {bad[0]}", lr)
@@ -140,8 +147,12 @@ def _train_epoch(
                 progress(number + 1, epochs * steps, f"epoch {epoch + 1}/{epochs}, loss {meter.latest:.3f}")
         distributed.average_gradients(state.module, share)
         state.update(lr)
+        if number < last and distributed.world() == 1 and not meter.waiting and state.due():
+            state.partial = meter.so_far(number + 1 - epoch * steps, images_seen, spent + time.monotonic() - began)
+            state.save()
+            state.partial = None
     state.agree()
-    seconds = time.monotonic() - began
+    seconds = spent + time.monotonic() - began
     pace = {"seconds": round(seconds, 3), "images_per_s": round(images_seen / max(seconds, 1e-9), 1)}
     return {"epoch": epoch + 1, "step": (epoch + 1) * steps, "lr": lr} | meter.means() | pace
 

@@ -2,9 +2,10 @@
 
 import logging
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,23 @@ from trionet_bench.errors import TrainingError
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.store import digest
 from trionet_bench.training import distributed
-from trionet_bench.training.checkpoint import load_checkpoint, save_checkpoint
+from trionet_bench.training.checkpoint import beside, latest_checkpoint, save_checkpoint
 from trionet_bench.training.optimizer import build_optimizer, set_learning_rate
 from trionet_bench.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
+_FIELDS = ("identity", "rows", "partial", "model", "average", "optimizer")
+
+
+class Partial(TypedDict):
+    """An epoch that was left in its middle: steps done, images seen, seconds, and what ``Meter`` had counted."""
+
+    steps: int
+    images: int
+    seconds: float
+    names: list[str]
+    totals: list[float]
+    counted: int
 
 
 class State:
@@ -27,9 +40,17 @@ class State:
     Args:
         run: plain values that, with module and recipe, identify the run.
         checkpoint: where to save; None does not.
+        every: seconds between two checkpoints.
     """
 
-    def __init__(self, module: nn.Module, recipe: Recipe, run: Mapping[str, Any], checkpoint: Path | None) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        recipe: Recipe,
+        run: Mapping[str, Any],
+        checkpoint: Path | None,
+        every: float = 60.0,
+    ) -> None:
         self.module = module
         self.recipe = recipe
         self.run = run
@@ -41,7 +62,10 @@ class State:
             "module": digest(shapes),
         }
         self.optimizer = build_optimizer(module, recipe)
+        self.every = every
+        self.saved = time.monotonic()
         self.rows: list[JsonObject] = []
+        self.partial: Partial | None = None
         self.average: AveragedModel | None = None
         if recipe.ema is not None:
             self.average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
@@ -63,8 +87,13 @@ class State:
         if self.average is not None:
             distributed.average_buffers(self.average)
 
+    def due(self) -> bool:
+        """Whether the last checkpoint is old enough for the next."""
+        return self.checkpoint is not None and time.monotonic() - self.saved >= self.every
+
     def save(self, path: Path | None = None) -> None:
         """Writes the checkpoint, or the same to another ``path``."""
+        self.saved = time.monotonic()
         path = path or self.checkpoint
         if path is None or distributed.rank() != 0:
             return
@@ -75,6 +104,7 @@ class State:
                 "epoch": len(self.rows),
                 "step": len(self.rows) * self.run["steps"],
                 "rows": self.rows,
+                "partial": self.partial,
                 "model": self.module.state_dict(),
                 "average": self.average.state_dict() if self.average is not None else None,
                 "optimizer": self.optimizer.state_dict(),
@@ -82,11 +112,13 @@ class State:
         )
 
     def restore(self) -> int:
-        """Continue from the checkpoint if it is of this run; returns the number of epochs done, equal on all ranks."""
+        """Continue from the last good checkpoint if it is of this run; returns the number of epochs done, equal on all
+        ranks. ``partial`` says how much of the next one is done.
+        """
         saved = None
-        if self.checkpoint is not None and self.checkpoint.exists():
-            saved = load_checkpoint(self.checkpoint)
-            if saved["identity"] != self.identity:
+        if self.checkpoint is not None:
+            saved = latest_checkpoint(self.checkpoint, _FIELDS)
+            if saved is not None and saved["identity"] != self.identity:
                 _log.warning(
                     "%s is of another run: recipe, seed, data or network differ; starting over.", self.checkpoint
                 )
@@ -98,7 +130,7 @@ class State:
         if saved is not None:
             self.module.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
-            self.rows = saved["rows"]
+            self.rows, self.partial = saved["rows"], saved["partial"]
             if self.average is not None:
                 self.average.load_state_dict(saved["average"])
         return len(self.rows)
@@ -107,7 +139,7 @@ class State:
         """The error to raise, after the state was saved for inspection; the last good checkpoint stays."""
         kept = ""
         if self.checkpoint is not None:
-            path = self.checkpoint.with_name(f"{self.checkpoint.stem}-diverged{self.checkpoint.suffix}")
+            path = beside(self.checkpoint, "diverged")
             self.save(path)
             kept = f" The state is in {path.name} beside the checkpoint."
         return TrainingError(
@@ -152,6 +184,16 @@ class Meter:
             self.steps += 1
             self.latest = loss
         return None
+
+    def so_far(self, steps: int, images: int, seconds: float) -> Partial:
+        """What must be kept of an epoch that is left after so many steps; nothing may wait."""
+        return Partial(
+            steps=steps, images=images, seconds=seconds, names=self.names, totals=self.totals, counted=self.steps
+        )
+
+    def go_on(self, partial: Partial) -> None:
+        """Take up what ``so_far`` kept."""
+        self.names, self.totals, self.steps = partial["names"], partial["totals"], partial["counted"]
 
     def means(self) -> dict[str, float]:
         return {f"train_{name}": total / self.steps for name, total in zip(self.names, self.totals, strict=True)}

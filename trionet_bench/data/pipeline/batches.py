@@ -54,11 +54,13 @@ class TrainBatches:
         """Steps of one epoch."""
         return len(self.images) // self.batch
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Normalised float32 images (B, C, R, R) and int64 labels (B,) or, after mixing, float shares (B, classes)."""
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Normalised float32 images (B, C, R, R) and int64 labels (B,) or, after mixing, float shares (B, classes);
+        from step ``first`` of the epoch on.
+        """
         order = derived_generator(self.seed, "order", epoch).permutation(len(self.images))
         requests = []
-        for step in range(len(self)):
+        for step in range(first, len(self)):
             rows = self.images.rows[order[step * self.batch : (step + 1) * self.batch]]
             requests.append(BatchRequest(rows, derived_seed(self.seed, "step", epoch, step), self.positions))
         data = self.images.data
