@@ -1,5 +1,6 @@
 """The command line itself: light help, exit codes, errors as one paragraph."""
 
+import json
 import resource
 import subprocess
 import sys
@@ -79,7 +80,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 
     def prepare(error: BaseException) -> None:
         @click.command()
-        def status() -> None:
+        @click.option("--json", "as_json", is_flag=True)
+        def status(as_json: bool) -> None:
             raise error
 
         stand_in = ModuleType("status")
@@ -130,6 +132,32 @@ def test_interruption_is_130(failing: Callable[[BaseException], None]):
     result = CliRunner().invoke(main, ["status"])
     assert result.exit_code == 130
     assert "Interrupted" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message", "code"),
+    [
+        (DataError("birds are not here."), "DataError", "birds are not here.", 4),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError", "is a fault of the program", 1),
+        (click.UsageError("no such thing"), "UsageError", "no such thing", 2),
+        (KeyboardInterrupt(), "KeyboardInterrupt", "Interrupted", 130),
+    ],
+)
+def test_with_json_an_error_is_json(
+    failing: Callable[[BaseException], None], error: BaseException, kind: str, message: str, code: int
+):
+    failing(error)
+    result = CliRunner().invoke(main, ["status", "--json"])
+    printed = json.loads(result.stdout)  # one document, nothing else
+    assert (printed["error"]["type"], printed["exit_code"], result.exit_code) == (kind, code, code)
+    assert message in printed["error"]["message"]
+    assert message in result.stderr
+
+
+def test_a_wrong_option_with_json_is_json():
+    result = CliRunner().invoke(main, ["run", "quickstart", "--json", "--sedes", "3"])
+    assert json.loads(result.stdout)["error"]["message"].startswith("No such option '--sedes'")
+    assert result.exit_code == 2
 
 
 def test_a_reader_that_has_had_enough_is_no_fault():

@@ -379,3 +379,33 @@ def test_a_run_ends_after_its_time_and_goes_on_the_next_time(suite_file: Write, 
     epochs = [int(line.split()[1]) for line in trace.read_text().splitlines()]
     assert max(epochs) >= len(first)  # it went on from the checkpoint ...
     assert len(epochs) - len(set(epochs)) <= 1  # ... and repeated the epoch that was cut off, at most
+
+
+@pytest.mark.parametrize(
+    ("jobs", "first"),
+    [
+        (1, ["digits alone 4M s0", "digits other 4M s0", "digits mix fakenet s0"]),
+        (2, ["digits alone 4M s0", "digits mix fakenet s0", "digits mix fakenet s1"]),
+    ],
+)
+def test_a_first_accuracy_comes_before_the_phases(suite_file: Write, tmp_path: Path, jobs: int, first: list[str]):
+    class Starts(Watcher):
+        def __init__(self) -> None:
+            self.labels: list[str] = []
+
+        def began(self, label: str) -> None:
+            self.labels.append(label)
+
+    seeds = [0, 1] if jobs == 2 else [0]
+    path = suite_file({"mix": {"shared": True, "seconds": 0.3}, "alone": {"seconds": 0.1}, "other": {}}, seeds=seeds)
+    starts = Starts()
+    run(path, tmp_path, jobs=jobs, watcher=starts)
+    assert starts.labels[:3] == first
+
+
+def test_a_record_says_whether_its_recipe_was_a_quick_one(suite_file: Write, tmp_path: Path):
+    models: dict[str, dict[str, object]] = {"quick": {}, "full": {"recipe": {"base": "small", "epochs": 3}}}
+    run(suite_file(models, seeds=[0]), tmp_path / "a")
+    assert {r.model: r.fidelity for r in iter_records(tmp_path / "a")} == {"quick": "quick", "full": "full"}
+    run(suite_file(models, seeds=[0], fidelity="smoke"), tmp_path / "b")
+    assert {r.fidelity for r in iter_records(tmp_path / "b")} == {"smoke"}

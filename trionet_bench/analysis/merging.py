@@ -10,8 +10,8 @@ from trionet_bench.jsontypes import JsonObject
 
 CELL = ["dataset", "budget", "model", "seed"]  # what names a cell in a report, whichever suite it is from
 
-# These change the speed of training or its label, not its outcome.
-_SPEED_ONLY = {"name", "channels_last", "search.evaluation_batch"}
+# These change the speed of training, its label or what is measured besides, not its outcome.
+_SPEED_ONLY = {"name", "channels_last", "search.evaluation_batch", "fidelity", "latency"}
 
 
 def drop_duplicates(cells: pd.DataFrame) -> pd.DataFrame:
@@ -41,8 +41,9 @@ def check_comparable(cells: pd.DataFrame) -> None:
         _same(group, group.resolution, f"model {model} on {dataset}")
     for dataset, group in cells.groupby("dataset", sort=True):
         _same_recipes_between_suites(str(dataset), group)
-    if cells.fidelity.nunique() > 1:
-        smoke = cells[cells.fidelity == "smoke"].iloc[0]
+    smoky = cells.fidelity == "smoke"
+    if smoky.any() and not smoky.all():
+        smoke = cells[smoky].iloc[0]
         raise UsageError(
             f"Smoke runs and full runs do not belong in one report; {smoke.folder} is a smoke run. Report them apart."
         )

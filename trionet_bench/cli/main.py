@@ -5,9 +5,11 @@ command is needed and declares its options; what the command does is in ``action
 out.
 """
 
+import json
 import pkgutil
 import traceback
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -32,6 +34,7 @@ _FIRST = (
     "doctor",
 )
 INTERRUPTED = 130
+_AS_JSON = f"{__name__}.as_json"  # in the context: whether JSON was asked for
 
 
 class Commands(click.Group):
@@ -52,6 +55,7 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """``--debug`` may stand anywhere."""
+        ctx.meta[_AS_JSON] = "--json" in args
         others = [argument for argument in args if argument != "--debug"]
         return super().parse_args(ctx, ["--debug", *others] if len(others) < len(args) else args)
 
@@ -62,23 +66,33 @@ class Commands(click.Group):
             load_plugins()
             return super().invoke(ctx)
         except click.UsageError as error:
+            self._print_json(ctx, type(error).__name__, error.format_message(), error.exit_code)
             raise click.UsageError(visible(error.format_message()), error.ctx) from error
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click knows what to do, also where what reads our output has had enough
         except KeyboardInterrupt:
-            echo("Interrupted. What is finished is kept; the same command goes on from there.", err=True)
+            message = "Interrupted. What is finished is kept; the same command goes on from there."
+            self._print_json(ctx, "KeyboardInterrupt", message, INTERRUPTED)
+            echo(message, err=True)
             ctx.exit(INTERRUPTED)
         except BenchError as error:
-            self._show(ctx, str(error))
-            ctx.exit(error.exit_code)
+            self._show(ctx, error, str(error), error.exit_code)
         except Exception as error:
-            self._show(ctx, f"{type(error).__name__}: {error}. This is a fault of the program; --debug shows where.")
-            ctx.exit(1)
+            message = f"{type(error).__name__}: {error}. This is a fault of the program; --debug shows where."
+            self._show(ctx, error, message, 1)
 
-    def _show(self, ctx: click.Context, message: str) -> None:
+    def _show(self, ctx: click.Context, error: Exception, message: str, code: int) -> NoReturn:
+        self._print_json(ctx, type(error).__name__, message, code)
         if ctx.params["debug"]:
             echo(traceback.format_exc(), err=True, nl=False)
         echo(f"Error: {message}", err=True)
+        ctx.exit(code)
+
+    def _print_json(self, ctx: click.Context, kind: str, message: str, code: int) -> None:
+        """With ``--json`` the error is the one document on stdout."""
+        if ctx.meta[_AS_JSON]:
+            error = {"type": kind, "message": message}
+            echo(json.dumps({"schema": 1, "error": error, "exit_code": code}))
 
 
 @click.command(

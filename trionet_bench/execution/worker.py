@@ -232,7 +232,7 @@ def _asked(job: CellJob, key: str, request: RunRequest) -> JsonObject:
         "budget": cell.budget,
         "seed": cell.seed,
         "task": cell.data.task.info,
-        "fidelity": request.fidelity,
+        "fidelity": "smoke" if request.fidelity == "smoke" else cell.recipe.fidelity,
         "data": {
             "source": index.uri,
             **cell.data.key_fields(),

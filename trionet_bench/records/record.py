@@ -243,7 +243,9 @@ class Record(RecordHead, CellResult):
     system: str
     budget: int
     seed: int
-    fidelity: Literal["full", "smoke"] = "full"
+    fidelity: Literal["full", "quick", "smoke"] = Field(
+        default="full", description="As the suite says: smoke; else as the recipe: quick for a first look."
+    )
 
     task: TaskInfo
     data: JsonObject = Field(default_factory=dict, description="source, fingerprint, split hash, classes, channels.")

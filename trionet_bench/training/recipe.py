@@ -15,9 +15,9 @@ from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.store import canonical
 from trionet_bench.records.values import Strict
 
-# Speed only: these do not enter a cell's key. Neither do the name and the reason, which are for people.
+# Speed only: these do not enter a cell's key. Neither does what is for people.
 _NOT_IN_KEY: Any = {
-    **{"name": True, "channels_last": True, "latency": True, "precision_reason": True},
+    **dict.fromkeys(("name", "channels_last", "latency", "precision_reason", "fidelity"), True),
     "search": {"evaluation_batch"},
 }
 
@@ -147,6 +147,7 @@ class Recipe(Strict):
             ``training.precision``, and ``precision_reason`` then says why.
         channels_last: memory order of the images, which changes only the speed; None leaves it to the network.
         weight_decay_on_norm: whether weight decay also acts on biases, norm parameters and other vectors.
+        fidelity: ``quick`` for a first look, which says so wherever its results are shown.
         latency: whether a final network is also timed, one image in float32, while whatever runs beside it runs.
     """
 
@@ -171,6 +172,7 @@ class Recipe(Strict):
     precision: Precision = "float32"
     precision_reason: str = ""
     channels_last: bool | None = None
+    fidelity: Literal["quick", "full"] = "full"
     latency: bool = False
     augment: Augment = Augment()
     supernet: SupernetRecipe
@@ -242,6 +244,7 @@ class Recipe(Strict):
 # Digits or other small pictures on a CPU, networks of 1 to 30 M MACs.
 QUICK = Recipe(
     name="quick",
+    fidelity="quick",
     epochs=15,
     finetune_epochs=3,
     batch=64,
@@ -251,6 +254,7 @@ QUICK = Recipe(
     clip_norm=1.0,
     weight_decay_on_norm=False,
     augment=Augment(crop="pad"),
+    latency=True,
     supernet=SupernetRecipe(epochs=15, warmup_epochs=1, clip_norm=1.0),
     search=SearchRecipe(
         population=16,
@@ -278,6 +282,7 @@ SMALL = Recipe(
     drop_path=0.1,
     weight_decay_on_norm=False,
     augment=Augment(min_area=0.25, randaugment=(2, 9), mixup=0.2, erase=0.1),
+    latency=True,
     supernet=SupernetRecipe(epochs=150, warmup_epochs=10, clip_norm=1.0),
     search=SearchRecipe(calibration_images=2048, calibration_batch=128),
 )
@@ -295,6 +300,7 @@ IMAGENET_130 = Recipe(
     label_smoothing=0.1,
     precision="bf16",
     channels_last=True,
+    latency=True,
     supernet=SupernetRecipe(epochs=130, warmup_epochs=10, clip_value=1.0),
     search=SearchRecipe(calibration_images=8192),
 )
@@ -318,6 +324,7 @@ DEIT = Recipe(
     weight_decay_on_norm=False,
     precision="bf16",
     augment=Augment(colour_jitter=0.4, randaugment=(2, 9), mixup=0.8, cutmix=1.0, erase=0.25),
+    latency=True,
     supernet=SupernetRecipe(epochs=100, warmup_epochs=5, clip_norm=1.0),
     search=SearchRecipe(calibration_images=8192),
 )
