@@ -30,6 +30,8 @@ ALWAYS = {kind.name for kind in FIGURES} - {
     "critical_difference",
     "examples",
     "spread_scatter",
+    "recall",
+    "retrieved",
 }
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from trionet_bench.analysis.results import Results, load
+from trionet_bench.records.task_info import TaskInfo
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.classes import draw_confusion
 from trionet_bench.reporting.figures.examples import draw_examples
@@ -214,7 +215,9 @@ def test_captions_of_examples_keep_clear(tmp_path: Path, monkeypatch: pytest.Mon
         record |= {"model": models[record["model"]], "dataset": datasets[record["dataset"]]}
         path.write_text(json.dumps(record))
 
-    def pictures(source: str, fingerprint: str, images: list[int], labels: list[int]) -> list[np.ndarray]:
+    def pictures(
+        source: str, fingerprint: str, images: list[int], labels: list[int], task: TaskInfo
+    ) -> list[np.ndarray]:
         return [np.zeros((4, 4, 3)) for _ in images]
 
     with warnings.catch_warnings(), drawn_in(STYLES["paper"]):

@@ -1,6 +1,7 @@
 import itertools
 import json
 import re
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from fabricated import fabricate
+from support.tasks import CLASSIFICATION
 
 from trionet_bench.cli.report import report as command
 from trionet_bench.data.sources.opening import open_source
-from trionet_bench.data.thumbnails import image_reader
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.reporting.page import MANIFEST, write_report
 from trionet_bench.reporting.text import DASH
+from trionet_bench.tasks.thumbnails import image_reader
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +164,7 @@ def test_command_reports_a_suite_by_name(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_test_images_are_shown_only_if_they_are_the_ones_that_were_tested():
-    read = image_reader()
+    read = partial(image_reader(), task=CLASSIFICATION)
     content = open_source("sklearn:digits").fingerprint
     first = read("sklearn:digits", content, [0, 5], digits_labels()[[0, 5]].tolist())
     assert first is not None

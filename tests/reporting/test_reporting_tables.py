@@ -16,7 +16,7 @@ from trionet_bench.reporting.text import DASH
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS = {kind.name: kind for kind in TABLES}
-OTHERWISE_TESTED = {"published", "controls"}  # need ImageNet records, or generated sets
+OTHERWISE_TESTED = {"published", "controls", "references"}  # need ImageNet records, generated sets, or a retrieval
 OF_CORRELATIONS = {"ranking", "placement_worth", "scores", "supernets"}  # a correlation is a study of its own
 
 

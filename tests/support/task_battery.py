@@ -44,6 +44,13 @@ def check_it_is_known_before_torch_is(task: Task, folder: Path) -> None:
     assert task.fitness({task.primary.name: 0.25}) == (0.25 if task.primary.higher_is_better else -0.25)
 
 
+def check_test_images_are_those_of_every_split(task: Task, folder: Path) -> None:
+    images = index(classes=4)
+    tested = task.test_images(images).places
+    for seed, val in ((0, 0.1), (1, 0.2)):
+        assert task.splits(images, seed, 0.1, val, None).test.places == tested
+
+
 def check_views_are_functions_of_batch_and_step(task: Task, folder: Path) -> None:
     context = opened(task, folder)
     images, targets = next(context.train_batches("train").epoch(0))
@@ -99,6 +106,7 @@ def check_training_lowers_the_loss(task: Task, folder: Path) -> None:
 TASK_CHECKS: tuple[Callable[[Task, Path], None], ...] = (
     check_a_task_survives_its_record,
     check_it_is_known_before_torch_is,
+    check_test_images_are_those_of_every_split,
     check_views_are_functions_of_batch_and_step,
     check_losses_are_finite_scalars_with_gradients,
     check_metrics_follow_from_what_is_noted_of_each_image,

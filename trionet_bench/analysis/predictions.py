@@ -32,14 +32,18 @@ class Predictions:
 
 def read_predictions(folder: Path) -> Predictions | None:
     """What lies beside a record; None where nothing does or its task predicts no classes. StoreError if torn."""
+    columns = stored_columns(folder, "labels", "predictions")
+    return None if columns is None else Predictions(*columns)
+
+
+def stored_columns(folder: Path, *names: str) -> list[np.ndarray] | None:
+    """Columns of the predictions beside a record; None where there are not all of these. StoreError if torn."""
     path = folder / PREDICTIONS
     if not path.is_file():
         return None
     try:
         with np.load(path) as arrays:
-            if not {"labels", "predictions"} <= set(arrays.files):
-                return None
-            return Predictions(arrays["labels"], arrays["predictions"])
+            return [arrays[name] for name in names] if set(names) <= set(arrays.files) else None
     except (OSError, ValueError, BadZipFile) as error:
         raise StoreError(f"{path} is not a file of predictions: {error}. Run its cell again with --force.") from error
 

@@ -28,8 +28,9 @@ GROUP = ["dataset", "budget", "model"]
 
 _LAST = ("random",)
 
-# Source URI, positions in its test part, and the labels they must have -> pixels of each; None where they are not here.
-ImageReader = Callable[[str, str, Sequence[int], Sequence[int]], Sequence[np.ndarray] | None]
+# Source URI, its fingerprint, positions among the test images of a task, and the labels they must have -> pixels of
+# each; None where they are not here.
+ImageReader = Callable[[str, str, Sequence[int], Sequence[int], TaskInfo], Sequence[np.ndarray] | None]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from trionet_bench.analysis import results as records
 from trionet_bench.analysis.history import histories
-from trionet_bench.data.thumbnails import image_reader
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.reporting.answer import answer, coverage_line
 from trionet_bench.reporting.figures import FIGURES
@@ -21,6 +20,7 @@ from trionet_bench.reporting.style import drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
 from trionet_bench.reporting.tables.table import Table, to_html
 from trionet_bench.reporting.text import listed
+from trionet_bench.tasks.thumbnails import image_reader
 
 
 @dataclass(frozen=True, eq=False)

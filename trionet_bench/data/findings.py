@@ -56,12 +56,13 @@ def find_problems(index: Index, splits: Splits | None = None, most: int | None =
 
 
 def _lacking_classes(index: Index, splits: Splits | None) -> Iterator[Finding]:
-    for name in ("search_val", "val") if splits is not None else ():
-        rows = splits[name].by_part.get("train", ()) if splits is not None else ()
-        if not len(rows):
-            continue
-        sizes = np.bincount(index.labels["train"], minlength=len(index.classes))
-        drawn = np.bincount(index.labels["train"][rows], minlength=len(index.classes))
+    if splits is None:
+        return
+    cut = [name for name in ("search_val", "val") if "train" in splits[name].by_part and len(splits[name])]
+    count_in = {name: np.bincount(splits[name].labels(index), minlength=len(index.classes)) for name in ("train", *cut)}
+    sizes = sum(count_in.values(), np.zeros(len(index.classes), np.int64))
+    for name in cut:
+        drawn = count_in[name]
         if len(absent := np.flatnonzero((drawn == 0) & (sizes > 0))):
             names = tuple(index.classes[label] for label in absent)
             few = int(sizes[absent].min())

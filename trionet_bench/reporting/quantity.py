@@ -137,5 +137,5 @@ def spoken(results: Results, column: str) -> str:
 
 
 def capitalised(words: str) -> str:
-    """With a capital first letter, the others as they are."""
-    return words[:1].upper() + words[1:]
+    """With a capital first letter, the others as they are; a name such as mAP stays."""
+    return words if words[1:2].isupper() else words[:1].upper() + words[1:]

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from trionet_bench.data.index import Index
-from trionet_bench.data.pipeline.splits import Splits, make_splits
+from trionet_bench.data.pipeline.splits import Rows, Splits, make_splits, official_test
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.task_info import Metric, TaskInfo
 from trionet_bench.records.values import Strict
@@ -52,6 +52,10 @@ class Task(Strict):
     def splits(self, index: Index, seed: int, search_val: float, val: float, train_images: int | None) -> Splits:
         """Which images train, guide the search, validate and test; the default is ``make_splits``. DataError."""
         return make_splits(index, seed, search_val, val, train_images)
+
+    def test_images(self, index: Index) -> Rows:
+        """The images that ``splits`` tests, whatever the seed and the shares."""
+        return official_test(index)
 
     def outputs(self, index: Index) -> int:
         """Width of the output head; the default is the number of classes."""

@@ -107,16 +107,13 @@ def make_splits(
         DataError: where train, or both test and val are missing, where a split has no image, or ``train_images``
             leaves a class without any.
     """
-    if "train" not in index.labels or not {"val", "test"} & set(index.labels):
-        parts = ", ".join(index.labels)
-        raise DataError(f"{index.uri} has the parts {parts}; needed are train and test, or train and val.")
-    test_part = "test" if "test" in index.labels else "val"
+    test = official_test(index)
     used = _used_positions(index, seed, train_images)
     labels = index.labels["train"][used]
     # From here on positions in ``used``.
     for_search = stratified(labels, round(search_val * len(labels)), derived_generator(seed, "search_val"))
     for_training = np.delete(np.arange(len(labels)), for_search)
-    if test_part == "test" and "val" in index.labels:
+    if "test" in test.by_part and "val" in index.labels:
         val_rows = Rows.of("val", np.arange(len(index.labels["val"])))
     else:
         drawn = stratified(labels[for_training], round(val * len(labels)), derived_generator(seed, "val"))
@@ -126,11 +123,20 @@ def make_splits(
         train=Rows.of("train", used[for_training]),
         search_val=Rows.of("train", used[for_search]),
         val=val_rows,
-        test=Rows.of(test_part, np.arange(len(index.labels[test_part]))),
+        test=test,
         fingerprint=index.fingerprint,
     )
     check_not_empty(index, splits, {"search_val": search_val, "val": val})
     return splits
+
+
+def official_test(index: Index) -> Rows:
+    """The test part, or val where there is no test; DataError where train, or both, are missing."""
+    if "train" not in index.labels or not {"val", "test"} & set(index.labels):
+        parts = ", ".join(index.labels)
+        raise DataError(f"{index.uri} has the parts {parts}; needed are train and test, or train and val.")
+    part = "test" if "test" in index.labels else "val"
+    return Rows.of(part, np.arange(len(index.labels[part])))
 
 
 def check_not_empty(index: Index, splits: Splits, shares: Mapping[str, float]) -> None:

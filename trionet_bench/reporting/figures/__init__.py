@@ -10,6 +10,8 @@ from trionet_bench.reporting.figures.figure import FigureKind
 from trionet_bench.reporting.figures.networks import draw_networks
 from trionet_bench.reporting.figures.placement import draw_placement, draw_placement_macs
 from trionet_bench.reporting.figures.ranks import draw_critical_difference
+from trionet_bench.reporting.figures.recall import draw_recall
+from trionet_bench.reporting.figures.retrieved import draw_retrieved
 from trionet_bench.reporting.figures.search import draw_search_progress
 from trionet_bench.reporting.figures.training import draw_supernet_probes, draw_training_curves
 
@@ -18,6 +20,7 @@ FIGURES = [
     FigureKind("accuracy_params", "{Noun} against parameters", "results", accuracy_against("params")),
     FigureKind("accuracy_latency", "{Noun} against latency", "results", accuracy_against("latency_s")),
     FigureKind("training_set_size", "{Noun} by training-set size", "results", draw_training_set_size),
+    FigureKind("recall", "Recall by the number of images that are looked at", "results", draw_recall),
     FigureKind("critical_difference", "Mean ranks over data sets", "results", draw_critical_difference),
     FigureKind("differences", "Paired differences", "comparisons", draw_differences),
     FigureKind("placement", "Which operator was found where", "placement", draw_placement),
@@ -30,5 +33,6 @@ FIGURES = [
     FigureKind("training_curves", "Training curves", "training", draw_training_curves),
     FigureKind("class_differences", "Classes that gain and lose", "images", draw_class_differences),
     FigureKind("confusion", "Confusion of classes", "images", draw_confusion),
+    FigureKind("retrieved", "Queries and what they find", "images", draw_retrieved),
     FigureKind("examples", "Images that one operator gets right", "images", draw_examples),
 ]

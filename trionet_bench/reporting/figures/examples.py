@@ -49,7 +49,7 @@ def _pictures(results: Results, dataset: str, table: Any) -> list[tuple[Any, np.
     cell = results.complete[results.complete.dataset == dataset].iloc[0]
     chosen = table.groupby("winner", sort=False).head(ACROSS)
     assert results.images is not None
-    pixels_of = results.images(cell.source, cell.fingerprint, chosen.image.tolist(), chosen.label.tolist())
+    pixels_of = results.images(cell.source, cell.fingerprint, chosen.image.tolist(), chosen.label.tolist(), cell.task)
     if pixels_of is None:
         return []
     return [

@@ -15,12 +15,14 @@ from trionet_bench.reporting.tables.images import image_by_image
 from trionet_bench.reporting.tables.placement import placement_by_stage
 from trionet_bench.reporting.tables.published import published
 from trionet_bench.reporting.tables.ranking_power import placement_worth, scores_beside_macs, supernets_paired
+from trionet_bench.reporting.tables.references import beside_references
 from trionet_bench.reporting.tables.results import coverage, main_results, seed_results
 from trionet_bench.reporting.tables.table import TableKind
 
 TABLES = [
     TableKind("datasets", "Data sets by models", "results", datasets_by_models),
     TableKind("main", "Main results", "results", main_results),
+    TableKind("references", "Beside what was not trained", "results", beside_references),
     TableKind("published", "Published results and ours", "results", published),
     TableKind("hypervolume", "Area under the front", "results", covered_area),
     TableKind("comparisons", "Declared comparisons", "comparisons", declared_comparisons),

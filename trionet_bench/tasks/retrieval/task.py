@@ -76,6 +76,10 @@ class Retrieval(Task):
         """Dimensions of an embedding."""
         return self.embedding
 
+    def test_images(self, index: Index) -> Rows:
+        """All images, from any part, of the classes that do not train."""
+        return _of_classes(index, self.trained_on(len(index.classes)), within=False)
+
     def splits(self, index: Index, seed: int, search_val: float, val: float, train_images: int | None) -> Splits:
         """All images of the classes that train, from any part, divided into train, search_val and val by class and
         seed; all images of the other classes are test.
@@ -83,11 +87,7 @@ class Retrieval(Task):
         ``train_images`` are drawn by class from the former. DataError where a class that is tested or a validation
         split cannot be searched in: a class needs two images.
         """
-        trained = np.isin(np.arange(len(index.classes)), self.trained_on(len(index.classes)))
-        pool, test = (
-            Rows({part: np.flatnonzero(trained[labels] == wanted) for part, labels in index.labels.items()})
-            for wanted in (True, False)
-        )
+        pool, test = _of_classes(index, self.trained_on(len(index.classes)), within=True), self.test_images(index)
         if train_images is not None and train_images < len(pool):
             pool = pool.take(stratified(pool.labels(index), train_images, derived_generator(seed, "train_images")))
         asked = {"search_val": round(search_val * len(pool)), "val": round(val * len(pool))}
@@ -109,6 +109,11 @@ class Retrieval(Task):
         found = columns["first_match"][counted]
         recalls = {f"recall_{rank}": float(np.mean((found > 0) & (found <= rank))) for rank in self.ranks}
         return {**recalls, "map_r": float(np.mean(columns["average_precision"][counted]))}
+
+
+def _of_classes(index: Index, classes: np.ndarray, within: bool) -> Rows:
+    """Images whose class is, or is not, among these."""
+    return Rows({part: np.flatnonzero(np.isin(labels, classes) == within) for part, labels in index.labels.items()})
 
 
 def _check_pairs(index: Index, name: str, rows: Rows, every_class: bool) -> None:
