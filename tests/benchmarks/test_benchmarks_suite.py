@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from trionet_bench.benchmarks.finished import write_finished
+from trionet_bench.benchmarks.opened_suites import write_suite
 from trionet_bench.benchmarks.start import program
-from trionet_bench.benchmarks.study import write_suite
 from trionet_bench.benchmarks.suite import targets
 from trionet_bench.execution.plan import make_plan
 from trionet_bench.suite.specification import load_suite

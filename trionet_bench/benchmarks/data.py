@@ -21,8 +21,8 @@ from trionet_bench.benchmarks.measure import (
     document,
     line_of,
 )
+from trionet_bench.benchmarks.opened_suites import Keys, opened
 from trionet_bench.benchmarks.setting import Setting
-from trionet_bench.benchmarks.study import Keys, opened
 from trionet_bench.networks.layers import initialise
 from trionet_bench.systems.training_context import AnyTrainingContext
 from trionet_bench.timing import finish, threads

@@ -23,9 +23,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from trionet_bench.benchmarks import measure
 from trionet_bench.benchmarks.everything import machine
 from trionet_bench.benchmarks.external import references
-from trionet_bench.benchmarks.measure import Document, Row, Target, at_least, at_most, compared, document, rate_of
+from trionet_bench.benchmarks.measure import Document, Row, Target, at_least, at_most, compared, document
 from trionet_bench.benchmarks.operators import Case, case_peak_bytes, error_of, step_of
 from trionet_bench.benchmarks.peak import products, rates
 from trionet_bench.benchmarks.supernet import timed
@@ -86,12 +87,12 @@ def check(device: torch.device, scale: Scale, seconds: float, say: Callable[[str
     end = time.monotonic() + seconds
     rows: list[Row] = []
     left_out: list[str] = []
-    for name, measure in _parts(device, scale):
+    for name, figures in _parts(device, scale):
         if time.monotonic() > end:
             left_out.append(name)
             continue
         try:
-            row = {"case": name, "device": str(device), **measure()}
+            row = {"case": name, "device": str(device), **figures()}
         except Exception as error:
             row = {"case": name, "device": str(device), "error_message": f"{type(error).__name__}: {error}"}
         rows.append(row)
@@ -105,9 +106,7 @@ def line_of(row: Row) -> str:
         return f"{row['case']}: {row['error_message']}"
     if "error" in row:
         return f"{row['case']}: {row['error']:.2g} from float64"
-    others = f", {row['ratio']:.3g} of {row['reference']}" if "ratio" in row else ""
-    speed = f", {row['images_per_second']:,.0f} images/s" if "images_per_second" in row else ""
-    return f"{row['case']}: {row['median_ms']:.4g} ms{others}{speed}{rate_of(row)}"
+    return measure.line_of(row)
 
 
 def targets(rows: list[Row]) -> list[Target]:

@@ -83,18 +83,19 @@ def document(bench: str, device: torch.device, threads: int, cases: list[Row], t
 
 def line_of(row: Row) -> str:
     """A case in one line."""
-    ours, theirs = f"{row['median_ms']:.4g} ms", f"{row['reference_ms']:.4g} ms"
-    return f"{row['case']}: {ours}, {row['ratio']:.3g} of {row['reference']} ({theirs}){rate_of(row)}"
-
-
-def rate_of(row: Row) -> str:
-    """The end of a case's line: MACs a second and their share of the peak, where the case has them."""
+    line = f"{row['case']}: {row['median_ms']:.4g} ms"
+    if "reference" in row:
+        line += f", {row['ratio']:.3g} of {row['reference']} ({row['reference_ms']:.4g} ms)"
+    if "share_of_time" in row:
+        line += f", {row['share_of_time']:.0%} of the time"
+    if "images_per_second" in row:
+        line += f", {row['images_per_second']:,.0f} images/s"
     if "gmacs_per_second" not in row:
-        return ""
+        return line
     shares = (
         f"{row['share_of_float32_peak']:.0%} of the peak in float32, {row['share_of_bfloat16_peak']:.0%} in bfloat16"
     )
-    return f"; {row['gmacs_per_second']:.3g} GMAC/s, {shares}"
+    return f"{line}; {row['gmacs_per_second']:.3g} GMAC/s, {shares}"
 
 
 def target_line(target: Row) -> str:

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trionet_bench.benchmarks.measure import Document, OnCase, Row, Target, at_least, at_most, compared, document
+from trionet_bench.benchmarks.opened_suites import Keys, opened
 from trionet_bench.benchmarks.setting import Setting
-from trionet_bench.benchmarks.study import Keys, opened
 from trionet_bench.networks.layers import BatchNorm, Convolution2d, Linear, initialise
 from trionet_bench.networks.sharing import channels, fixed
 from trionet_bench.spaces.resnet import TRIO, ResNetSpace

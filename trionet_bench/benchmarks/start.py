@@ -23,8 +23,8 @@ from trionet_bench.benchmarks.measure import (
     document,
     line_of,
 )
+from trionet_bench.benchmarks.opened_suites import write_suite
 from trionet_bench.benchmarks.setting import Setting
-from trionet_bench.benchmarks.study import write_suite
 from trionet_bench.timing import in_turns
 
 CELLS = 1000

@@ -25,9 +25,9 @@ from trionet_bench.benchmarks.measure import (
     document,
     line_of,
 )
+from trionet_bench.benchmarks.opened_suites import Keys, write_suite
 from trionet_bench.benchmarks.processes import run_watched
 from trionet_bench.benchmarks.setting import Setting
-from trionet_bench.benchmarks.study import Keys, write_suite
 from trionet_bench.execution.executors.local import LocalExecutor, available_cores, worker_context
 from trionet_bench.execution.plan import make_plan
 from trionet_bench.execution.scheduler import Watcher, run_plan

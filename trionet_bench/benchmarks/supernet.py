@@ -21,9 +21,9 @@ from trionet_bench.benchmarks.measure import (
     document,
     line_of,
 )
+from trionet_bench.benchmarks.opened_suites import Keys, opened
 from trionet_bench.benchmarks.peak import products, rates
 from trionet_bench.benchmarks.setting import Setting
-from trionet_bench.benchmarks.study import Keys, opened
 from trionet_bench.benchmarks.training import step_macs
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.sharing import MultiHeadSharing

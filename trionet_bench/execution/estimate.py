@@ -69,7 +69,7 @@ class Estimate:
 def estimate(plan: Plan, cells: Iterable[CellJob], resources: Resources) -> Estimate:
     """Estimated cost of these cells, of cells whose data are missing, and of their open phases."""
     known, published, unknown = _with_stand_ins(plan, cells)
-    jobs, silent = _jobs(plan, known)
+    jobs, silent = work_of(plan, known)
     paces: dict[tuple[object, ...], Pace] = {}
     seconds: dict[str, float] = defaultdict(float)
     macs: dict[str, float] = defaultdict(float)
@@ -114,8 +114,10 @@ def _with_stand_ins(plan: Plan, cells: Iterable[CellJob]) -> tuple[list[AnyCell]
     return counted, known, tuple(name for name in indices if name not in known)
 
 
-def _jobs(plan: Plan, cells: list[AnyCell]) -> tuple[list[tuple[AnyCell, list[Work]]], tuple[str, ...]]:
-    """What each open phase and each cell computes; a phase of several cells once."""
+def work_of(plan: Plan, cells: Iterable[AnyCell]) -> tuple[list[tuple[AnyCell, list[Work]]], tuple[str, ...]]:
+    """What each open phase and each of these cells computes, a phase of several cells once; and the systems whose
+    phases do not say.
+    """
     jobs: list[tuple[AnyCell, list[Work]]] = []
     silent: dict[str, None] = {}
     seen = {key for key, phase in plan.phases.items() if phase.content is not None}

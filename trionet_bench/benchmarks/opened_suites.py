@@ -1,0 +1,39 @@
+"""The studies that benchmarks measure: variants of the shipped quickstart, opened as a run opens them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
+
+from trionet_bench.execution.plan import make_plan
+from trionet_bench.jsontypes import JsonObject
+from trionet_bench.suite.specification import load_suite
+from trionet_bench.systems.base import RunContext
+from trionet_bench.systems.training_context import AnyTrainingContext, TrainingContext
+
+Keys = JsonObject  # of a suite file
+
+
+def write_suite(folder: Path, changes: Keys) -> Path:
+    """A suite file of these keys in ``folder``."""
+    path = folder / f"{changes['name']}.yaml"
+    path.write_text(yaml.safe_dump({"schema": 1, **changes}, sort_keys=False))
+    return path
+
+
+@contextmanager
+def opened(changes: JsonObject, model: str, device: str, data_root: Path | None = None) -> Iterator[AnyTrainingContext]:
+    """The first cell of ``model`` in a suite of these keys, its images loaded, in a temporary folder.
+
+    DataError where the data are missing.
+    """
+    with TemporaryDirectory() as folder:
+        here = Path(folder)
+        plan = make_plan(load_suite(str(write_suite(here, changes))), here / "results", data_root)
+        for error in plan.absent.values():
+            raise error
+        job = next(planned.job for planned in plan.cells if planned.name.model == model)
+        assert job is not None  # no data set is absent
+        yield TrainingContext.open(job.cell, RunContext(here, device=device))
