@@ -13,6 +13,10 @@ class StoreError(BenchError):
     """A result cannot be written, or is not as it was written."""
 
 
+class DamagedFile(StoreError):
+    """A file of ours is torn, empty, or something else; ``files.set_aside`` lets it be made again."""
+
+
 class TrainingError(BenchError):
     """Training failed: it diverged, or one of its processes ended."""
 

@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 from trionet_bench.errors import StoreError
 
+DAMAGED = ".damaged"  # ends the name of a file that was set aside
+
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
@@ -39,11 +41,26 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace the content of ``path``, text as UTF-8; see ``atomic_file``.
+def set_aside(path: Path) -> None:
+    """Rename a damaged file, so that it is made again and can be looked at; one that was set aside before is replaced.
+
+    Raises:
+        StoreError: where it cannot be renamed.
+    """
+    try:
+        os.replace(path, path.with_name(path.name + DAMAGED))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"{path} is damaged and could not be renamed: {error.strerror}.") from error
+
+
+def write_atomically(path: Path, *parts: str | bytes | memoryview) -> None:
+    """Replace the content of ``path`` by these parts, text as UTF-8; see ``atomic_file``.
 
     Raises:
         StoreError: where it cannot be written; ``path`` is then as it was.
     """
     with atomic_file(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        for part in parts:
+            file.write(part.encode() if isinstance(part, str) else part)

@@ -15,23 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.fake_runs import CODE, essence, run
 
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.execution.durations import Durations
 from trionet_bench.execution.executors import local
-from trionet_bench.execution.executors.local import LocalExecutor, ProgressSender, plan_resources, worker_context
-from trionet_bench.execution.plan import Plan, make_plan
-from trionet_bench.execution.scheduler import Watcher, run_plan
+from trionet_bench.execution.executors.local import ProgressSender, plan_resources
+from trionet_bench.execution.plan import make_plan
+from trionet_bench.execution.scheduler import Watcher
 from trionet_bench.execution.session import Session, Workers
-from trionet_bench.execution.worker import Outcome, RunRequest, logged
-from trionet_bench.records.record import Code, Record
+from trionet_bench.execution.worker import Outcome, logged
+from trionet_bench.records.record import Record
 from trionet_bench.records.store import file_digest, iter_records, read_record
 from trionet_bench.suite.specification import load_suite
-from trionet_bench.systems.registry import SYSTEMS
 
 Write = Callable[..., Path]
 HERE = Path(__file__).parent
-CODE = Code(version="0", commit=None, dirty=None)
 
 
 class Listener(Watcher):
@@ -42,21 +41,6 @@ class Listener(Watcher):
 
     def ended(self, label: str, outcome: Outcome, left: int, seconds_left: float | None) -> None:
         self.ends.append((label, outcome.failure is None))
-
-
-def run(path: Path, results: Path, jobs: int = 2, watcher: Watcher | None = None, **asked: Any) -> Plan:
-    plan = make_plan(load_suite(path), results)
-    request = RunRequest(plan.results, plan.suite.fidelity, CODE, "test", **asked)
-    executor = LocalExecutor(request, plan_resources(jobs, "cpu", None), worker_context([SYSTEMS.get("fake")]))
-    return run_plan(plan, executor, request, watcher or Watcher())
-
-
-def essence(results: Path) -> dict[tuple[object, ...], tuple[object, ...]]:
-    """Of each record what must not depend on how the run went."""
-    return {
-        (r.dataset, r.model, r.budget, r.seed): (r.key, r.status, r.metrics, r.artifacts, r.data["split"])
-        for r in iter_records(results)
-    }
 
 
 def lines(trace: Path) -> Counter[str]:

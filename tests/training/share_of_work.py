@@ -3,6 +3,7 @@
 They are forked, so that torch is imported once. Each leaves what it found as FOLDER/<processes>/<rank>.json.
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -75,7 +76,7 @@ def gradient(network):
     network = network.double()
     images, labels = next(Shares().epoch(0))
     nn.functional.cross_entropy(network(images.double()), labels).backward()
-    distributed.average_gradients(network, share=len(images) / distributed.total(len(images), CPU))
+    distributed.average_gradients(network, share=len(images) / distributed.totals([len(images)], CPU)[0])
     unused = [name for name, parameter in network.named_parameters() if parameter.grad is None]
     return network.branches[0].weight.grad.flatten().tolist(), unused
 
@@ -106,6 +107,31 @@ def lose_one_rank():
     fit(network, Shares(), RECIPE, seed=0, device=CPU, step=step)
 
 
+class Stop(Exception):
+    pass
+
+
+def interrupted(checkpoint):
+    """Trains to the middle of the second epoch, its third step of four, of which it leaves a checkpoint."""
+
+    def progress(done, total, text):
+        if done == 4:
+            raise Stop
+
+    files = {"checkpoint": checkpoint, "checkpoint_seconds": 0.0}
+    with contextlib.suppress(Stop):
+        train_classifier(Network(), Shares(), RECIPE, seed=0, device=CPU, progress=progress, **files)
+
+
+def resumed(checkpoint):
+    """What the rest of the training gives: steps that it took, weights, statistics."""
+    network, steps = Network(), []
+    note = lambda done, total, text: steps.append(done)  # noqa: E731
+    train_classifier(network, Shares(), RECIPE, seed=0, device=CPU, progress=note, checkpoint=checkpoint)
+    distributed.gathered(None)
+    return steps, network.branches[0].weight.flatten().tolist(), network.norm.running_mean.tolist()
+
+
 def work(folder):
     network = Network()
     distributed.share_weights(network)
@@ -116,6 +142,10 @@ def work(folder):
     raw = Network()
     train_classifier(raw, Shares(), RECIPE.model_copy(update={"ema": None}), seed=0, device=CPU)
     judged = evaluate(trained, Digits())
+    moved = folder.parent / f"{distributed.world() - 1}" / "moved.checkpoint"  # of one process less
+    from_fewer = resumed(moved) if moved.exists() else None
+    for name in ("moved.checkpoint", "torn.checkpoint"):
+        interrupted(folder / name)
     return {
         "world": distributed.world(),
         "gradient": weights,
@@ -125,6 +155,8 @@ def work(folder):
         "raw_mean": raw.norm.running_mean.tolist(),
         "loss": [row["train_loss"] for row in rows],
         "evaluation": [judged.n, *judged.metrics.values(), judged.columns["predictions"].tolist()],
+        "resumed": resumed(folder / "torn.checkpoint"),
+        "resumed_from_fewer": from_fewer,
         "disagreement": message(disagree),
         "loss_of_one": message(lose_one_rank),
     }

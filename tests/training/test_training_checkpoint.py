@@ -4,22 +4,22 @@ import pytest
 import torch
 from torch import nn
 
-from trionet_bench.errors import StoreError
+from trionet_bench.errors import DamagedFile, StoreError
 from trionet_bench.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 
 
 def test_checkpoints_hold_tensors_and_plain_values_and_load_without_code(tmp_path):
     state = {"epoch": 3, "rows": [{"loss": 0.5, "phase": "retrain"}], "model": {"w": torch.ones(2)}, "average": None}
     save_checkpoint(tmp_path / "new" / "checkpoint.pt", state)
-    loaded = torch.load(tmp_path / "new" / "checkpoint.pt", weights_only=True)
+    loaded = load_checkpoint(tmp_path / "new" / "checkpoint.pt")
     assert loaded["rows"] == state["rows"]
-    assert torch.equal(load_checkpoint(tmp_path / "new" / "checkpoint.pt")["model"]["w"], torch.ones(2))
+    assert torch.equal(loaded["model"]["w"], torch.ones(2))
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["checkpoint.pt"]
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
-    torch.save({"recipe": nn.Linear(1, 1)}, tmp_path / "checkpoint.pt")
-    with pytest.raises(StoreError, match=r"checkpoint.pt is not a readable checkpoint .* Delete it to start over"):
+    save_checkpoint(tmp_path / "checkpoint.pt", {"recipe": nn.Linear(1, 1)})
+    with pytest.raises(DamagedFile, match=r"checkpoint.pt is not a readable checkpoint .* Delete it to start over"):
         load_checkpoint(tmp_path / "checkpoint.pt")
 
 
@@ -27,7 +27,7 @@ def test_a_torn_checkpoint_is_named(tmp_path):
     save_checkpoint(tmp_path / "checkpoint.pt", {"w": torch.ones(1000)})
     content = (tmp_path / "checkpoint.pt").read_bytes()
     (tmp_path / "checkpoint.pt").write_bytes(content[: len(content) // 2])
-    with pytest.raises(StoreError, match="not a readable checkpoint"):
+    with pytest.raises(DamagedFile, match="not a readable checkpoint"):
         load_checkpoint(tmp_path / "checkpoint.pt")
 
 

@@ -59,6 +59,20 @@ def test_ranks_end_with_the_same_weights_and_statistics(found):
         assert found[3][0][name] == found[3][1][name] == found[3][2][name]
 
 
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_a_run_interrupted_within_an_epoch_goes_on_there_on_as_many_processes(found, world):
+    for one in found[world]:
+        assert one["resumed"] == [[4], one["weights"], one["mean"]]
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_a_checkpoint_within_an_epoch_moves_to_more_processes(found, world):
+    for one in found[world]:
+        steps, weights, _ = one["resumed_from_fewer"]
+        assert steps == [4]
+        assert weights == pytest.approx(one["weights"], abs=1e-6)
+
+
 def test_history_is_written_once(found, folder):
     assert [len((folder / str(world) / "history.jsonl").read_text().splitlines()) for world in (1, 2, 3)] == [2, 2, 2]
 

@@ -131,14 +131,17 @@ def test_a_run_that_was_killed_within_an_epoch_goes_on_there(tmp_path, step):
     assert timeless(rows) == timeless(whole_rows)
 
 
-@pytest.mark.parametrize("damage", ["torn", "empty", "foreign", "of torch", "a tensor"])
+@pytest.mark.parametrize("damage", ["torn", "empty", "foreign", "of torch", "a tensor", "one bit"])
 def test_of_a_damaged_checkpoint_the_one_before_is_taken(tmp_path, damage, caplog):
     whole, whole_rows = train(tmp_path / "whole")
     with pytest.raises(Stop):
         train(tmp_path / "torn", on_epoch_end=stop_at(4))
     checkpoint = tmp_path / "torn" / "checkpoint.pt"
     good = checkpoint.read_bytes()
-    if damage in ("of torch", "a tensor"):
+    if damage == "one bit":  # in the middle, where the weights are
+        middle = len(good) // 2
+        checkpoint.write_bytes(good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :])
+    elif damage in ("of torch", "a tensor"):
         torch.save({"weights": torch.ones(2)} if damage == "of torch" else torch.ones(2), checkpoint)
     else:
         checkpoint.write_bytes({"torn": good[: len(good) // 2], "empty": b"", "foreign": b"PK" + bytes(99)}[damage])
@@ -367,6 +370,16 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
     assert load_checkpoint(tmp_path / "checkpoint.pt")["epoch"] == 2
     # five updates of -1 from 7 were made, the sixth was not
     assert load_checkpoint(tmp_path / "checkpoint-diverged.pt")["model"]["weight"].item() == 2.0
+
+
+def test_a_child_whose_loss_is_not_finite_stops_the_run():
+    module = one_weight()
+
+    def step(images, targets, number):
+        return {**slope(module, 1.0)(images, targets, number), "loss_random": [1.0, math.inf][number]}
+
+    with pytest.raises(TrainingError, match=r"the loss of random became inf at step 1 "):
+        fit(module, OneBatch(2), plain(), seed=0, device=CPU, step=step)
 
 
 def test_a_collapsed_run_is_stopped():

@@ -2,6 +2,7 @@
 
 import json
 
+from trionet_bench.errors import DamagedFile
 from trionet_bench.execution.plan import Plan, cell_names
 from trionet_bench.files import write_atomically
 from trionet_bench.jsontypes import JsonObject
@@ -24,5 +25,9 @@ def declare(plan: Plan) -> None:
         "expected": [{**name._asdict(), **keys.get(name, {})} for name in cell_names(suite)],
     }
     write_atomically(plan.folder / SUITE, suite.document.text)
-    if read_json(plan.folder / DECLARED) != json.loads(json.dumps(value)):
+    try:
+        declared = read_json(plan.folder / DECLARED)
+    except DamagedFile:
+        declared = None
+    if declared != json.loads(json.dumps(value)):
         write_json(plan.folder / DECLARED, value)

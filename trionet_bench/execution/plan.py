@@ -1,24 +1,27 @@
 """From a suite to its cells: which are done, which are open, and the phases that they need. No torch."""
 
 import fnmatch
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.opening import open_source
-from trionet_bench.errors import DataError, UsageError, nearest
+from trionet_bench.errors import DamagedFile, DataError, UsageError, nearest
 from trionet_bench.execution.jobs import CellJob, CellName, PhaseJob
 from trionet_bench.records.layout import cell_folder, format_budget, phase_folder
-from trionet_bench.records.phase import finished_content
+from trionet_bench.records.phase import damage, finished_content
 from trionet_bench.records.record import RecordHead
 from trionet_bench.records.store import read_head
 from trionet_bench.suite.specification import Suite
 from trionet_bench.systems.cell import AnyCell, Cell, DataChoice
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.precision import resolved
+
+_log = logging.getLogger(__name__)
 
 State = Literal["complete", "failed", "missing", "stale"]
 STATES: tuple[State, ...] = ("complete", "failed", "missing", "stale")
@@ -98,7 +101,7 @@ def make_plan(
     cells = []
     for name in names:
         folder = cell_folder(results, suite.name, *name)
-        record = read_head(folder)
+        record = _head(folder)
         if name.dataset not in data:
             state: State = record.status if record else "missing"
             cells.append(PlannedCell(name, folder, state, None, None, record))
@@ -109,6 +112,41 @@ def make_plan(
         key, state = _standing(job, phases, record)
         cells.append(PlannedCell(name, folder, state, job, key, record))
     return Plan(suite, results, tuple(cells), phases, absent)
+
+
+def without_damaged_phases(plan: Plan, cells: Iterable[CellJob]) -> Plan:
+    """The same plan, where phases that ``cells`` need are open when a file of theirs is not as it was written; so are
+    the phases that need these. Every file of the others was read.
+    """
+    needed = {key for cell in cells for key in cell.needs}
+    phases = dict(plan.phases)
+    for key, phase in plan.phases.items():  # in the order in which they are carried out
+        if key not in needed or phase.content is None:
+            continue
+        fault = damage(phase.folder)
+        if fault is not None:
+            _log.warning("%s: %s; it is made again", phase.folder, fault)
+        if fault is not None or any(phases[before].content is None for before in phase.needs):
+            phases[key] = replace(phase, content=None)
+    return replace(plan, phases=phases)
+
+
+def _head(folder: Path) -> RecordHead | None:
+    """The record of a cell; None with a warning where it is damaged, since it will be made again."""
+    try:
+        return read_head(folder)
+    except DamagedFile as error:
+        _log.warning("%s The cell counts as missing.", error)
+        return None
+
+
+def _content(folder: Path, key: str, inputs: Mapping[str, str]) -> str | None:
+    """``finished_content``; None with a warning where the phase's record is damaged."""
+    try:
+        return finished_content(folder, key, inputs)
+    except DamagedFile as error:
+        _log.warning("%s The phase counts as missing.", error)
+        return None
 
 
 def cell_names(suite: Suite) -> Iterator[CellName]:
@@ -231,7 +269,7 @@ def _enter_phases(known: dict[str, PhaseJob], job: CellJob, results: Path) -> No
             needs = tuple(key for name, key in before.items() if phase.needs is None or name in phase.needs)
             contents = {known[key].phase.name: known[key].content for key in needs}
             finished = {name: content for name, content in contents.items() if content is not None}
-            content = finished_content(folder, phase.key, finished) if len(finished) == len(contents) else None
+            content = _content(folder, phase.key, finished) if len(finished) == len(contents) else None
             known[phase.key] = PhaseJob(job.cell, folder, phase, needs, content)
         before[phase.name] = phase.key
 

@@ -13,15 +13,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from trionet_bench.errors import DamagedFile
 from trionet_bench.execution.declaration import declare
 from trionet_bench.execution.durations import Durations
 from trionet_bench.execution.executors.base import Advanced, Ended, Executor
 from trionet_bench.execution.jobs import CellJob, CellName, Job, PhaseJob
-from trionet_bench.execution.plan import Plan, PlannedCell
+from trionet_bench.execution.plan import Plan, PlannedCell, without_damaged_phases
 from trionet_bench.execution.worker import Outcome, RunRequest, failed_record, make_platform, utc_now
 from trionet_bench.records.claims import Claims
 from trionet_bench.records.layout import CLAIMS, LOG
-from trionet_bench.records.phase import finished_content
+from trionet_bench.records.phase import damage, finished_content
 from trionet_bench.records.record import Environment, Failure, Input
 from trionet_bench.records.store import read_head, retire_record, write_record
 from trionet_bench.training.platform import Resources
@@ -77,6 +78,7 @@ def run_plan(
     ``seconds`` the run ends as it would by an interrupt: what is under way goes on from its checkpoint the next time.
     """
     deadline = math.inf if seconds is None else time.monotonic() + seconds
+    plan = without_damaged_phases(plan, open_cells(plan, request.retry_failed, request.force))
     declare(plan)
     with _sigterm_as_interrupt(), Claims(plan.folder / CLAIMS) as claims:
         scheduler = Scheduler(plan, executor, request, watcher, claims)
@@ -170,11 +172,14 @@ class Scheduler:
         """Whether another runner has finished the job since it was planned; its result is then taken over."""
         if isinstance(job, PhaseJob):
             inputs = {name: item.content for name, item in job.inputs.items()}
-            content = finished_content(job.folder, job.key, inputs)
+            content = None if damage(job.folder) else finished_content(job.folder, job.key, inputs)
             if content is not None:
                 self.contents[job.key] = content
             return content is not None
-        record, planned = read_head(job.folder), self.planned[job.name].record
+        try:
+            record, planned = read_head(job.folder), self.planned[job.name].record
+        except DamagedFile:
+            return False
         if record is None or (planned and (planned.key, planned.started) == (record.key, record.started)):
             return False
         if record.key != job.key:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from trionet_bench.errors import StoreError
 from trionet_bench.execution.jobs import CellJob, Job, PhaseJob
-from trionet_bench.files import write_atomically
+from trionet_bench.files import DAMAGED, set_aside, write_atomically
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.plugins import load_plugins
 from trionet_bench.records.layout import LOG, PHASE, is_record
@@ -260,10 +260,12 @@ def prepare(job: Job, fresh: bool) -> None:
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
         retire_record(job.folder)
+        if isinstance(job, PhaseJob) and (job.folder / PHASE).exists():  # it is carried out, so this one is damaged
+            set_aside(job.folder / PHASE)
         if fresh or not marker.is_file() or marker.read_text() != key:
             # What says that a phase is done goes first.
             for path in sorted(job.folder.iterdir(), key=lambda path: path.name != PHASE):
-                if path.is_file() and not is_record(path):
+                if path.is_file() and not is_record(path) and path.suffix != DAMAGED:
                     path.unlink()
             write_atomically(marker, key)
     except OSError as error:

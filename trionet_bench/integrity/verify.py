@@ -1,6 +1,6 @@
 """Is a results folder what it says? Recomputes keys, hashes, counts and accuracies from the files themselves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from trionet_bench.data.index import Index
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import BenchError
 from trionet_bench.records.layout import PHASE, PHASES, PREDICTIONS, RECORD, cell_folder
-from trionet_bench.records.phase import content_of, read_phase
+from trionet_bench.records.phase import content_of, file_faults, read_phase
 from trionet_bench.records.record import Record
-from trionet_bench.records.store import canonical, file_digest, read_record, record_folders
+from trionet_bench.records.store import canonical, read_record, record_folders
 from trionet_bench.systems.cell import Phase, cell_key, data_key_fields
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.tasks.base import Task
@@ -85,7 +85,7 @@ def _record_faults(folder: Path, record: Record) -> Iterator[str]:
         return
     if record.key != recomputed_key(record):
         yield "its key does not follow from its contents"
-    yield from _file_faults(folder, record.artifacts)
+    yield from file_faults(folder, record.artifacts)
     yield from _number_faults(record)
     if PREDICTIONS in record.artifacts and (folder / PREDICTIONS).is_file():
         yield from _prediction_faults(folder / PREDICTIONS, record)
@@ -191,12 +191,4 @@ def _phase_faults(folder: Path) -> Iterator[str]:
         yield "its key does not follow from its specification"
     if phase.content != content_of(phase.facts, phase.files):
         yield "its content hash does not follow from its facts and files"
-    yield from _file_faults(folder, phase.files)
-
-
-def _file_faults(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
-    for name, expected in files.items():
-        if not (folder / name).is_file():
-            yield f"{name} is missing"
-        elif file_digest(folder / name) != expected:
-            yield f"{name} is not the file that was written"
+    yield from file_faults(folder, phase.files)

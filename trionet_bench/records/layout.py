@@ -76,6 +76,11 @@ def is_record(path: Path) -> bool:
     return path.name.startswith("record.") and path.suffix == ".json"
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a name from a record can only mean a file in its own folder."""
+    return name not in ("", ".", "..") and not any(character in name for character in "/\\\0")
+
+
 def format_budget(macs: int) -> str:
     """The exact human form of a number of MACs: ``4M``, ``1.8G``, ``4.000001M``."""
     for unit, size in _UNITS.items():

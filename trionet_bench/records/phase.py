@@ -1,13 +1,15 @@
 """The record of a shared phase, ``phase.json``: its content hash enters the keys of the cells that use it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from trionet_bench.errors import StoreError
+from trionet_bench.files import DAMAGED
 from trionet_bench.jsontypes import JsonObject
-from trionet_bench.records.layout import CHECKPOINT_SUFFIX, LOG, PHASE, is_record
+from trionet_bench.records.layout import CHECKPOINT_SUFFIX, LOG, PHASE, is_file_name, is_record
 from trionet_bench.records.record import Code, Environment
 from trionet_bench.records.store import digest, file_digest, read_stored, write_json
 from trionet_bench.records.values import Versioned
@@ -16,7 +18,7 @@ PHASE_SCHEMA = 1
 
 # Files that make up the result. Logs and histories hold times; checkpoints are for interrupted runs only.
 _RESULTS = (".safetensors", ".json", ".npz")
-_TEMPORARY = (CHECKPOINT_SUFFIX, ".tmp")
+_TEMPORARY = (CHECKPOINT_SUFFIX, ".tmp", DAMAGED)
 
 
 class PhaseHead(Versioned):
@@ -81,6 +83,28 @@ def finished_content(folder: Path, key: str, inputs: Mapping[str, str]) -> str |
     """The content hash of a phase that is finished with this key and these inputs, else None."""
     record = read_stored(folder / PHASE, PhaseHead, "phase")
     return record.content if record and (record.key, record.inputs) == (key, dict(inputs)) else None
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a finished phase, all of whose files are read; None where nothing is."""
+    try:
+        phase = read_phase(folder)
+        if phase is None:
+            return f"{PHASE} is gone"
+        return next(file_faults(folder, phase.files), None)
+    except StoreError as error:
+        return str(error)
+
+
+def file_faults(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
+    """Which of these files, names and SHA-256, are not in a folder as they were written."""
+    for name, expected in files.items():
+        if not is_file_name(name):
+            yield f"{name!r} is not the name of a file in its folder"
+        elif not (folder / name).is_file():
+            yield f"{name} is missing"
+        elif file_digest(folder / name) != expected:
+            yield f"{name} is not the file that was written"
 
 
 def write_phase(folder: Path, phase: PhaseRecord) -> None:

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from trionet_bench.errors import StoreError, UsageError, nearest
-from trionet_bench.files import write_atomically
+from trionet_bench.errors import DamagedFile, StoreError, UsageError, nearest
+from trionet_bench.files import set_aside, write_atomically
 from trionet_bench.records.layout import PHASES, RECORD, earlier_record
 from trionet_bench.records.record import Record, RecordHead
 from trionet_bench.records.values import Versioned
@@ -53,12 +53,15 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value in a file, None where there is no file; StoreError where it cannot be read or parsed."""
+    """The JSON value in a file, None where there is no file.
+
+    StoreError where it cannot be read, DamagedFile where it is no JSON.
+    """
     content = _content(path)
     try:
         return None if content is None else json.loads(content)
-    except ValueError as error:
-        raise StoreError(f"{path} is not valid JSON ({error}). Move it away to have it made again.") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"{path} is not valid JSON ({error}).") from error
 
 
 def write_record(folder: Path, record: Record, force: bool = False) -> None:
@@ -75,8 +78,16 @@ def write_record(folder: Path, record: Record, force: bool = False) -> None:
 
 
 def retire_record(folder: Path) -> None:
-    """Rename ``record.json``, if any, to an earlier attempt, so that the cell counts as not done."""
+    """Rename ``record.json``, if any, to an earlier attempt, so that the cell counts as not done.
+
+    One that is damaged is set aside.
+    """
     path = folder / RECORD
+    try:
+        read_head(folder)
+    except DamagedFile:
+        set_aside(path)
+        return
     try:
         path.rename(_earlier(path))
     except FileNotFoundError:
@@ -86,7 +97,7 @@ def retire_record(folder: Path) -> None:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The record in a cell's folder, None where there is none; StoreError where it is torn or of a later schema."""
+    """The record in a cell's folder, None where there is none; errors as of ``read_stored``."""
     return read_stored(folder / RECORD, Record, "record")
 
 
@@ -98,7 +109,8 @@ def read_head(folder: Path) -> RecordHead | None:
 def read_stored(path: Path, kind: type[Stored], noun: str) -> Stored | None:
     """A value that ``write_json`` wrote, read as ``kind``; None where there is no file.
 
-    StoreError, which calls it a ``noun``, where it is torn, something else, or of a later schema.
+    The error calls it a ``noun``: DamagedFile where it is torn or something else, StoreError where it cannot be read or
+    is of a later schema.
     """
     content = _content(path)
     if content is None:
@@ -107,9 +119,9 @@ def read_stored(path: Path, kind: type[Stored], noun: str) -> Stored | None:
     try:
         value = kind.model_validate_json(content)
     except ValidationError as error:
-        raise StoreError(_refusal(path, content, error, noun, known)) from error
+        raise _refusal(path, content, error, noun, known) from error
     if value.schema_ > known:
-        raise StoreError(_newer(path, value.schema_, noun, known))
+        raise _newer(path, value.schema_, noun, known)
     return value
 
 
@@ -176,21 +188,23 @@ def _earlier(path: Path) -> Path:
 def _is_complete(content: bytes) -> bool:
     try:
         return bool(json.loads(content)["status"] == "complete")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
-def _refusal(path: Path, content: bytes, error: ValidationError, noun: str, known: int) -> str:
+def _refusal(path: Path, content: bytes, error: ValidationError, noun: str, known: int) -> StoreError:
     try:
         schema = json.loads(content)["schema"]
-    except (ValueError, KeyError, TypeError):
-        return f"{path} is not a readable {noun}. Move it away to have it made again."
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return DamagedFile(f"{path} is not a readable {noun}; the next run makes it again.")
     if isinstance(schema, int) and schema > known:
         return _newer(path, schema, noun, known)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return f"{path} is not a {noun}: {where}: {first['msg']}."
+    return DamagedFile(f"{path} is not a {noun}: {where}: {first['msg']}.")
 
 
-def _newer(path: Path, schema: int, noun: str, known: int) -> str:
-    return f"{path} has {noun} schema {schema}, this program reads up to {known}; install a newer trionet_bench."
+def _newer(path: Path, schema: int, noun: str, known: int) -> StoreError:
+    return StoreError(
+        f"{path} has {noun} schema {schema}, this program reads up to {known}; install a newer trionet_bench."
+    )

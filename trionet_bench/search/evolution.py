@@ -6,6 +6,8 @@ children. Ties go to the network of more MACs, then to the smaller genes, so tha
 """
 
 import json
+import logging
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,10 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from trionet_bench.errors import StoreError, TrainingError
+from trionet_bench.files import write_atomically
 from trionet_bench.randomness import derived_generator
 from trionet_bench.search.budget import BudgetRange
 from trionet_bench.spaces.choice import Genes
 from trionet_bench.training.recipe import SearchRecipe
+
+_log = logging.getLogger(__name__)
 
 Fitness = Callable[[Genes], float]
 Draw = Callable[[np.random.Generator], Genes]
@@ -60,28 +66,45 @@ class Ledger:
         self.path, self.writes = path, writes and path is not None
         self.scores: dict[Genes, float] = {}
         if path is not None and path.exists():
-            for line in path.read_text().splitlines(keepends=True):
-                if line.endswith("\n"):  # a line cut short by a kill is scored again
-                    entry = json.loads(line)
-                    self.scores[tuple(entry["genes"])] = entry["fitness"]
+            for line in path.read_bytes().splitlines(keepends=True):
+                if line.endswith(b"\n"):  # a line cut short by a kill is scored again
+                    self._read(line)
+
+    def _read(self, line: bytes) -> None:
+        """Takes a score from the file; a line that holds none is scored again, with a warning."""
+        try:
+            entry = json.loads(line)
+            genes, fitness = tuple(map(int, entry["genes"])), float(entry["fitness"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            _log.warning("%s has a damaged line; what it held is computed again", self.path)
+            return
+        self.scores[genes] = fitness
 
     def score(self, genes: Genes, fitness: Fitness) -> float:
-        """The known score, or a new one."""
+        """The known score, or a new one. TrainingError where the new one is not a finite number, StoreError where the
+        file cannot be written.
+        """
         if genes not in self.scores:
-            self.scores[genes] = fitness(genes)
+            score = fitness(genes)
+            if not math.isfinite(score):
+                raise TrainingError(f"the score of a child became {score}; its genes are {list(genes)}.")
+            self.scores[genes] = score
             if self.writes:
                 assert self.path is not None
-                self._rewrite_if_torn()
-                with self.path.open("a") as file:
-                    file.write(json.dumps({"genes": list(genes), "fitness": self.scores[genes]}) + "\n")
+                try:
+                    self._rewrite_if_torn()
+                    with self.path.open("a") as file:
+                        file.write(json.dumps({"genes": list(genes), "fitness": score}) + "\n")
+                except OSError as error:
+                    raise StoreError(f"{self.path} could not be written: {error.strerror or error}.") from error
         return self.scores[genes]
 
     def _rewrite_if_torn(self) -> None:
         assert self.path is not None
         if self.path.exists():
-            text = self.path.read_text()
-            if text and not text.endswith("\n"):
-                self.path.write_text(text[: text.rfind("\n") + 1])
+            content = self.path.read_bytes()
+            if content and not content.endswith(b"\n"):
+                write_atomically(self.path, content[: content.rfind(b"\n") + 1])
 
 
 @dataclass

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
+from trionet_bench.files import atomic_file
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.latency import measure_latency
 from trionet_bench.networks.layers import initialise
@@ -38,7 +39,8 @@ def retrain_and_describe(context: TrainingContext[O, S], architecture: Architect
     evaluated = time.monotonic()
     if distributed.rank() == 0:
         save_weights(folder / WEIGHTS, deployed_weights(context, network, architecture))
-        np.savez_compressed(folder / PREDICTIONS, **test.columns)  # type: ignore[arg-type]
+        with atomic_file(folder / PREDICTIONS) as file:
+            np.savez_compressed(file, **test.columns)  # type: ignore[arg-type]
         write_json(folder / ARCHITECTURE, network_card(context, architecture))
     return description.model_copy(
         update={

@@ -1,5 +1,9 @@
-"""Files that training leaves: checkpoints to resume from, and weights. Written atomically; loading runs no code."""
+"""Files that training leaves: checkpoints to resume from, and weights. Written atomically; loading runs no code.
 
+A checkpoint begins with a line that holds the SHA-256 of the rest, since torch does not notice a changed byte.
+"""
+
+import contextlib
 import hashlib
 import io
 import logging
@@ -12,12 +16,14 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from trionet_bench.errors import StoreError
+from trionet_bench.errors import DamagedFile, StoreError
 from trionet_bench.files import write_atomically
 from trionet_bench.jsontypes import JsonObject
 
 _log = logging.getLogger(__name__)
 _REMEDY = " Delete it to start over."
+_HEAD = b"trionet-bench checkpoint 1 "
+_HEAD_LENGTH = len(_HEAD) + 64 + 1  # the digest in hexadecimal, and the end of the line
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -27,12 +33,14 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
+    content = buffer.getbuffer()
+    head = _HEAD + hashlib.sha256(content).hexdigest().encode() + b"\n"
     if path.exists():
         try:
             os.replace(path, beside(path, "previous"))
         except OSError as error:
             raise StoreError(f"{path} could not be renamed: {error.strerror}.") from error
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, head, content)
 
 
 def latest_checkpoint(path: Path, fields: Collection[str]) -> JsonObject | None:
@@ -44,11 +52,11 @@ def latest_checkpoint(path: Path, fields: Collection[str]) -> JsonObject | None:
         try:
             state = load_checkpoint(candidate) if candidate.exists() else None
             if state is not None and not set(fields) <= set(state):
-                raise StoreError(f"{candidate} is a file of torch, but not a checkpoint of this program.")
-        except StoreError as error:
+                raise DamagedFile(f"{candidate} is a file of torch, but not a checkpoint of this program.")
+        except DamagedFile as error:
             aside = beside(path, "damaged")
             _log.warning("%s It is set aside as %s.", str(error).replace(_REMEDY, ""), aside.name)
-            if candidate.exists():  # another process of the run may have been faster
+            with contextlib.suppress(FileNotFoundError):  # another process of the run may have been faster
                 os.replace(candidate, aside)
             continue
         if state is not None:
@@ -62,14 +70,18 @@ def beside(path: Path, what: str) -> Path:
 
 
 def load_checkpoint(path: Path) -> JsonObject:
-    """What ``save_checkpoint`` wrote; StoreError when the file is not readable as that."""
+    """What ``save_checkpoint`` wrote; DamagedFile when the file is not readable as that."""
     try:
-        state: JsonObject = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
+        head, body = content[:_HEAD_LENGTH], memoryview(content)[_HEAD_LENGTH:]
+        if head != _HEAD + hashlib.sha256(body).hexdigest().encode() + b"\n":
+            raise ValueError("its digest is missing or wrong")
+        state: JsonObject = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises several unrelated types for a damaged file
         what = _first_line(error)
-        raise StoreError(f"{path} is not a readable checkpoint ({what}).{_REMEDY}") from error
+        raise DamagedFile(f"{path} is not a readable checkpoint ({what}).{_REMEDY}") from error
     if not isinstance(state, dict):
-        raise StoreError(f"{path} is a file of torch, but not a checkpoint of this program.{_REMEDY}")
+        raise DamagedFile(f"{path} is a file of torch, but not a checkpoint of this program.{_REMEDY}")
     return state
 
 

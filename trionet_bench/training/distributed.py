@@ -5,7 +5,7 @@ are averaged where they exist, and all ranks must agree on where that is.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -89,9 +89,9 @@ def summed(values: Tensor) -> Tensor:
     return values
 
 
-def total(count: int, device: torch.device) -> int:
-    """``count`` added up over the ranks."""
-    return int(summed(torch.tensor(count, device=device))) if world() > 1 else count
+def totals(counts: Sequence[int], device: torch.device) -> list[int]:
+    """Each of ``counts`` added up over the ranks."""
+    return summed(torch.tensor(counts, device=device)).tolist() if world() > 1 else list(counts)
 
 
 def gathered(value: Value) -> list[Value]:

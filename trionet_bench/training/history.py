@@ -1,6 +1,7 @@
 """The history file: one JSON object a line, one line an epoch, all phases of a cell in one file."""
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -8,6 +9,8 @@ from typing import TypeAlias
 from trionet_bench.errors import StoreError
 from trionet_bench.files import write_atomically
 from trionet_bench.jsontypes import JsonObject
+
+_log = logging.getLogger(__name__)
 
 HistoryRow: TypeAlias = JsonObject  # a JSON object: phase, epoch, step, lr, train_..., seconds, images_per_s
 
@@ -31,11 +34,20 @@ def restart_phase(path: Path, phase: str, rows: Sequence[HistoryRow]) -> None:
 
 
 def read_history(path: Path) -> list[HistoryRow]:
-    """All complete lines; a last line that a crash cut off is left out."""
+    """All complete lines; a last line that a crash cut off is left out, and so are damaged ones, with a warning."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    rows = []
+    for line in path.read_bytes().split(b"\n")[:-1]:
+        try:
+            row = json.loads(line) if line else None
+        except (ValueError, RecursionError):
+            row = ()
+        if isinstance(row, dict):
+            rows.append(row)
+        elif line:
+            _log.warning("%s has a damaged line, which is left out", path)
+    return rows
 
 
 def _line(row: HistoryRow) -> str:

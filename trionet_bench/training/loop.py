@@ -17,7 +17,7 @@ from trionet_bench.training import distributed
 from trionet_bench.training.history import HistoryRow, append_row, restart_phase
 from trionet_bench.training.optimizer import learning_rate
 from trionet_bench.training.recipe import Recipe
-from trionet_bench.training.state import Meter, State
+from trionet_bench.training.state import EpochPart, Meter, State
 
 Step = Callable[[Tensor, Tensor, int], Mapping[str, Tensor | float]]
 ProgressCall = Callable[[int, int, str], None]
@@ -33,7 +33,7 @@ class Batches(Protocol):
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Images (B, C, H, W) with targets: class numbers (B,) or probabilities (B, classes); this rank's share.
 
-        From step ``first`` of the epoch on: the same batches as without it, less those before.
+        The first ``first`` batches are left out.
         """
 
 
@@ -78,8 +78,8 @@ def fit(
         epochs: replaces that of the recipe.
         step: called with (images, targets, step number); does forward and backward, the forward inside
             ``device.autocast(device, recipe.precision)``; returns what to report, under constant names, one "loss".
-        checkpoint: continued from if it is of the same run, written about every ``checkpoint_seconds`` and at the end;
-            with one process also within an epoch, with several at the end of one, when they agree on batch norms.
+        checkpoint: continued from if it is of the same run, written about every ``checkpoint_seconds``, also within an
+            epoch, and at the end.
         progress: called with (steps done, all steps, text).
         on_epoch_end: called with (epochs done, row); what it returns is added to the row.
         phase: name of the run in the history file.
@@ -103,7 +103,7 @@ def fit(
             append_row(history, row)
         if collapsed([row["train_loss"] for row in state.rows]):
             raise state.diverged(f"the loss collapsed to {row['train_loss']:.3g} by step {row['step']}", row["lr"])
-        if state.due() or epoch + 1 == epochs:
+        if state.due or epoch + 1 == epochs:
             state.save()
     if state.average is not None:
         module.load_state_dict(state.average.module.state_dict())
@@ -119,40 +119,36 @@ def _train_epoch(
     layout: torch.memory_format,
     progress: ProgressCall | None,
 ) -> HistoryRow:
-    """One pass over the batches; the epoch's row."""
-    began = time.monotonic()
+    """One pass over the batches, or the rest of one that was interrupted; the epoch's row."""
+    part, state.part = state.part, EpochPart()
+    began = time.monotonic() - part.seconds
     epochs, steps, seed = state.run["epochs"], state.run["steps"], state.run["seed"]
     state.module.train()
-    meter = Meter(device)
-    partial, state.partial = state.partial, None
-    done, images_seen, spent = 0, 0, 0.0
-    if partial is not None:
-        done, images_seen, spent = partial["steps"], partial["images"], partial["seconds"]
-        meter.go_on(partial)
-    last = (epoch + 1) * steps - 1
-    for number, (images, targets) in enumerate(batches.epoch(epoch, done), start=epoch * steps + done):
+    meter = Meter(device, part)
+    images_seen = part.images
+    for number, (images, targets) in enumerate(batches.epoch(epoch, part.steps), start=epoch * steps + part.steps):
         torch.manual_seed(derived_seed(seed, "step", number, distributed.rank()))
         lr = learning_rate(state.recipe, number, steps, epochs)
-        together = distributed.total(len(images), device)
+        together, due = distributed.totals([len(images), int(state.due)], device)
         share = len(images) / together
         images_seen += together
         state.optimizer.zero_grad(set_to_none=True)
         values = step(images.to(device, memory_format=layout), targets.to(device), number)
         meter.add(values, share, number)
-        if meter.due() or number == last:
+        last = number + 1 == (epoch + 1) * steps
+        if meter.due() or last or due:
             bad = meter.flush()
             if bad is not None:
-                raise state.diverged(f"the loss became {bad[1]} at step {bad[0]}", lr)
+                raise state.diverged(f"the {bad[1].replace('_', ' of ')} became {bad[2]} at step {bad[0]}", lr)
             if progress:
                 progress(number + 1, epochs * steps, f"epoch {epoch + 1}/{epochs}, loss {meter.latest:.3f}")
         distributed.average_gradients(state.module, share)
         state.update(lr)
-        if number < last and distributed.world() == 1 and not meter.waiting and state.due():
-            state.partial = meter.so_far(number + 1 - epoch * steps, images_seen, spent + time.monotonic() - began)
-            state.save()
-            state.partial = None
+        if due and not last:
+            seconds = time.monotonic() - began
+            state.save_part(EpochPart(meter.steps, images_seen, seconds, meter.names, meter.totals))
     state.agree()
-    seconds = spent + time.monotonic() - began
+    seconds = time.monotonic() - began
     pace = {"seconds": round(seconds, 3), "images_per_s": round(images_seen / max(seconds, 1e-9), 1)}
     return {"epoch": epoch + 1, "step": (epoch + 1) * steps, "lr": lr} | meter.means() | pace
 

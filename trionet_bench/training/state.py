@@ -3,9 +3,10 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,18 +21,18 @@ from trionet_bench.training.optimizer import build_optimizer, set_learning_rate
 from trionet_bench.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
-_FIELDS = ("identity", "rows", "partial", "model", "average", "optimizer")
+_FIELDS = ("identity", "step", "rows", "part", "statistics", "model", "average", "optimizer")
 
 
-class Partial(TypedDict):
-    """An epoch that was left in its middle: steps done, images seen, seconds, and what ``Meter`` had counted."""
+@dataclass
+class EpochPart:
+    """The part of an epoch that is done: steps, images of all ranks, seconds, and the sums that a ``Meter`` has."""
 
-    steps: int
-    images: int
-    seconds: float
-    names: list[str]
-    totals: list[float]
-    counted: int
+    steps: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    names: Sequence[str] = ()
+    totals: Sequence[float] = ()
 
 
 class State:
@@ -40,7 +41,7 @@ class State:
     Args:
         run: plain values that, with module and recipe, identify the run.
         checkpoint: where to save; None does not.
-        every: seconds between two checkpoints.
+        seconds: between two checkpoints.
     """
 
     def __init__(
@@ -49,12 +50,15 @@ class State:
         recipe: Recipe,
         run: Mapping[str, Any],
         checkpoint: Path | None,
-        every: float = 60.0,
+        seconds: float = 60.0,
     ) -> None:
         self.module = module
         self.recipe = recipe
         self.run = run
         self.checkpoint = checkpoint
+        self.seconds = seconds
+        self.saved = time.monotonic()
+        self.part = EpochPart()  # of the epoch that restore found begun
         shapes = [(name, list(value.shape), str(value.dtype)) for name, value in module.state_dict().items()]
         self.identity = {
             **run,
@@ -62,10 +66,7 @@ class State:
             "module": digest(shapes),
         }
         self.optimizer = build_optimizer(module, recipe)
-        self.every = every
-        self.saved = time.monotonic()
         self.rows: list[JsonObject] = []
-        self.partial: Partial | None = None
         self.average: AveragedModel | None = None
         if recipe.ema is not None:
             self.average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
@@ -87,14 +88,20 @@ class State:
         if self.average is not None:
             distributed.average_buffers(self.average)
 
+    @property
     def due(self) -> bool:
-        """Whether the last checkpoint is old enough for the next."""
-        return self.checkpoint is not None and time.monotonic() - self.saved >= self.every
+        """Whether it is time for another checkpoint, as the first rank sees it; False on the others."""
+        return self.checkpoint is not None and distributed.rank() == 0 and time.monotonic() - self.saved >= self.seconds
 
     def save(self, path: Path | None = None) -> None:
-        """Writes the checkpoint, or the same to another ``path``."""
-        self.saved = time.monotonic()
-        path = path or self.checkpoint
+        """Writes the checkpoint of a finished epoch, or the same to another ``path``."""
+        self._save(path or self.checkpoint, EpochPart(), None)
+
+    def save_part(self, part: EpochPart) -> None:
+        """Writes the checkpoint of an epoch that is not finished; all ranks take part, with statistics of their own."""
+        self._save(self.checkpoint, part, distributed.gathered(self._statistics()) if distributed.world() > 1 else None)
+
+    def _save(self, path: Path | None, part: EpochPart, statistics: list[list[Tensor]] | None) -> None:
         if path is None or distributed.rank() != 0:
             return
         save_checkpoint(
@@ -102,38 +109,63 @@ class State:
             {
                 "identity": self.identity,
                 "epoch": len(self.rows),
-                "step": len(self.rows) * self.run["steps"],
+                "step": len(self.rows) * self.run["steps"] + part.steps,
                 "rows": self.rows,
-                "partial": self.partial,
+                "part": asdict(part),
+                "statistics": statistics,
                 "model": self.module.state_dict(),
                 "average": self.average.state_dict() if self.average is not None else None,
                 "optimizer": self.optimizer.state_dict(),
             },
         )
+        self.saved = time.monotonic()
 
     def restore(self) -> int:
         """Continue from the last good checkpoint if it is of this run; returns the number of epochs done, equal on all
-        ranks. ``partial`` says how much of the next one is done.
+        ranks. Where the next epoch was begun, ``part`` says how much of it is done.
+
+        Another number of ranks or another device goes on from the same checkpoint. Within an epoch each rank has batch
+        statistics of its own; other ranks than those that left them take their mean.
         """
         saved = None
         if self.checkpoint is not None:
+            if distributed.rank() == 0:
+                latest_checkpoint(self.checkpoint, _FIELDS)  # sets damaged ones aside before others look
+            distributed.gathered(None)
             saved = latest_checkpoint(self.checkpoint, _FIELDS)
             if saved is not None and saved["identity"] != self.identity:
                 _log.warning(
                     "%s is of another run: recipe, seed, data or network differ; starting over.", self.checkpoint
                 )
                 saved = None
-        if len(set(distributed.gathered(saved is None or saved["epoch"]))) > 1:
+        if len(set(distributed.gathered(saved is None or saved["step"]))) > 1:
             raise TrainingError(
                 f"{self.checkpoint} is not the same for all processes; put it on a disk that they share."
             )
         if saved is not None:
             self.module.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
-            self.rows, self.partial = saved["rows"], saved["partial"]
+            self.rows = saved["rows"]
+            self.part = EpochPart(**saved["part"])
             if self.average is not None:
                 self.average.load_state_dict(saved["average"])
+            if saved["statistics"] is not None:
+                self._take_statistics(saved["statistics"])
         return len(self.rows)
+
+    def _statistics(self) -> list[Tensor]:
+        """Copies of what each rank counts for itself within an epoch."""
+        return [buffer.detach().cpu().clone() for buffer in self._own_buffers()]
+
+    def _take_statistics(self, by_rank: list[list[Tensor]]) -> None:
+        for number, buffer in enumerate(self._own_buffers()):
+            values = [statistics[number] for statistics in by_rank]
+            same_ranks = len(by_rank) == distributed.world()
+            buffer.copy_(values[distributed.rank()] if same_ranks else torch.stack(values).mean(0))
+
+    def _own_buffers(self) -> list[Tensor]:
+        modules = [self.module] if self.average is None else [self.module, self.average]
+        return [buffer for module in modules for buffer in module.buffers() if buffer.is_floating_point()]
 
     def diverged(self, what: str, lr: float) -> TrainingError:
         """The error to raise, after the state was saved for inspection; the last good checkpoint stays."""
@@ -151,13 +183,11 @@ class State:
 class Meter:
     """Means of what the steps report. On a GPU, values are fetched every 20 steps, so that it does not wait in each."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, part: EpochPart) -> None:
         self.device = device
         self.window = 1 if device.type == "cpu" else 20
         self.waiting: list[tuple[int, Tensor]] = []
-        self.names: list[str] = []
-        self.totals: list[float] = []
-        self.steps = 0
+        self.names, self.totals, self.steps = list(part.names), list(part.totals), part.steps
         self.latest = math.nan
 
     def add(self, values: Mapping[str, Tensor | float], share: float, number: int) -> None:
@@ -171,29 +201,21 @@ class Meter:
     def due(self) -> bool:
         return len(self.waiting) >= self.window
 
-    def flush(self) -> tuple[int, float] | None:
-        """Adds what waits to the totals; returns the first (step, loss) that is not finite."""
+    def flush(self) -> tuple[int, str, float] | None:
+        """Adds what waits to the totals; returns the first (step, name, value) that is not finite: the loss, or that of
+        some children of a supernet.
+        """
         numbers = [number for number, _ in self.waiting]
         rows = distributed.summed(torch.stack([row for _, row in self.waiting])).tolist()
         self.waiting.clear()
         for number, row in zip(numbers, rows, strict=True):
-            loss = row[self.names.index("loss")]
-            if not math.isfinite(loss):
-                return number, loss
+            for name, value in zip(self.names, row, strict=True):
+                if name.startswith("loss") and not math.isfinite(value):
+                    return number, name, value
             self.totals = [total + value for total, value in zip(self.totals, row, strict=True)]
             self.steps += 1
-            self.latest = loss
+            self.latest = row[self.names.index("loss")]
         return None
-
-    def so_far(self, steps: int, images: int, seconds: float) -> Partial:
-        """What must be kept of an epoch that is left after so many steps; nothing may wait."""
-        return Partial(
-            steps=steps, images=images, seconds=seconds, names=self.names, totals=self.totals, counted=self.steps
-        )
-
-    def go_on(self, partial: Partial) -> None:
-        """Take up what ``so_far`` kept."""
-        self.names, self.totals, self.steps = partial["names"], partial["totals"], partial["counted"]
 
     def means(self) -> dict[str, float]:
         return {f"train_{name}": total / self.steps for name, total in zip(self.names, self.totals, strict=True)}

@@ -11,7 +11,7 @@ import torch
 from trionet_bench.errors import BenchError, UsageError
 from trionet_bench.execution.declaration import declare
 from trionet_bench.execution.jobs import CellJob, Job, PhaseJob
-from trionet_bench.execution.plan import Plan
+from trionet_bench.execution.plan import Plan, without_damaged_phases
 from trionet_bench.execution.scheduler import inputs_of, open_cells, open_phases
 from trionet_bench.execution.worker import Report, RunRequest, carry_out, make_platform, prepare, run_context
 from trionet_bench.systems.registry import SYSTEMS
@@ -34,6 +34,7 @@ def carry_out_step(plan: Plan, step: Step, request: RunRequest, device: str, rep
     UsageError where a step before is missing; the error of the step itself where it fails.
     """
     cells = open_cells(plan, retry_failed=True)
+    plan = without_damaged_phases(plan, cells)
     phases = open_phases(plan, cells)
     if step != "supernet" and phases:
         raise UsageError(f"{phases[0].label} is not trained yet: do `trionet-bench search supernet` first.")
