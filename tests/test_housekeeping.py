@@ -1,5 +1,6 @@
 """The files around the package agree with it."""
 
+import shlex
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 import trionet_bench
+from trionet_bench.extras import install_command
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,3 +43,13 @@ def test_requirements_name_no_package_twice(setup: ConfigParser):
     names = [requirement.partition(">")[0] for requirement in required + development]
     assert len(names) == len(set(names))
     assert "datasets" in names
+
+
+def test_remedies_name_packages_that_any_pip_can_install(setup: ConfigParser):
+    for extra, listed in setup["options.extras_require"].items():
+        packages = listed.split()
+        if extra != "dev":
+            assert install_command(extra) in (
+                shlex.join(["pip", "install", *packages]),
+                f"pip install -e '.[{extra}]' in the checkout",  # an installation from before the extra
+            )

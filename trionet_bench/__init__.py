@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trionet_bench import operators
+    from trionet_bench.api.loggers import MetricLogger
     from trionet_bench.api.models import create_model, list_models, load
     from trionet_bench.api.results import Results, results
     from trionet_bench.api.study import Study, compare, run
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "MetricLogger": "trionet_bench.api.loggers:MetricLogger",
     "Results": "trionet_bench.api.results:Results",
     "Study": "trionet_bench.api.study:Study",
     "TrainedNetwork": "trionet_bench.systems.trained:TrainedNetwork",
@@ -33,6 +35,7 @@ _PUBLIC = {
     "run": "trionet_bench.api.study:run",
 }
 __all__ = [
+    "MetricLogger",
     "Results",
     "Study",
     "TrainedNetwork",

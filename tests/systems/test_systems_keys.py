@@ -57,6 +57,7 @@ NEITHER = {
     "suite": replace(BASE, suite="other"),
     "model": replace(BASE, model="other"),
     "data set": replace(BASE, data=replace(BASE.data, name="other")),
+    "validation curves": replace(BASE, recipe=changed_recipe(validate_every=1)),
     "recipe's name": replace(BASE, recipe=changed_recipe(name="other")),
     "space's name": replace(BASE, space=TINY.with_dimensions(name="other")),
     "evaluation batch": replace(BASE, recipe=changed_recipe(search={"evaluation_batch": 9})),

@@ -199,7 +199,7 @@ def mean_ranks(results: Results) -> MeanRanks | str:
     if table.model.nunique() < 3:
         return "No critical-difference diagram: it needs three models."
     if find_spec("scikit_posthocs") is None:
-        return "No critical-difference diagram: it needs scikit-posthocs (pip install trionet_bench[stats])."
+        return "No critical-difference diagram: it needs scikit-posthocs (pip install scikit-posthocs)."
     import scikit_posthocs  # of an optional extra
 
     wide = table.pivot(index="dataset", columns="model", values="mean")[list(results.models)]

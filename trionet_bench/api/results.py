@@ -1,5 +1,6 @@
 """Results in a notebook: records as data frames, the report's tables and figures one by one, and the report itself."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,6 +82,7 @@ class Results:
             if drawing is None:
                 raise UsageError(f'these records have no data for the figure "{name}".')
             settle(drawing.figure)
+        _shown_in_notebooks()
         return drawing.figure
 
     def report(
@@ -164,3 +166,14 @@ def report_of(
     images = image_reader(Path(data_root))
     published = Path(references) if references else None
     return write_report(folders, place, formats, style, force=force, images=images, references=published)
+
+
+def _shown_in_notebooks() -> None:
+    """Let IPython show figures as pictures, which it does by itself only for those that pyplot made."""
+    if "IPython" not in sys.modules:
+        return
+    from IPython import get_ipython  # only where it runs already
+    from IPython.core.pylabtools import select_figure_formats
+
+    if (shell := get_ipython()) is not None:
+        select_figure_formats(shell, {"png"})

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from trionet_bench.api.loggers import MetricsWatcher, make_loggers
 from trionet_bench.api.settings import RunSettings
-from trionet_bench.api.watching import ProgressWatcher
+from trionet_bench.api.watching import ProgressWatcher, Watchers
 from trionet_bench.caching import cache_folder
 from trionet_bench.execution.session import Session, Workers
 from trionet_bench.files import write_atomically
@@ -74,9 +76,10 @@ def carry_out(session: Session, settings: RunSettings, command: str | None = Non
     """
     cells = len(session.cells)
     if cells:
-        with Progress() as progress:
-            watcher = ProgressWatcher(progress, session.plan.suite.name, len(session.jobs))
-            command = command or command_line(sys.argv[1:])
+        name, command = session.plan.suite.name, command or command_line(sys.argv[1:])
+        loggers = make_loggers(settings.loggers, name, Path(settings.reports))
+        with Progress() as progress, closing(MetricsWatcher(session.jobs, loggers)) as metrics:
+            watcher = Watchers(ProgressWatcher(progress, name, len(session.jobs)), metrics)
             session = session.run(
                 workers_of(settings), watcher, code_state(), command, cache_folder(), settings.minutes
             )

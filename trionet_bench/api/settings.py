@@ -1,8 +1,12 @@
 """The settings of a run, as the command line and Python have them in common; nothing here is slow to import."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from trionet_bench.api.loggers import Logger
 
 
 class RunOptions(TypedDict, total=False):
@@ -20,6 +24,7 @@ class RunOptions(TypedDict, total=False):
     force: bool
     minutes: float | None
     write_report: bool
+    loggers: "Sequence[Logger]"
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class RunSettings:
         force: finished cells again.
         minutes: after which the run ends with what is there; the same run goes on from that.
         write_report: at the end.
+        loggers: what hears of metrics as they come: csv, tensorboard, wandb, or a ``MetricLogger``.
     """
 
     results: str | Path = "results"
@@ -52,3 +58,4 @@ class RunSettings:
     force: bool = False
     minutes: float | None = None
     write_report: bool = True
+    loggers: "Sequence[Logger]" = ()

@@ -90,7 +90,7 @@ class Study:
 
     def __repr__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.counts.items() if count)
-        return f"Study {self.name} in {self.folder}: {states}"
+        return f"Study {self.name}: {states}"
 
     def _repr_html_(self) -> str:
         return self.results._repr_html_()

@@ -64,6 +64,33 @@ class ProgressWatcher(Watcher):
             self.last_line = time.monotonic()
 
 
+class Watchers(Watcher):
+    """Several that hear the same."""
+
+    def __init__(self, *watchers: Watcher) -> None:
+        self.watchers = watchers
+
+    def began(self, label: str) -> None:
+        """Told to all."""
+        for watcher in self.watchers:
+            watcher.began(label)
+
+    def advanced(self, label: str, done: int, total: int, message: str) -> None:
+        """Told to all."""
+        for watcher in self.watchers:
+            watcher.advanced(label, done, total, message)
+
+    def ended(self, label: str, outcome: Outcome, left: int, seconds_left: float | None) -> None:
+        """Told to all."""
+        for watcher in self.watchers:
+            watcher.ended(label, outcome, left, seconds_left)
+
+    def waits(self, labels: list[str]) -> None:
+        """Told to all."""
+        for watcher in self.watchers:
+            watcher.waits(labels)
+
+
 def _measured(outcome: Outcome) -> str:
     """The primary metric on the test part, where the job has it."""
     if outcome.task is None or (value := outcome.metrics.get(f"test_{outcome.task.primary.name}")) is None:

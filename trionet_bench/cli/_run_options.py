@@ -77,6 +77,13 @@ _OPTIONS = (
     click.option("--dry-run", is_flag=True, help="Say what would be run and what it costs; run nothing."),
     click.option("--retry-failed", is_flag=True, help="Also run cells that failed before."),
     click.option("--force", is_flag=True, help="Run finished cells again; earlier records are kept beside the new."),
+    click.option(
+        "--log",
+        "loggers",
+        multiple=True,
+        type=click.Choice(["csv", "tensorboard", "wandb"]),
+        help="Where metrics go as they come: metrics.csv or tensorboard/ in the report's folder, or Weights & Biases.",
+    ),
     click.option("--no-report", "write_report", flag_value=False, default=True, help="Write no report."),
     json_option,
 )

@@ -14,6 +14,7 @@ from typing import Literal
 from trionet_bench.caching import cache_folder, preferred_folder
 from trionet_bench.errors import BenchError
 from trionet_bench.execution.executors.local import available_cores
+from trionet_bench.extras import install_command
 from trionet_bench.integrity.provenance import code_state
 from trionet_bench.suite.specification import load_suite, shipped_suites
 
@@ -37,6 +38,8 @@ NEEDED = {
 OPTIONAL = {
     "ray": ("ray", "cluster", "--executor ray"),
     "onnx": ("onnx", "export", "export to ONNX"),
+    "tensorboard": ("tensorboard", "tensorboard", "--log tensorboard"),
+    "wandb": ("wandb", "wandb", "--log wandb"),
     "scikit_posthocs": ("scikit-posthocs", "stats", "critical-difference diagrams"),
 }
 # Script -> some of its characters.
@@ -104,7 +107,7 @@ def _libraries() -> Iterator[Finding]:
             yield Finding(distribution, "ok", _version(distribution))
     for module, (distribution, extra, use) in OPTIONAL.items():
         if importlib.util.find_spec(module) is None:
-            yield Finding(distribution, "absent", f"not installed; for {use}", f'pip install "trionet_bench[{extra}]"')
+            yield Finding(distribution, "absent", f"not installed; for {use}", install_command(extra))
         else:
             yield Finding(distribution, "ok", _version(distribution))
 

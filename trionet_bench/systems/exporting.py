@@ -14,6 +14,7 @@ from torch import Tensor
 
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import StoreError, UsageError
+from trionet_bench.extras import install_command
 from trionet_bench.records.layout import ARCHITECTURE
 from trionet_bench.records.store import read_record
 from trionet_bench.systems.trained import TrainedNetwork
@@ -66,7 +67,7 @@ def export(trained: TrainedNetwork, form: Format, path: Path, checked_on: Sample
     where a package is missing, StoreError where the logits differ or the file cannot be written.
     """
     if missing := [name for name in NEEDED[form] if importlib.util.find_spec(name) is None]:
-        raise UsageError(f"{form} needs {', '.join(missing)}; install with: pip install 'trionet_bench[export]'")
+        raise UsageError(f"{form} needs {', '.join(missing)}; install with: {install_command('export')}")
     network = trained.network.cpu().eval()
     size = trained.card["resolution"]
     example = torch.zeros(2, trained.card["channels"], size, size)

@@ -130,6 +130,12 @@ class TrainingContext(Generic[O, S]):
         self, network: Skeleton, recipe: Recipe, phase: str, parts: tuple[str, ...] = ("train", "search_val")
     ) -> list[HistoryRow]:
         """Train in place on these parts; an interrupted run is continued."""
+
+        def validated(epoch: int, row: HistoryRow) -> HistoryRow | None:
+            if not recipe.validate_every or epoch % recipe.validate_every:
+                return None
+            return self.task.task.on_part("val", {self.metric: self.measured(network, "val")})
+
         return self.task.train(
             network,
             self.train_batches(*parts),
@@ -138,6 +144,7 @@ class TrainingContext(Generic[O, S]):
             checkpoint_seconds=self.run.checkpoint_seconds,
             history=self.run.folder / HISTORY,
             progress=lambda done, total, text: self.run.progress(done, total, f"{phase}: {text}"),
+            on_epoch_end=validated,
             phase=phase,
         )
 

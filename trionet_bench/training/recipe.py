@@ -15,9 +15,9 @@ from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.store import canonical
 from trionet_bench.records.values import Strict
 
-# Speed only: these do not enter a cell's key. Neither does what is for people.
+# These change no result, and do not enter a cell's key. Neither does what is for people.
 _NOT_IN_KEY: Any = {
-    **dict.fromkeys(("name", "channels_last", "latency", "precision_reason", "fidelity"), True),
+    **dict.fromkeys(("name", "channels_last", "latency", "validate_every", "precision_reason", "fidelity"), True),
     "search": {"evaluation_batch"},
 }
 
@@ -148,6 +148,8 @@ class Recipe(Strict):
         channels_last: memory order of the images, which changes only the speed; None leaves it to the network.
         weight_decay_on_norm: whether weight decay also acts on biases, norm parameters and other vectors.
         fidelity: ``quick`` for a first look, which says so wherever its results are shown.
+        validate_every: after every so many epochs a network's primary metric on validation images is noted in its
+            history; 0 is never. It changes no result.
         latency: whether a final network is also timed, one image in float32, while whatever runs beside it runs.
     """
 
@@ -174,6 +176,7 @@ class Recipe(Strict):
     channels_last: bool | None = None
     fidelity: Literal["quick", "full"] = "full"
     latency: bool = False
+    validate_every: int = Field(default=0, ge=0)
     augment: Augment = Augment()
     supernet: SupernetRecipe
     search: SearchRecipe = SearchRecipe()

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trionet_bench.api.models import load
-from trionet_bench.errors import StoreError
 from trionet_bench.files import write_atomically
 from trionet_bench.reporting.tables.table import csv_of
 from trionet_bench.systems.trained import image_files
@@ -37,8 +36,5 @@ def predict_images(
     if out is None:
         echo(text, nl=False)
         return
-    try:
-        write_atomically(out, text)
-    except OSError as error:
-        raise StoreError(f"{out} could not be written: {error.strerror or error}. Name another by --out.") from error
+    write_atomically(out, text)
     echo(f"{out}: {len(files)} images")

@@ -12,6 +12,7 @@ from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.execution.executors.base import Ended, Event
 from trionet_bench.execution.jobs import Job
 from trionet_bench.execution.worker import Outcome, RunRequest, carry_out
+from trionet_bench.extras import install_command
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.plugins import ENVIRONMENT_VARIABLE, plugin_modules
 from trionet_bench.training.platform import Resources
@@ -77,7 +78,7 @@ def _connected() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise UsageError('--executor ray needs Ray; install it with: pip install "trionet_bench[cluster]"') from error
+        raise UsageError(f"--executor ray needs Ray; install it with: {install_command('cluster')}") from error
     if not ray.is_initialized():
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
