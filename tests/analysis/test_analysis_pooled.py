@@ -9,7 +9,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from trionet_bench.analysis.pooled import PooledError, pooled_difference, pooled_error
+from trionet_bench.analysis.pooled import PooledError, noninferiority, pooled_difference, pooled_error
 
 
 def drawn(
@@ -60,13 +60,13 @@ def test_two_models_give_the_paired_t_test():
     values = drawn(np.random.default_rng(2), models=2, seeds=5, effect=2.0)
     error = pooled_error(values)
     assert error is not None
-    result = pooled_difference(*difference(values, "m1", "m0"), error, margin=0.5)
+    result = pooled_difference(*difference(values, "m1", "m0"), error)
     wide = values.pivot(index="seed", columns="model", values="value")
     paired = stats.ttest_rel(wide.m1, wide.m0)
     assert result.p == pytest.approx(paired.pvalue)
     assert (result.low, result.high) == pytest.approx(tuple(paired.confidence_interval()))
     against = stats.ttest_1samp(wide.m1 - wide.m0, -0.5, alternative="greater")
-    assert result.p_noninferior == pytest.approx(against.pvalue)
+    assert noninferiority(result, 0.5, 1) == pytest.approx(against.pvalue)
 
 
 def test_model_that_lacks_a_seed_does_not_count():
@@ -79,25 +79,11 @@ def test_nothing_to_pool():
     one = drawn(np.random.default_rng(4), models=3, seeds=1)
     assert pooled_error(one) is None
     assert pooled_error(one.assign(value=1.0)) is None
-    constant = drawn(np.random.default_rng(4), models=3, seeds=3, sd=0.0)
-    assert pooled_error(constant) is None  # only seeds differ
-
-
-@pytest.mark.parametrize("seeds", [3, 5, 8])
-@pytest.mark.parametrize("unequal", [False, True])
-def test_interval_covers_the_difference(seeds: int, unequal: bool):
-    """With equal noise at the level; with one model twice as noisy as the others nearly so."""
-    generator, models, studies, covered = np.random.default_rng(seeds), 5, 2000, 0
-    for _ in range(studies):
-        noise = generator.normal(size=(seeds, models)) * (np.array([2, 1, 1, 1, 1]) if unequal else 1)
-        values = pd.DataFrame(noise + 3 * generator.normal(size=(seeds, 1))).melt(
-            ignore_index=False, var_name="model", value_name="value"
-        )
-        error = pooled_error(values.rename_axis("seed").reset_index().assign(dataset="d"))
-        assert error is not None
-        result = pooled_difference([float((noise[:, 2] - noise[:, 1]).mean())], [seeds], error)
-        covered += result.low <= 0 <= result.high
-    assert covered / studies >= 0.94
+    constant = pooled_error(drawn(np.random.default_rng(4), models=3, seeds=3, sd=0.0))  # only seeds differ
+    assert constant is not None
+    assert constant.sd == 0
+    result = pooled_difference([0.01], [3], constant)
+    assert np.isnan([result.low, result.high, result.p]).all()  # never an interval of no width
 
 
 def test_half_width_by_hand():
@@ -105,3 +91,26 @@ def test_half_width_by_hand():
     error = PooledError(0.9, 6, 4, 0.5)
     result = pooled_difference([1.0], [3], error)
     assert result.high - result.mean == pytest.approx(2.4469 * 0.9 * (2 / 3) ** 0.5, rel=1e-4)
+
+
+def test_f_test_with_images_is_the_ratio_of_mean_squares():
+    """Scores whose four mean squares are known: F = MS_m / (MS_ms + MS_mi - MS_msi), in the unit of single scores."""
+    generator, seeds, models, images = np.random.default_rng(6), 3, 4, 25
+    scores = (
+        generator.normal(size=(seeds, models, 1))
+        + generator.normal(size=(1, models, images))
+        + generator.normal(size=(seeds, models, images))
+    )
+    keys = list(itertools.product(range(seeds), range(models)))
+    rows = [("d", s, f"m{m}", scores[s, m].mean()) for s, m in keys]
+    values = pd.DataFrame(rows, columns=["dataset", "seed", "model", "value"])
+    long = pd.DataFrame(
+        [(s, m, i, scores[s, m, i]) for s, m in keys for i in range(images)], columns=["s", "m", "i", "y"]
+    )
+    squares = anova_lm(ols("y ~ (C(s) + C(m) + C(i)) ** 2", long).fit()).mean_sq  # what is left is s by m by i
+    ms, mi, msi = squares["C(s):C(m)"], squares["C(m):C(i)"], squares["Residual"]
+    denominator = ms + mi - msi
+    df = denominator**2 / (ms**2 / (2 * 3) + mi**2 / (3 * 24))
+    error = pooled_error(values, {("d", f"m{m}", s): scores[s, m] for s, m in keys})
+    assert error is not None
+    assert error.p == pytest.approx(stats.f.sf(squares["C(m)"] / denominator, 3, df))

@@ -22,23 +22,35 @@ def test_every_expected_cell_has_a_status(made_up: Path):
     assert status.to_dict() == {"complete": 88, "failed": 1, "missing": 1}
 
 
-def test_group_without_all_seeds_is_incomplete_not_a_smaller_mean(made_up: Path):
+def test_group_without_all_seeds_is_incomplete(made_up: Path):
     table = summarise(load([made_up])).set_index(["dataset", "budget", "model"])
     row = table.loc[("textures", 4_000_000, "local")]
     assert (row.expected, row.done, row.complete) == (3, 2, False)
-    assert table.loc[("flowers", 8_000_000, "axial")].failed == 1
+    assert row.shown  # the third seed was not run yet
+    failed = table.loc[("flowers", 8_000_000, "axial")]
+    assert (failed.failed, failed.shown) == (1, False)
     assert table.complete.sum() == 28
 
 
-def test_summary_is_the_t_interval_of_the_seeds(made_up: Path):
+def test_summary_is_the_t_interval_of_seeds_and_images(made_up: Path):
     results = load([made_up])
     cells = results.complete
     own = cells[(cells.dataset == "digits") & (cells.budget == 4_000_000) & (cells.model == "conv")]
-    expected = t_interval(own.test_top1.to_numpy())
+    stored = [np.load(folder / "predictions.npz") for folder in own.folder]
+    right = np.array([arrays["labels"] == arrays["predictions"] for arrays in stored], float)  # (3 seeds, 400 images)
+    by_seeds = right.mean(axis=1).var(ddof=1) / 3
+    with_four = [*right.mean(axis=0), 1, 1, 0, 0]
+    by_images = np.var(with_four, ddof=1) / 404
+    left = right - right.mean(axis=0) - right.mean(axis=1, keepdims=True) + right.mean()
+    both = (left**2).sum() / (2 * 399) / 1200
+    variance = max(by_seeds, by_images, by_seeds + by_images - both)
+    df = variance**2 / (by_seeds**2 / 2 + by_images**2 / 403)
+    half = stats.t.ppf(0.975, df) * np.sqrt(variance)
     row = summarise(results).iloc[0]
-    assert (row.dataset, row.model) == ("digits", "conv")
+    assert (row.dataset, row.model, row.interval) == ("digits", "conv", "crossed")
+    mean = own.test_top1.mean()
     assert [row["mean"], row.sd, row.low, row.high] == pytest.approx(
-        [expected.mean, expected.sd, expected.low, expected.high]
+        [mean, own.test_top1.std(), mean - half, mean + half]
     )
 
 
@@ -70,8 +82,10 @@ def test_missing_cell_is_missing_seed_by_seed(made_up: Path):
     assert table[[0, 1, 2]].isna().sum().sum() == 2
 
 
-def test_comparison_is_paired_by_data_set_and_seed(made_up: Path):
-    results = load([made_up])
+def test_comparison_is_paired_by_data_set_and_seed(tmp_path: Path):
+    failed, missing = ("flowers", "axial", 8_000_000, 1), ("textures", "local", 4_000_000, 2)
+    folder = fabricate(tmp_path, side_files=False, failed=(failed,), missing=(missing,))  # seeds alone
+    results = load([folder])
     table = compare(results)
     row = table[(table.candidate == "trionet") & (table.baseline == "conv") & (table.budget == 8_000_000)].iloc[0]
     wide = results.complete.pivot(index=CELL[:2] + CELL[3:], columns="model", values="test_top1").xs(
@@ -103,11 +117,29 @@ def test_holm_runs_over_declared_comparisons_only(made_up: Path):
     assert (table[~table.declared.astype(bool)].verdict == "").all()
 
 
-def test_comparison_without_all_pairs_has_no_numbers(made_up: Path):
-    table = compare(load([made_up]))
-    row = table[(table.candidate == "local") & (table.budget == 4_000_000) & (table.dataset == "all")].iloc[0]
-    assert np.isnan(row["mean"])
+def test_comparison_without_all_pairs_has_an_interval_and_no_verdict(made_up: Path):
+    table = compare(load([made_up])).set_index(["candidate", "budget", "dataset"])
+    row = table.loc[("local", 4_000_000, "all")]
+    assert row.low < row["mean"] < row.high
+    assert np.isnan([row.p, row.p_holm]).all()
     assert row.verdict == "incomplete: 8 of 9 pairs"
+    failed = table.loc[("axial", 8_000_000, "all")]  # one of its cells failed: no mean over the rest
+    assert np.isnan([failed["mean"], failed.low, failed.p]).all()
+
+
+def test_one_seed_has_the_interval_of_its_images_and_no_verdict(tmp_path: Path):
+    folder = fabricate(tmp_path, models=("conv", "axial"), seeds=(0,), **SMALL | {"side_files": True, "epochs": 1})
+    row = compare(load([folder])).iloc[0]
+    right = {}
+    for model in ("conv", "axial"):
+        arrays = np.load(folder / f"digits/{model}/4M-s0/predictions.npz")
+        right[model] = (arrays["labels"] == arrays["predictions"]).astype(float)
+    differences = [*(right["axial"] - right["conv"]), 1, -1]
+    half = stats.t.ppf(0.975, 61) * np.std(differences, ddof=1) / np.sqrt(62)
+    mean = (right["axial"] - right["conv"]).mean()
+    assert (row["mean"], row.low, row.high) == pytest.approx((mean, mean - half, mean + half))
+    assert np.isnan(row.p)
+    assert row.verdict == "undecided: one seed"
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,18 @@
 Differences are candidate minus baseline, whatever the direction of the metric; verdicts know which sign is better.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from trionet_bench.analysis.crossed import ImagePart
+from trionet_bench.analysis.image_scores import part_of_difference
 from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.metrics import margin_unit, sign
-from trionet_bench.analysis.pooled import PooledError, pooled_difference, shared_error
+from trionet_bench.analysis.pooled import PooledError, noninferiority, pooled_difference, shared_error
 from trionet_bench.analysis.results import Comparison, Results
 from trionet_bench.analysis.statistics import LEVEL, holm, paired_difference, t_interval
 
@@ -51,13 +54,15 @@ COLUMNS = [
 def compare(results: Results) -> pd.DataFrame:
     """Every declared comparison: candidate minus baseline, paired by (data set, seed), for each budget.
 
-    ``low``, ``high``, ``p`` and ``p_noninferior`` rest on the error that all models of the budget share (``df`` degrees
-    of freedom, see ``analysis.pooled``), ``pair_low``, ``pair_high`` and ``p_pair`` on the two models alone.
+    ``low``, ``high``, ``p`` and ``p_noninferior`` rest on the error that all models of the budget share (see
+    ``analysis.pooled``), ``pair_low``, ``pair_high`` and ``p_pair`` on the two models alone; where scores of single
+    images are stored, both count their noise too (``df`` degrees of freedom in all, see ``analysis.crossed``).
 
     Rows with ``declared`` are the family that Holm's correction runs over: one for each comparison, candidate and
     budget, over all data sets together. Where there are several data sets, rows of single ones follow, for reading
     only: they have no p and no verdict. ``low, high`` speak of these data sets under new seeds; ``new_low,
-    new_high`` of data sets like these. A row that lacks a pair has no numbers.
+    new_high`` of data sets like these. A row of which pairs were not run yet, or of one seed, has an interval and no p;
+    one of which a cell failed has no numbers.
     """
     rows: list[dict[str, object]] = []
     for comparison in results.declared.comparisons:
@@ -90,12 +95,32 @@ def _rows(results: Results, comparison: Comparison, candidate: str) -> list[dict
         datasets = [name for name in results.datasets if name in set(group.dataset)]
         name = datasets[0] if len(datasets) == 1 else "all"
         error = shared_error(results, comparison.metric, int(str(budget)))
-        rows.append({**fixed, "budget": budget, "dataset": name, **_declared_row(results, group, comparison, error)})
+        within = _Within(results, comparison, candidate, int(str(budget)), error)
+        rows.append({**fixed, "budget": budget, "dataset": name, **_declared_row(group, within)})
         if len(datasets) > 1:
             of_sets = group.groupby("dataset", sort=False)
-            singles = {str(dataset): _single_data_set(of_set, error) for dataset, of_set in of_sets}
+            singles = {str(dataset): _single_data_set(of_set, within) for dataset, of_set in of_sets}
             rows += [{**fixed, "budget": budget, "dataset": dataset, **singles[dataset]} for dataset in datasets]
     return rows
+
+
+@dataclass(frozen=True)
+class _Within:
+    """What the pairs of a candidate have in common at a budget."""
+
+    results: Results
+    comparison: Comparison
+    candidate: str
+    budget: int
+    error: PooledError | None
+
+    def parts(self, pairs: pd.DataFrame) -> list[ImagePart]:
+        """What the test images of each data set add to the difference."""
+        if self.comparison.metric != self.results.score:
+            return []
+        names = (self.budget, self.candidate, self.comparison.baseline)
+        of_sets = pairs.groupby("dataset", sort=False).seed
+        return [part_of_difference(self.results, str(dataset), *names, [*seeds]) for dataset, seeds in of_sets]
 
 
 def _margin(results: Results, comparison: Comparison) -> float | None:
@@ -104,7 +129,7 @@ def _margin(results: Results, comparison: Comparison) -> float | None:
 
 
 def _pairs(results: Results, comparison: Comparison, candidate: str) -> pd.DataFrame:
-    """Expected pairs of cells with their difference; NaN where one of the two has no result."""
+    """Expected pairs of cells with their difference; NaN where one of the two has no result, or even ``failed``."""
     cells = results.complete
     metric = comparison.metric
     values = (
@@ -120,13 +145,16 @@ def _pairs(results: Results, comparison: Comparison, candidate: str) -> pd.DataF
     for column, model in (("baseline", comparison.baseline), ("candidate", candidate)):
         index = pd.MultiIndex.from_frame(pairs.assign(model=model)[CELL])
         pairs[column] = values.reindex(index).to_numpy()
+    failed = set(results.cells[results.cells.status == "failed"][CELL].itertuples(index=False, name=None))
+    models = (comparison.baseline, candidate)
+    pairs["failed"] = [
+        any((row.dataset, row.budget, model, row.seed) in failed for model in models) for row in pairs.itertuples()
+    ]
     return pairs.assign(difference=pairs.candidate - pairs.baseline)
 
 
-def _declared_row(
-    results: Results, pairs: pd.DataFrame, comparison: Comparison, error: PooledError | None
-) -> dict[str, object]:
-    """The comparison over all data sets of one budget; only counts where a pair is lacking."""
+def _declared_row(pairs: pd.DataFrame, within: _Within) -> dict[str, object]:
+    """The comparison over all data sets of one budget; only counts where a cell failed or a data set has no pair."""
     known = pairs.dropna(subset=["difference"])
     row: dict[str, object] = {
         "declared": True,
@@ -134,46 +162,54 @@ def _declared_row(
         "pairs": len(known),
         "expected_pairs": len(pairs),
     }
-    if len(known) < len(pairs):
+    if pairs.failed.any() or known.dataset.nunique() < pairs.dataset.nunique():
         return row
-    pair = paired_difference(known.difference.tolist(), known.dataset.tolist())
+    parts = within.parts(known)
+    pair = paired_difference(known.difference.tolist(), known.dataset.tolist(), parts)
     by_set = known.groupby("dataset", sort=False).difference
     across = t_interval(by_set.mean().to_numpy())
     row |= {
         "mean": pair.mean,
+        "low": pair.low,
+        "high": pair.high,
         "new_low": across.low,
         "new_high": across.high,
         "pair_low": pair.low,
         "pair_high": pair.high,
+    }
+    if within.error is None:
+        return row
+    margin, direction = (
+        _margin(within.results, within.comparison),
+        sign(within.results.metric(within.comparison.metric)),
+    )
+    means, sizes = by_set.mean().tolist(), by_set.size().tolist()
+    pooled = pooled_difference(means, sizes, within.error, parts)
+    row |= {"low": pooled.low, "high": pooled.high, "df": pooled.df}
+    if len(known) < len(pairs):
+        return row
+    return row | {
         "p_pair": pair.p,
         "p_sign_flip": pair.p_sign_flip,
         "p_smallest": pair.p_smallest,
-    }
-    if error is None:
-        return row
-    margin, direction = _margin(results, comparison), sign(results.metric(comparison.metric))
-    pooled = pooled_difference(by_set.mean().tolist(), by_set.size().tolist(), error, margin, direction)
-    return row | {
-        "low": pooled.low,
-        "high": pooled.high,
-        "df": error.df,
         "p": pooled.p,
-        "p_noninferior": pooled.p_noninferior,
+        "p_noninferior": noninferiority(pooled, margin, direction),
     }
 
 
-def _single_data_set(pairs: pd.DataFrame, error: PooledError | None) -> dict[str, object]:
-    """For reading beside a declared row: the interval of one data set that has all of its pairs."""
-    known = pairs.difference.dropna()
+def _single_data_set(pairs: pd.DataFrame, within: _Within) -> dict[str, object]:
+    """For reading beside a declared row: the interval of one data set, none of whose cells failed."""
+    known = pairs.dropna(subset=["difference"])
     row: dict[str, object] = {"declared": False, "datasets": 1, "pairs": len(known), "expected_pairs": len(pairs)}
-    if len(known) < len(pairs):
+    if pairs.failed.any() or known.empty:
         return row
-    pair = t_interval(known.to_numpy())
-    row |= {"mean": pair.mean, "pair_low": pair.low, "pair_high": pair.high}
-    if error is None:
+    parts = within.parts(known)
+    pair = paired_difference(known.difference.tolist(), parts=parts)
+    row |= {"mean": pair.mean, "low": pair.low, "high": pair.high, "pair_low": pair.low, "pair_high": pair.high}
+    if within.error is None:
         return row
-    pooled = pooled_difference([pair.mean], [pair.n], error)
-    return row | {"low": pooled.low, "high": pooled.high, "df": error.df}
+    pooled = pooled_difference([pair.mean], [len(known)], within.error, parts)
+    return row | {"low": pooled.low, "high": pooled.high, "df": pooled.df}
 
 
 def _verdict(row: Any, direction: int) -> str:
@@ -181,7 +217,7 @@ def _verdict(row: Any, direction: int) -> str:
     if row.pairs < row.expected_pairs:
         return f"incomplete: {row.pairs} of {row.expected_pairs} pairs"
     if np.isnan(row.p):
-        return "undecided: too few seeds" if np.isnan(row.pair_low) else "undecided: no spread"
+        return "undecided: one seed" if row.pairs == row.datasets else "undecided: no spread"
     differs = row.p_holm < ALPHA
     within = row.p_noninferior_holm < ALPHA
     if differs and direction * row.mean > 0:

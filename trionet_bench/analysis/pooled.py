@@ -4,21 +4,27 @@ A pairwise t-test of three seeds knows the error of a difference with two degree
 times that error. All models of a data set and a budget share seeds and a recipe, so their residuals of the additive
 model ``value = model + seed`` estimate one error, with (models - 1) (seeds - 1) degrees of freedom (our choice; it
 assumes that training is about equally noisy in all models). Data sets are fitted one by one and their errors pooled.
-Coverage is simulated in tests/analysis/test_analysis_pooled.py.
+What the test images add comes from ``analysis.crossed``. Coverage is simulated in ``analysis.coverage``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
+from trionet_bench.analysis.crossed import ImagePart, crossed, models_by_images
+from trionet_bench.analysis.image_scores import image_scores
 from trionet_bench.analysis.results import Results
-from trionet_bench.analysis.statistics import LEVEL
+from trionet_bench.analysis.statistics import Estimate, estimate
 
 _NO_SPREAD = 1e-18  # of a mean square: rounding
+
+
+Scores = Mapping[tuple[str, str, int], NDArray[np.float64]]  # of each image, by data set, model and seed
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class PooledError:
     """Error of one run and the F test of whether models differ at all.
 
     Args:
-        sd: residual standard deviation, in the unit of the values.
+        sd: residual standard deviation, in the unit of the values; 0 where nothing varies.
         df: its degrees of freedom.
         models: how many shared it.
         p: of the F test; NaN where nothing varies.
@@ -38,25 +44,18 @@ class PooledError:
     p: float
 
 
-@dataclass(frozen=True)
-class PooledDifference:
-    """A difference with its 95 % interval, two-sided p, and one-sided p against the margin."""
-
-    mean: float
-    low: float
-    high: float
-    p: float
-    p_noninferior: float
-
-
-def pooled_error(values: pd.DataFrame) -> PooledError | None:
+def pooled_error(values: pd.DataFrame, scores: Scores | None = None) -> PooledError | None:
     """From columns dataset, seed, model, value; in each data set the models that have every seed count.
 
-    None where no two models share two seeds, or where nothing varies.
+    Args:
+        scores: of single images, whose means are the values; the F test then counts their noise too.
+
+    None where no two models share two seeds.
     """
     residual = between = 0.0
     df = df_between = models = 0
-    for _, of_set in values.groupby("dataset", sort=False):
+    parts: list[ImagePart] = []
+    for dataset, of_set in values.groupby("dataset", sort=False):
         wide = of_set.pivot(index="seed", columns="model", values="value").dropna(axis=1)  # (seeds, models)
         seeds, count = wide.shape
         if seeds < 2 or count < 2:
@@ -69,10 +68,16 @@ def pooled_error(values: pd.DataFrame) -> PooledError | None:
         df += (seeds - 1) * (count - 1)
         df_between += count - 1
         models = max(models, count)
-    if df == 0 or residual / df < _NO_SPREAD:
+        known = [(scores or {}).get((str(dataset), model, seed)) for seed in wide.index for model in wide.columns]
+        found = [row for row in known if row is not None]
+        if len(found) == len(known):
+            parts.append(models_by_images(np.reshape(found, (seeds, count, -1))).scaled(count - 1))
+    if df == 0:
         return None
-    f = (between / df_between) / (residual / df)
-    return PooledError(float(np.sqrt(residual / df)), df, models, float(stats.f.sf(f, df_between, df)))
+    error = residual / df if residual / df >= _NO_SPREAD else 0.0
+    noise, df_noise = crossed(error, df, [part.scaled(1 / df_between) for part in parts])
+    p = float(stats.f.sf(between / df_between / noise, df_between, df_noise)) if noise > 0 else np.nan
+    return PooledError(float(np.sqrt(error)), df, models, p)
 
 
 @lru_cache(maxsize=64)  # every candidate of a comparison asks for the same
@@ -86,24 +91,32 @@ def shared_error(
     cells = cells[(cells.budget == budget) & cells.model.isin(results.competitors)].dropna(subset=[metric])
     if datasets is not None:
         cells = cells[cells.dataset.isin(datasets)]
-    return pooled_error(cells[["dataset", "seed", "model"]].assign(value=cells[metric]))
+    scores: Scores = {}
+    if metric == results.score:
+        scores = {(d, m, s): values for (d, b, m, s), values in image_scores(results).items() if b == budget}
+    return pooled_error(cells[["dataset", "seed", "model"]].assign(value=cells[metric]), scores)
 
 
 def pooled_difference(
-    means: Sequence[float], seeds: Sequence[int], error: PooledError, margin: float | None = None, direction: int = 1
-) -> PooledDifference:
+    means: Sequence[float], seeds: Sequence[int], error: PooledError, parts: Sequence[ImagePart] = ()
+) -> Estimate:
     """The mean over data sets of a difference between two models.
 
     Args:
         means: the difference on each data set.
         seeds: how many each is a mean of.
-        margin, direction: as of ``statistics.paired_difference``.
+        parts: what the test images of each add.
     """
-    mean = float(np.mean(means))
-    spread = error.sd * float(np.sqrt(sum(2 / n for n in seeds))) / len(seeds)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, error.df)) * spread
-    p = 2 * float(stats.t.sf(abs(mean) / spread, error.df))
-    noninferior = np.nan
-    if margin is not None:
-        noninferior = float(stats.t.sf((direction * mean + margin) / spread, error.df))
-    return PooledDifference(mean, mean - half, mean + half, p, noninferior)
+    by_seeds = error.sd**2 * sum(2 / n for n in seeds) / len(seeds) ** 2
+    return estimate(float(np.mean(means)), by_seeds, error.df, [part.scaled(1 / len(seeds) ** 2) for part in parts])
+
+
+def noninferiority(difference: Estimate, margin: float | None, direction: int) -> float:
+    """One-sided p against the difference being worse than 0 by the margin or more; NaN without a margin.
+
+    Args:
+        direction: 1 where positive differences are better, -1 where negative ones are.
+    """
+    if margin is None or difference.spread == 0:
+        return np.nan
+    return float(stats.t.sf((direction * difference.mean + margin) / difference.spread, difference.df))

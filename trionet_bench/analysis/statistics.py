@@ -12,19 +12,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
+from trionet_bench.analysis.crossed import ImagePart, crossed
+
 LEVEL = 0.95
 EXACT_PAIRS = 16  # up to here all 2**n sign patterns are enumerated
 RESAMPLES = 1999  # beyond, this many are drawn
+_NO_SPREAD = 1e-18  # of a variance: rounding
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its spread (sample standard deviation) and a 95 % interval; NaN where ``n`` does not allow one."""
+    """A mean with its spread (sample standard deviation) and a 95 % interval.
+
+    NaN where ``n`` does not allow one, and where nothing varies: an interval of no width claims what is not known.
+    """
 
     mean: float
     sd: float
@@ -34,23 +39,36 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95 % interval, standard error, degrees of freedom and two-sided p of being 0.
+
+    NaN where nothing varies.
+    """
+
+    mean: float
+    low: float
+    high: float
+    spread: float
+    df: float
+    p: float
+
+
+@dataclass(frozen=True)
 class Difference:
     """A paired difference, candidate minus baseline.
 
     ``p`` is of the paired t-test, ``p_sign_flip`` of the sign-flip test and ``p_smallest`` the least that the latter
-    can be with so few pairs. ``p_noninferior`` is one-sided, against the margin. NaN where the pairs do not vary or are
-    too few.
+    can be with so few pairs. NaN where nothing varies or the pairs are too few.
     """
 
     mean: float
     low: float
     high: float
     pairs: int
-    df: int
+    df: float
     p: float
     p_sign_flip: float
     p_smallest: float
-    p_noninferior: float
 
 
 def t_interval(values: Sequence[float] | np.ndarray, level: float = LEVEL) -> Interval:
@@ -63,7 +81,7 @@ def t_interval(values: Sequence[float] | np.ndarray, level: float = LEVEL) -> In
     if n == 1:
         return Interval(mean, np.nan, 1, np.nan, np.nan)
     sd = float(array.std(ddof=1))
-    half = _quantile(level, n - 1) * sd / np.sqrt(n)
+    half = _quantile(level, n - 1) * sd / np.sqrt(n) if sd**2 > _NO_SPREAD else np.nan
     return Interval(mean, sd, n, mean - half, mean + half)
 
 
@@ -78,6 +96,7 @@ def grouped_t_intervals(frame: pd.DataFrame, by: list[str], value: str, level: f
     table = grouped.agg(mean="mean", sd="std", n="count").reset_index()
     with np.errstate(invalid="ignore"):
         half = stats.t.ppf((1 + level) / 2, np.maximum(table.n - 1, 1)) * table.sd / np.sqrt(table.n)
+        half = half.where(table.sd**2 > _NO_SPREAD)
     return table.assign(low=table["mean"] - half, high=table["mean"] + half)
 
 
@@ -88,41 +107,36 @@ def proportion_interval(successes: ArrayLike, total: ArrayLike, level: float = L
 
 
 def paired_difference(
-    differences: Sequence[float],
-    strata: Sequence[Hashable] | None = None,
-    margin: float | None = None,
-    direction: int = 1,
+    differences: Sequence[float], strata: Sequence[Hashable] | None = None, parts: Sequence[ImagePart] = ()
 ) -> Difference:
     """Mean of paired differences over ``strata`` (data sets) with equal weights, with the spread within them.
 
-    The interval speaks of these strata under new seeds. With one stratum it is the paired t-interval.
+    The interval speaks of these strata under new seeds, and with ``parts`` under new test images. With one stratum and
+    no parts it is the paired t-interval.
 
     Args:
-        margin: in the unit of the differences; the claim tested by ``p_noninferior`` is that the mean is worse than 0
-            by less than this.
-        direction: 1 where positive differences are better, -1 where negative ones are.
+        parts: what the test images of each stratum add.
     """
     values = np.asarray(differences, float)
-    labels = pd.Series(["all"] * len(values) if strata is None else list(strata))
-    design = pd.get_dummies(labels, dtype=float)
-    average = np.full((1, design.shape[1]), 1 / design.shape[1])
-    means = [values[labels == label].mean() for label in design.columns]
-    mean, df = float(np.mean(means)), len(values) - design.shape[1]
+    grouped = pd.Series(values).groupby(list(strata) if strata is not None else np.zeros(len(values)), sort=False)
+    means, sizes = grouped.mean(), grouped.size()
+    mean, df = float(means.mean()), len(values) - len(means)
     flip, smallest = sign_flip(values)
-    spread = sum(float(values[labels == label].var()) for label in design.columns)
-    if df < 1 or spread < 1e-18:
-        bound = mean if df > 0 else np.nan
-        return Difference(mean, bound, bound, len(values), max(df, 0), np.nan, flip, smallest, np.nan)
-    fit = OLS(values, design.to_numpy()).fit()
-    test = fit.t_test(average)
-    low, high = test.conf_int(alpha=1 - LEVEL)[0]
-    noninferior = np.nan
-    if margin is not None:
-        against = fit.t_test((average, np.array([-direction * margin])))
-        noninferior = float(stats.t.sf(direction * float(np.squeeze(against.tvalue)), df))
-    return Difference(
-        mean, float(low), float(high), len(values), df, float(np.squeeze(test.pvalue)), flip, smallest, noninferior
-    )
+    within = float(((values - grouped.transform("mean")) ** 2).sum())
+    by_seeds = within / df * float((1 / sizes).sum()) / len(means) ** 2 if df > 0 else 0.0
+    known = estimate(mean, by_seeds, max(df, 1), [part.scaled(1 / len(means) ** 2) for part in parts])
+    p = known.p if df > 0 else np.nan
+    return Difference(mean, known.low, known.high, len(values), known.df, p, flip, smallest)
+
+
+def estimate(mean: float, by_seeds: float, df: float, parts: Sequence[ImagePart] = ()) -> Estimate:
+    """Student's interval of a mean whose variance is known by its seeds, with ``df`` degrees, and its test images."""
+    variance, degrees = crossed(by_seeds if by_seeds > _NO_SPREAD else 0.0, df, parts)
+    if variance == 0:
+        return Estimate(mean, np.nan, np.nan, 0.0, degrees, np.nan)
+    spread = float(np.sqrt(variance))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, degrees)) * spread
+    return Estimate(mean, mean - half, mean + half, spread, degrees, 2 * float(stats.t.sf(abs(mean) / spread, degrees)))
 
 
 def sign_flip(differences: Sequence[float] | np.ndarray) -> tuple[float, float]:

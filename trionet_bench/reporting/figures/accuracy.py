@@ -146,7 +146,11 @@ def _finding(table: pd.DataFrame, datasets: list[str], label: str, quantity: Qua
 def _note(table: pd.DataFrame, datasets: list[str]) -> str:
     seeds = sorted(set(table.n))
     span = counted(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
-    kinds = {"t": " with 95 % t-intervals over seeds", "test-set": " with 95 % intervals over test images"}
+    kinds = {
+        "crossed": " with 95 % intervals over seeds and test images",
+        "t": " with 95 % t-intervals over seeds",
+        "test-set": " with 95 % intervals over test images",
+    }
     kind = next((words for name, words in kinds.items() if (table.interval == name).any()), "")
     note = f"Means over {span}{kind}; the wide grey line is the front of the means."
     if not table.complete.all():

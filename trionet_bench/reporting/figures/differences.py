@@ -107,7 +107,10 @@ def _finding(shown: pd.DataFrame, quantities: Mapping[str, Quantity]) -> str:
 
 
 def _note(table: pd.DataFrame, shown: pd.DataFrame, quantities: Mapping[str, Quantity]) -> str:
-    parts = ["Means and 95 % t-intervals of differences paired by data set and seed"]
+    parts = [
+        "Means of differences paired by data set and seed, with 95 % intervals by the error that all models share and, "
+        "where predictions are stored, the noise of the test images"
+    ]
     if (table.dataset == "all").any():
         parts.append("thick lines with diamonds: all data sets together, each counting alike")
     if table.margin.notna().any():

@@ -55,8 +55,9 @@ def _note(results: Results, table: pd.DataFrame) -> str:
     of = listed([f"{f'in {unit} ' if unit else ''}of {listed(names)}" for unit, names in by_unit.items()])
     note = (
         f"Candidate minus baseline {of}, paired by data set and seed. Intervals and p rest on the error that is left "
-        "of all models' values without model and seed, within data sets: they speak of these data sets under new "
-        "seeds. The interval of the pair alone is that of the paired t-test. Holm's correction runs over the "
+        "of all models' values without model and seed, within data sets, and where predictions are stored on the noise "
+        "of the test images: they speak of these data sets under new seeds and images. The interval of the pair alone "
+        "has the error of these two models. Holm's correction runs over the "
         f"{counted(family, 'declared comparison')} only. Beside the exact sign-flip p stands the least value that so "
         "few pairs can give. "
     )

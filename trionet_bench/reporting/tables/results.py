@@ -62,7 +62,8 @@ def _dagger(row: Any) -> str:
 
 
 def _main_note(table: pd.DataFrame, quantity: Quantity) -> str:
-    note = f"Test {quantity.noun}, mean ± standard deviation over n seeds, with the 95 % t-interval of the mean. "
+    over = "seeds and test images" if (table.interval == "crossed").any() else "seeds"
+    note = f"Test {quantity.noun}, mean ± standard deviation over n seeds; 95 % interval of the mean over {over}. "
     if (table.interval == "test-set").any():
         note += "† one seed: the interval is Wilson's over test images and says nothing about other seeds. "
     if not table.complete.all():
