@@ -29,3 +29,16 @@ def test_auto_is_said_and_stored_and_is_no_other_cell(
     again = CliRunner().invoke(main, [*command, "--no-report", "--json"])
     assert json.loads(again.stdout)["ran"] == 0
     assert "precision" not in again.stderr
+
+
+def test_a_precision_on_the_command_line_is_another_study(
+    suite_file: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.chdir(tmp_path)
+    command = ["run", str(suite_file({"a": {}})), "--device", "cpu", "--no-report", "--precision"]
+    assert CliRunner().invoke(main, [*command, "bf16"]).exit_code == 0
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("results/*/*/*/*/record.json")]
+    assert {(record["suite"], record["recipe"]["precision"]) for record in records} == {
+        ("fakes-recipe.precision-bf16", "bf16")
+    }
+    assert CliRunner().invoke(main, [*command, "fp16"]).exit_code == 2

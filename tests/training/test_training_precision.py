@@ -25,7 +25,7 @@ def test_auto_is_float32_with_a_reason(flags: str | None, reason: str, tmp_path:
     recipe = resolved(resolve_recipe({"base": "quick", "precision": "auto"}), described)
     assert recipe.precision == "float32"
     assert recipe.precision_reason.startswith(reason)
-    assert "five seeds" in recipe.precision_reason and "precision: bf16" in recipe.precision_reason
+    assert "five seeds" in recipe.precision_reason and "--precision bf16" in recipe.precision_reason
 
 
 def test_the_key_is_that_of_what_it_stands_for():

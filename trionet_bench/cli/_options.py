@@ -33,6 +33,11 @@ def study_name(ctx: click.Context, param: click.Parameter, value: str | None) ->
     return value
 
 
+def with_precision(settings: tuple[str, ...], precision: str | None) -> tuple[str, ...]:
+    """The values of ``--set``, and among them that of ``--precision``."""
+    return settings if precision is None else (*settings, f"recipe.precision={precision}")
+
+
 def suite_argument(command: Command) -> Command:
     """SUITE"""
     return click.argument("suite", type=SuiteName(), metavar="SUITE")(command)
@@ -64,5 +69,10 @@ set_option = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Another value in the suite, by its path there: recipe.optimizer.lr=1e-3. May be given several times.",
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bf16"]),
+    help="Of forward passes, as --set recipe.precision=...; auto says what it takes, and why.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")

@@ -2,7 +2,7 @@
 
 import click
 
-from trionet_bench.cli._options import set_option, study_name
+from trionet_bench.cli._options import precision_option, set_option, study_name, with_precision
 from trionet_bench.cli._run_options import RunOptions, run_options
 from trionet_bench.records.layout import parse_budget
 
@@ -23,6 +23,7 @@ def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 @click.option(
     "--name", metavar="NAME", callback=study_name, help="Of the study.  [default: from the folder and its content]"
 )
+@precision_option
 @set_option
 @run_options
 @click.pass_context
@@ -37,6 +38,7 @@ def compare(
     recipe: str | None,
     quick: bool | None,
     name: str | None,
+    precision: str | None,
     settings: tuple[str, ...],
     options: RunOptions,
 ) -> None:
@@ -48,4 +50,5 @@ def compare(
     from trionet_bench.cli.actions.compare import compare_on  # torch loads here, not for --help
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
+    settings = with_precision(settings, precision)
     ctx.exit(compare_on(data, names, budget, seeds, epochs, resolution, recipe, quick, name, settings, options))

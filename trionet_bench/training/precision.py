@@ -21,7 +21,7 @@ def resolved(recipe: Recipe, processor: Path = Path("/proc/cpuinfo")) -> Recipe:
         return recipe
     has = ", ".join(feature for feature in _BFLOAT16 if feature in _features(processor))
     known = f"this processor has {has}, so bf16 may be faster" if has else "no bf16 of this processor is known"
-    reason = f"{known}; its accuracy has not been compared over five seeds. To take it all the same: precision: bf16"
+    reason = f"{known}; its accuracy has not been compared over five seeds. To take it all the same: --precision bf16"
     return recipe.model_copy(update={"precision": "float32", "precision_reason": reason})
 
 
