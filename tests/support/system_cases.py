@@ -5,6 +5,7 @@ from typing import Any
 
 from support.tiny import cell
 
+from trionet_bench.spaces.fab import FabSpace
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.systems.cell import AnyCell
 
@@ -16,8 +17,30 @@ def of_glit(budget: int = 40_000, **options: Any) -> AnyCell:
     return replace(cell("glit", budget=budget, **({"retrain": 1} | options)), space=TINY_GLIT)
 
 
+# 8 x 8 images: 4 x 4 positions, then 2 x 2; two blocks, one of which may attend over everything.
+TINY_FAB = FabSpace(
+    name="tiny-fab",
+    resolution=8,
+    stem="attention-pool2",
+    stem_width=8,
+    depths=(1, 1),
+    widths=(16, 32),
+    strides=(1, 2),
+    stages=(("local3", "local5", "axial"), ("local3", "axial", "nonlocal")),
+    heads=2,
+    expansion=0.5,
+    scales=(1.0, 1.5),
+)
+
+
+def of_fab(budget: int = 90_000, **options: Any) -> AnyCell:
+    small = {"width": 8, "heads": 2, "layers": 1}
+    return replace(cell("fab", budget=budget, **({"pretext": small} | options)), space=TINY_FAB)
+
+
 SYSTEM_CASES: dict[str, tuple[AnyCell, AnyCell]] = {
     "correlation": (cell("correlation", architectures=3), cell("correlation", architectures=3, budget=1000)),
+    "fab": (of_fab(), of_fab(1000)),
     "glit": (of_glit(), of_glit(1000)),
     "halving": (cell("halving", rungs=2, networks=2), cell("halving", budget=1000)),
     "standalone": (cell("standalone", operator="conv"), cell("standalone", operator="conv", budget=1000)),

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from trionet_bench.networks.layers import BatchNorm, Classifier, Convolution2d, collect_specs, drop_path, strided
 from trionet_bench.networks.mac_totals import Cost, PlacementEntry
 from trionet_bench.networks.operators.base import SpatialOperator, build_operator
+from trionet_bench.networks.operators.local import LocalAttention
 from trionet_bench.networks.sharing import Axis, channels
 from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.networks.stems import make_stem
@@ -187,6 +188,19 @@ def names_by_operator(network: nn.Module) -> dict[str, str]:
         if isinstance(block, Bottleneck)
         for part in ("reduce", "reduce_norm", "expand", "expand_norm")
         for weight in collect_specs(block.get_submodule(part))
+    }
+
+
+def names_by_window(network: nn.Module) -> dict[str, str]:
+    """Names under which a supernet keeps the weights of local attention for each window, so that an operator and its
+    window have weights of their own; the other operators have them by their names.
+    """
+    return {
+        f"{prefix}.{weight}": f"{prefix}@{block.operator.window}.{weight}"
+        for name, block in network.named_modules()
+        if isinstance(block, Bottleneck) and isinstance(block.operator, LocalAttention)
+        for prefix in [f"{name}.{block.operator_name}"]
+        for weight in collect_specs(block.operator)
     }
 
 

@@ -102,6 +102,11 @@ class Search(Strict):
     fitness: Literal["loss", "metric"] = Field(
         default="metric", description="What was maximised: minus the task's loss, or its primary metric."
     )
+    pretext: str | None = Field(
+        default=None,
+        description="Name of the task that the supernet was trained for and searched by, where it is not the record's. "
+        "Fitness and probes are in its terms.",
+    )
     at_chance: str | None = Field(
         default=None,
         description="Why no search was begun: the supernet is at chance, and one network was drawn blindly.",

@@ -209,5 +209,5 @@ def _operator_of(option: str) -> str:
 
 
 def _scaled(width: int, scale: float) -> int:
-    """A width in whole multiples of 8 channels, so that heads stay even."""
-    return max(8, 8 * int(width * scale / 8 + 0.5))
+    """A width in whole multiples of 4 channels, so that heads stay even."""
+    return max(4, 4 * int(width * scale / 4 + 0.5))

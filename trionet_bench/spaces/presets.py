@@ -107,7 +107,7 @@ FAB_NANO = FabSpace(
     stages=FAB_50.stages,
     heads=2,
     expansion=0.5,
-    scales=(0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5),
+    scales=tuple(number / 16 for number in (*range(4, 16), *range(16, 33, 2))),
 )
 
 NAMED: tuple[Space, ...] = (
