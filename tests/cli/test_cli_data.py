@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from support.studies import small_suite
 
 from trionet_bench.cli.main import main
 from trionet_bench.data import content
+from trionet_bench.data.sources.catalogue import named_sets
 
 
 def run(*arguments: str) -> Result:
@@ -36,11 +38,63 @@ def test_list_says_which_sets_are_here(tmp_path: Path):
     (tmp_path / "eurosat" / "2750").mkdir(parents=True)
     lines = run("list", "--data-root", str(tmp_path)).stdout.splitlines()
     shown = {line.split()[0]: line.split()[1] for line in lines}
-    assert (shown["EuroSAT"], shown["CIFAR10"], shown["digits"]) == ("here", "-", "here")
+    assert (shown["EuroSAT"], shown["CIFAR10"], shown["digits"]) == ("here", "fetch", "here")
     document = json.loads(run("list", "--data-root", str(tmp_path), "--json").stdout)
     generated = {"texture", "match", "gratings", "noise"}
     assert {row["name"] for row in document["sets"] if row["present"]} == {"EuroSAT", "digits", *generated}
     assert all(row["licence"] and row["citation"] for row in document["sets"])
+
+
+def test_list_tells_whole_partial_and_wrong_folders_apart(tmp_path: Path):
+    def standing(name: str) -> tuple[str, str]:
+        document = json.loads(run("list", name, "--data-root", str(tmp_path), "--json").stdout)
+        return document["sets"][0]["state"], document["sets"][0]["detail"]
+
+    assert standing("CUB_200_2011")[0] == "by hand"
+    assert "Download CUB_200_2011.tgz" in standing("CUB_200_2011")[1]
+    assert standing("SVHN") == ("fetch", "trionet-bench data fetch SVHN")
+    cub = tmp_path / "cub_200_2011"  # as people write it
+    cub.mkdir()
+    assert standing("CUB_200_2011")[0] == "by hand"  # an empty folder is nothing
+    (cub / "README").write_text("something else")
+    lacking = "images, images.txt, image_class_labels.txt, classes.txt, train_test_split.txt"
+    assert standing("CUB_200_2011") == ("wrong", f"{cub} has none of {lacking}")
+    (cub / "images").mkdir()
+    (cub / "images.txt").write_text("1 a.jpg")
+    assert standing("CUB_200_2011") == ("partial", f"{cub} lacks {lacking.partition('images.txt, ')[2]}")
+    for name in lacking.split(", ")[2:]:
+        (cub / name).write_text("")
+    assert standing("CUB_200_2011") == ("here", str(cub))  # by the names of its files
+    (tmp_path / "train_32x32.mat").write_bytes(b"")
+    assert standing("SVHN") == ("partial", f"{tmp_path} lacks test_32x32.mat")
+    assert "It is here in part: " in run("list", "SVHN", "--data-root", str(tmp_path)).stdout
+    long = run("list", "--long", "--data-root", str(tmp_path)).stdout
+    assert long.count("Licence: ") == long.count("Cite: ") == len(named_sets())
+
+
+def test_list_says_what_a_suite_needs(birds: Path):
+    (birds / "mine.yaml").write_text(
+        small_suite("mine").replace(
+            "datasets:\n",
+            """datasets:
+  birds: {source: "folder:birds"}
+  flowers: {source: "torchvision:Flowers102"}
+  cars: {source: "torchvision:StanfordCars"}
+  lost: {source: "folder:nowhere"}
+""",
+        )
+    )
+    arguments = ("list", "--suite", str(birds / "mine.yaml"), "--data-root", str(birds / "data"))
+    rows = {row["name"]: row for row in json.loads(run(*arguments, "--json").stdout)["sets"]}
+    states = {name: row["state"] for name, row in rows.items()}
+    expected = {"birds": "here", "flowers": "fetch", "cars": "by hand", "lost": "missing", "digits": "here"}
+    assert states == expected
+    assert rows["birds"]["detail"] == "6 train + 6 val"
+    assert "nothing can fetch it for you" in rows["cars"]["detail"]
+    assert rows["flowers"]["citation"].startswith("Nilsback")
+    shown = run(*arguments).stdout
+    assert "Licence: not known to this program" in shown  # of birds, whose images are the reader's own
+    assert "nowhere" in shown
 
 
 def test_list_names_the_kinds_of_sources(tmp_path: Path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from trionet_bench.cli._options import data_root_option, json_option
+from trionet_bench.cli._options import SuiteName, data_root_option, json_option
 from trionet_bench.errors import DataError
 
 
@@ -15,13 +15,22 @@ def data() -> None:
 
 @data.command("list")
 @click.argument("name", required=False)
+@click.option("--suite", type=SuiteName(), metavar="SUITE", help="The data sets that a suite needs, opened.")
+@click.option("--long", "in_full", is_flag=True, help="Also licence, citation, and what is missing or how to get it.")
 @data_root_option
 @json_option
-def list_sets(name: str | None, data_root: Path, as_json: bool) -> None:
-    """The sets that are known by name, whether they are here, and the kinds of sources; with NAME, one set."""
-    from trionet_bench.cli.actions.data_list import print_sets  # parsing libraries load here, not for --help
+def list_sets(name: str | None, suite: str | None, in_full: bool, data_root: Path, as_json: bool) -> None:
+    """The sets that are known by name, how they stand, and the kinds of sources; with NAME, one set.
 
-    print_sets(name, data_root, as_json)
+    A set is here, partial (some of its files are missing), wrong (a folder of its name holds something else), or can be
+    got by `data fetch` or by hand. `data check` opens a set, and says whether all of it is whole.
+    """
+    from trionet_bench.cli.actions.data_list import print_needed, print_sets  # parsing libraries load here
+
+    if suite is not None:
+        print_needed(suite, data_root, as_json)
+    else:
+        print_sets(name, data_root, in_full, as_json)
 
 
 @data.command()

@@ -3,11 +3,11 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import yaml
@@ -20,6 +20,23 @@ from trionet_bench.records.values import Strict
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+State = Literal["here", "partial", "wrong", "fetch", "by hand"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a named set stands below a data root.
+
+    Args:
+        state: ``here``, as far as the names of its files tell; ``partial`` where some of them are missing; ``wrong``
+            where a folder of its name holds none of them; else ``fetch`` where `data fetch` gets it, or ``by hand``.
+        detail: where it is, what is missing, or how to get it.
+    """
+
+    state: State
+    detail: str
 
 
 class NamedSet(Strict):
@@ -55,11 +72,32 @@ class NamedSet(Strict):
 
         That folder has the name of the set, written in any way: fashion_mnist for FashionMNIST.
         """
+        return next((place for place in self._places(data_root) if not self.missing(place)), None)
+
+    def _places(self, data_root: Path) -> list[Path]:
+        """Where its files may lie."""
         folders = sorted(entry for entry in data_root.iterdir() if entry.is_dir()) if data_root.is_dir() else []
         places = [folder for folder in folders if simplified(folder.name) == simplified(self.name)]
-        if self.uri.startswith("torchvision:"):
-            places.insert(0, data_root)
-        return next((place for place in places if not self.missing(place)), None)
+        return [data_root, *places] if self.uri.startswith("torchvision:") else places
+
+    def standing(self, data_root: Path) -> Standing:
+        """Whether it is below ``data_root``, in part or whole, and else how to get it. No file is opened."""
+        if not self.needs:
+            return Standing("here", "made by this program, or part of a package")
+        places = self._places(data_root)
+        lacking = {place: self.missing(place) for place in places}
+        for place in places:
+            if not lacking[place]:
+                return Standing("here", str(place))
+        for place in places:
+            if len(lacking[place]) < len(self.needs):
+                return Standing("partial", f"{place} lacks {', '.join(lacking[place])}")
+        for place in places:
+            if place != data_root and any(place.iterdir()):
+                return Standing("wrong", f"{place} has none of {', '.join(self.needs)}")
+        if self.manual:
+            return Standing("by hand", self.manual)
+        return Standing("fetch", f"trionet-bench data fetch {self.name}")
 
     def missing(self, place: Path) -> list[str]:
         """The files and folders that this set needs and ``place`` lacks."""
