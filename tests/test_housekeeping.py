@@ -28,6 +28,17 @@ def test_one_version_everywhere(setup: ConfigParser):
     assert newest.split()[1] == trionet_bench.__version__
 
 
+def test_citations_agree():
+    """CITATION.cff and the BibTeX of docs/citing.md name the same works and the same version."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    bibtex = (ROOT / "docs/citing.md").read_text()
+    assert f"version = {{{citation['version']}}}" in bibtex
+    titles = [reference["title"].lower() for reference in citation["references"]]
+    plain = bibtex.replace("{", "").replace("}", "").lower()
+    assert len(titles) == bibtex.count("@inproceedings") + bibtex.count("@article") == 3
+    assert [title for title in titles if title not in plain] == []
+
+
 def test_package_data_are_the_files_that_are_no_modules(setup: ConfigParser):
     package = ROOT / "trionet_bench"
     patterns = setup["options.package_data"]["trionet_bench"].split()

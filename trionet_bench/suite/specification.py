@@ -148,8 +148,9 @@ class Suite:
 
 
 def shipped_folder() -> Path:
-    """The folder of the shipped suites."""
-    return Path(__file__).parents[1] / "shipped"
+    """The folder of the shipped suites: in the installed package, or ``suites/`` of a checkout."""
+    packaged = Path(__file__).parents[1] / "shipped"
+    return packaged if packaged.is_dir() else packaged.parents[1] / "suites"
 
 
 def shipped_suites() -> dict[str, Path]:
