@@ -255,3 +255,9 @@ def test_a_place_where_no_file_can_be_made_is_named(tmp_path: Path):
     path = folder / "network.pt2"
     with pytest.raises(StoreError, match=f"{path} could not be written: .* Name another by --out"):
         export(mixed(), "torch", path, Sample(torch.ones(1, 3, 18, 18), "ones"))
+
+
+def test_loading_a_network_loads_no_torchvision():
+    # It takes longer to load than torch, and only images need it.
+    command = "import sys, trionet_bench; trionet_bench.load; sys.exit('torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", command]).returncode == 0

@@ -1,13 +1,13 @@
 """The network that a cell trained, ready for use: with its weights, its images and its classes."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast, overload
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from trionet_bench.data.images import open_image
 from trionet_bench.data.pipeline.evaluation_view import evaluation_transforms
@@ -23,6 +23,7 @@ from trionet_bench.training.checkpoint import load_weights
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torchvision.transforms import v2
 
 Picture: TypeAlias = Image.Image | str | Path
 BATCH = 64  # images at a time
@@ -41,7 +42,6 @@ class TrainedNetwork(nn.Module):
     Attributes:
         network: from images (B, C, R, R) as ``transforms`` makes them to logits (B, classes), or to whatever else its
             task trained it for, such as embeddings (B, D).
-        transforms: from a PIL image of any size and mode to what the network gets, exactly as it was tested.
         classes: names, in the order of the logits.
         card: all of ``architecture.json``.
     """
@@ -51,7 +51,13 @@ class TrainedNetwork(nn.Module):
         self.network = network
         self.card = card
         self.classes: tuple[str, ...] = tuple(card["classes"])
-        self.transforms: v2.Compose = evaluation_transforms(
+        self.eval()
+
+    @cached_property
+    def transforms(self) -> "v2.Compose":
+        """From a PIL image of any size and mode to what the network gets, exactly as it was tested."""
+        card = self.card
+        return evaluation_transforms(
             card["view"],
             card["resolution"],
             card["channels"],
@@ -59,7 +65,6 @@ class TrainedNetwork(nn.Module):
             card["std"],
             ValueRange(*card["value_range"]) if "value_range" in card else None,
         )
-        self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.network(images)

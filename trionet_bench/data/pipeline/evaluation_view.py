@@ -3,20 +3,22 @@
 Images of a data set are preprocessed in one of three ways that differ in the last bit or in the crop: from an array in
 memory, from a file in memory, or from a file that is streamed. A trained network gets new images in the way that it was
 tested in, which its ``architecture.json`` names.
+
+What needs torchvision is imported on first use: it takes longer to load than torch, and a network runs without it.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from trionet_bench.data.images import centre_square, holds_numbers, scale_numbers, to_grey_or_rgb, to_planes
-from trionet_bench.data.pipeline.memory import resize_arrays
-from trionet_bench.data.pipeline.stream import centre_crop
 from trionet_bench.data.values import ValueRange
+
+if TYPE_CHECKING:
+    from torchvision.transforms import v2
 
 View = Literal["array", "whole", "middle"]
 
@@ -40,6 +42,9 @@ class EvaluationView(nn.Module):
         self.view, self.resolution, self.channels = view, resolution, channels
 
     def forward(self, image: Image.Image) -> Tensor:
+        from trionet_bench.data.pipeline.memory import resize_arrays  # torchvision
+        from trionet_bench.data.pipeline.stream import centre_crop
+
         if self.value_range is not None and holds_numbers(image):
             image = scale_numbers(image, self.value_range)
         if self.view == "array":
@@ -59,11 +64,13 @@ def evaluation_transforms(
     mean: Sequence[float],
     std: Sequence[float],
     value_range: ValueRange | None = None,
-) -> v2.Compose:
+) -> "v2.Compose":
     """From a PIL image to the input of a network, float32 (C, R, R).
 
     ``mean`` and ``std`` are per channel, where white is 1; the others as of ``EvaluationView``.
     """
+    from torchvision.transforms import v2
+
     scaled = [(torch.tensor(values) * 255).tolist() for values in (mean, std)]  # in float32, as ImageData.normalised
     return v2.Compose(
         [EvaluationView(view, resolution, channels, value_range), v2.ToDtype(torch.float32), v2.Normalize(*scaled)]
