@@ -343,9 +343,9 @@ def test_interrupted_standalone_cell_goes_on_and_ends_alike(tmp_path: Path):
     ("stop", "expected"),
     [
         pytest.param(lambda done, text: text.startswith("search") and done == 5, ([*range(1, 9)], 9, 6), id="search"),
-        pytest.param(lambda done, text: text.startswith("retrain") and done == 5, ([*range(1, 9)], 6, 6), id="retrain"),
+        pytest.param(lambda done, text: text.startswith("retrain") and done == 5, ([*range(1, 9)], 5, 6), id="retrain"),
         pytest.param(
-            lambda done, text: text.startswith("finetune") and done == 5, ([*range(1, 9)], 0, 3), id="finetune"
+            lambda done, text: text.startswith("finetune") and done == 5, ([*range(1, 9)], 0, 2), id="finetune"
         ),
     ],
 )
