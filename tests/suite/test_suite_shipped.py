@@ -61,7 +61,7 @@ def test_small_ablation_has_the_arms_and_comparisons_of_the_large_one():
     assert (list(small.datasets), small.budgets, small.seeds) == (["digits"], (3_000_000,), (0, 1))
 
 
-@pytest.mark.parametrize("name", ["correlation", "correlation-digits"])
+@pytest.mark.parametrize("name", ["correlation", "correlation-digits", "correlation-controls"])
 def test_correlations_rank_at_least_thirty(name: str):
     for model in load_suite(name).models.values():
         assert model.options.model_dump()["architectures"] >= 30

@@ -110,6 +110,22 @@ FAB_NANO = FabSpace(
     scales=tuple(number / 16 for number in (*range(4, 16), *range(16, 33, 2))),
 )
 
+# 24 pixels, two stages of one block, for generated sets whose placement is known (docs/method.md, "Controls"). Widths
+# are in steps fine enough for every placement to have a network in [0.9, 1] of 1.9M MACs. Not proposed for other data.
+CONTROLS = ResNetSpace(
+    name="controls",
+    resolution=24,
+    stem="conv3",
+    stem_widths=(16,),
+    stages=(
+        StageChoices(depths=(1,), widths=(32,), stride=2),
+        StageChoices(depths=(1,), widths=(32, 40, 44, 48, 56, 64, 80, 96, 112, 128), stride=1),
+    ),
+    expansions=(0.5,),
+    windows=(3, 5),
+    heads=(1, 2),
+)
+
 NAMED: tuple[Space, ...] = (
     RESNET_NANO,
     RESNET_TINY,
@@ -122,7 +138,7 @@ NAMED: tuple[Space, ...] = (
     FAB_26,
     FAB_50,
 )
-SPACES: Mapping[str, Space] = {space.name: space for space in NAMED}
+SPACES: Mapping[str, Space] = {space.name: space for space in (*NAMED, CONTROLS)}
 KINDS: Mapping[str, Space] = {space.kind: space for space in reversed(NAMED)}  # the first named of each
 
 
