@@ -12,6 +12,7 @@ from trionet_bench.errors import UsageError
 from trionet_bench.execution.declaration import declare
 from trionet_bench.execution.jobs import CellJob, CellName
 from trionet_bench.execution.plan import Plan, check_cells, make_plan, parse_only
+from trionet_bench.execution.session import Session
 from trionet_bench.execution.worker import RunRequest, failed_record
 from trionet_bench.integrity.provenance import command_line
 from trionet_bench.records.layout import cell_folder
@@ -142,6 +143,18 @@ def test_missing_data_are_told_and_the_rest_goes_on(suite_file: Write, tmp_path:
     assert list(plan.absent) == ["cars"]
     assert [cell.job is None for cell in plan.cells] == [False, True, False, True]
     assert not make_plan(suite, tmp_path, select=parse_only("dataset=!cars", suite)).absent
+
+
+def test_missing_weights_are_told_and_the_rest_goes_on(suite_file: Write, tmp_path: Path):
+    models = {"a": {}, "b": {"system": "pretrained", "weights": "no/such/cell"}}
+    suite = load_suite(suite_file(models))
+    plan = make_plan(suite, tmp_path)
+    assert list(plan.lacking) == ["b"] and not plan.absent
+    assert [cell.job is None for cell in plan.cells] == [False, True, False, True]
+    assert not make_plan(suite, tmp_path, select=parse_only("model=!b", suite)).lacking
+    missing = Session(plan, False, False).missing_data()
+    assert [(name, count) for name, (_, count) in missing.items()] == [("model b", 2)]
+    assert Session(plan, False, False).exit_code == 4
 
 
 def test_unknown_data_set_names_file_and_line(suite_file: Write, tmp_path: Path):

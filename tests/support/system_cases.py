@@ -1,8 +1,11 @@
 """Small cells of every system of the package: one that can be carried out, and one whose budget nothing fits."""
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from support.pretrained import finished_cell
 from support.tiny import cell
 
 from trionet_bench.spaces.fab import FabSpace
@@ -38,11 +41,16 @@ def of_fab(budget: int = 90_000, **options: Any) -> AnyCell:
     return replace(cell("fab", budget=budget, **({"pretext": small} | options)), space=TINY_FAB)
 
 
+# Lives as long as the process; a network of one epoch, made where the cases are asked for.
+_FOLDER = TemporaryDirectory(prefix="trionet-bench-tests-")
+WEIGHTS = str(finished_cell(Path(_FOLDER.name)))
+
 SYSTEM_CASES: dict[str, tuple[AnyCell, AnyCell]] = {
     "correlation": (cell("correlation", architectures=3), cell("correlation", architectures=3, budget=1000)),
     "fab": (of_fab(), of_fab(1000)),
     "glit": (of_glit(), of_glit(1000)),
     "halving": (cell("halving", rungs=2, networks=2), cell("halving", budget=1000)),
+    "pretrained": (cell("pretrained", weights=WEIGHTS), cell("pretrained", weights=WEIGHTS, budget=1000)),
     "standalone": (cell("standalone", operator="conv"), cell("standalone", operator="conv", budget=1000)),
     "trionet": (cell("trionet"), cell("trionet", budget=1000)),
 }

@@ -126,6 +126,7 @@ def _cell_row(record: Record, folder: Path) -> JsonObject:
         "error": f"{record.error.type}: {record.error.message}" if record.error else "",
         "folder": folder,
         "task": record.task,
+        "division": record.start.division if record.start else "",
         "operator": standalone if isinstance(standalone, str) else None,
         "operators": "+".join(record.space.get("operators", ())),
         "space": str(record.space.get("name", "")),

@@ -60,8 +60,11 @@ class Declared:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The records of one task in one report. Rows of ``cells`` are records; the other frames hold their parts in long
-    form.
+    """The records of one task and division in one report. Rows of ``cells`` are records; the other frames hold their
+    parts in long form.
+
+    A division is what may be ranked together: "" are networks that were trained from scratch, any other says what their
+    weights came from.
 
     Equal only to itself, so that what is computed from it can be kept.
     """
@@ -80,6 +83,7 @@ class Results:
     datasets: tuple[str, ...] = ()
     images: ImageReader | None = None
     references: Path | None = None
+    division: str = ""
 
     @property
     def primary(self) -> Metric:
@@ -132,11 +136,13 @@ def load(
     images: ImageReader | None = None,
     references: Path | None = None,
 ) -> Results:
-    """``load_by_task`` of records that have one task in common; UsageError where they have not."""
+    """``load_by_task`` of records that have one task and division in common; UsageError where they have not."""
     first, *others = load_by_task(folders, suite, images, references)
     if others:
-        names = ", ".join(results.task.name for results in (first, *others))
-        raise UsageError(f"The records are of several tasks ({names}), which do not compare; write a report of each.")
+        names = ", ".join(" ".join((results.task.name, results.division)).strip() for results in (first, *others))
+        raise UsageError(
+            f"The records are of several tasks or divisions ({names}), which do not compare; write a report of each."
+        )
     return first
 
 
@@ -149,7 +155,8 @@ def load_by_task(
     """The records of one or several results folders, those of each task apart.
 
     Data sets are of one task where it has the same name and the same metrics; its options may differ between them. A
-    data set without records counts with the first task.
+    data set without records counts with the first task. Within a task models that were pre-trained stand apart, by what
+    they were pre-trained on; a model without results counts as trained from scratch.
 
     Args:
         suite: what was declared (name, title, comparisons, expected cells); read from the ``suite.json`` files that lie
@@ -180,13 +187,35 @@ def load_by_task(
     check_comparable(kept)
     parts = frames.parts()
     tasks = _tasks(kept, declared.expected)
-    return tuple(
-        _of_task(
-            task, _declared_of(declared, task, datasets, len(tasks) > 1), kept[kept.dataset.isin(datasets)], parts,
-            outside=0 if number else outside, images=images, references=references,
-        )
-        for number, (task, datasets) in enumerate(tasks)
-    )  # fmt: skip
+    found: list[Results] = []
+    for task, datasets in tasks:
+        of_task = _declared_of(declared, task, datasets, len(tasks) > 1)
+        for division, models in _divisions(kept, of_task.expected).items():
+            of_division = _declared_for(of_task, models)
+            cells = kept.merge(of_division.expected[CELL], on=CELL)
+            more = {"outside": 0 if found else outside, "images": images, "references": references}
+            found.append(_of_task(task, of_division, cells, parts, division=division, **more))
+    return tuple(found)
+
+
+def _divisions(cells: pd.DataFrame, expected: pd.DataFrame) -> dict[str, list[str]]:
+    """The models of each division, those from scratch first."""
+    known = cells[cells.division != ""].drop_duplicates("model").set_index("model").division
+    divisions: dict[str, list[str]] = {"": []}
+    for model in expected.model.unique():
+        divisions.setdefault(str(known.get(model, "")), []).append(str(model))
+    return {division: models for division, models in divisions.items() if models}
+
+
+def _declared_for(declared: Declared, models: list[str]) -> Declared:
+    """What was declared of some models; a comparison keeps those of its candidates that are among them."""
+    comparisons = [
+        replace(comparison, candidates=tuple(name for name in comparison.candidates if name in models))
+        for comparison in declared.comparisons
+        if comparison.baseline in models
+    ]
+    expected = declared.expected[declared.expected.model.isin(models)].reset_index(drop=True)
+    return replace(declared, comparisons=tuple(each for each in comparisons if each.candidates), expected=expected)
 
 
 def _tasks(cells: pd.DataFrame, expected: pd.DataFrame) -> list[tuple[TaskInfo, list[str]]]:

@@ -56,7 +56,7 @@ def open_session(suite: Suite, settings: RunSettings) -> Session:
 
 def _on_data(session: Session) -> Iterator[str]:
     for name, (error, cells) in session.missing_data().items():
-        yield f"{error}\n{counted(cells, 'cell')} of data set {name} cannot be run without it."
+        yield f"{error}\n{counted(cells, 'cell')} of {name} cannot be run without it."
     for name, warnings in session.warnings.items():
         yield from (f"data set {name}: {warning}" for warning in warnings)
 

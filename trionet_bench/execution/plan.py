@@ -3,7 +3,7 @@
 import fnmatch
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -65,6 +65,7 @@ class Plan:
         results: the folder of all suites, absolute.
         phases: by key.
         absent: why a data set could not be opened, by its name.
+        lacking: why what a model starts from could not be read, by the model's name.
     """
 
     suite: Suite
@@ -72,6 +73,12 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     phases: Mapping[str, PhaseJob]
     absent: Mapping[str, DataError]
+    lacking: Mapping[str, DataError] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> list[DataError]:
+        """Why some cells cannot be run."""
+        return [*self.absent.values(), *self.lacking.values()]
 
     @property
     def folder(self) -> Path:
@@ -98,6 +105,7 @@ def make_plan(
     names = [name for name in cell_names(suite) if select is None or select(name)]
     data, absent = _open_data(suite, {name.dataset for name in names}, data_root, reread)
     phases: dict[str, PhaseJob] = {}
+    lacking: dict[str, DataError] = {}
     cells = []
     for name in names:
         folder = cell_folder(results, suite.name, *name)
@@ -107,11 +115,16 @@ def make_plan(
             cells.append(PlannedCell(name, folder, state, None, None, record))
             continue
         cell = make_cell(suite, name, data[name.dataset])
-        job = CellJob(cell, folder, SYSTEMS.get(cell.system).phases(cell))
+        try:
+            job = CellJob(cell, folder, SYSTEMS.get(cell.system).phases(cell))
+        except DataError as error:
+            lacking.setdefault(name.model, error)
+            cells.append(PlannedCell(name, folder, record.status if record else "missing", None, None, record))
+            continue
         _enter_phases(phases, job, results)
         key, state = _standing(job, phases, record)
         cells.append(PlannedCell(name, folder, state, job, key, record))
-    return Plan(suite, results, tuple(cells), phases, absent)
+    return Plan(suite, results, tuple(cells), phases, absent, lacking)
 
 
 def without_damaged_phases(plan: Plan, cells: Iterable[CellJob]) -> Plan:

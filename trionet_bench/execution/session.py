@@ -106,9 +106,15 @@ class Session:
         return [*open_phases(self.plan, self.cells), *self.cells]
 
     def missing_data(self) -> Mapping[str, tuple[DataError, int]]:
-        """For each data set that could not be opened why, and how many of its cells cannot be run."""
-        waiting = [cell.name.dataset for cell in self.plan.cells if cell.state != "complete"]
-        return {name: (error, waiting.count(name)) for name, error in self.plan.absent.items()}
+        """For each data set that could not be opened, and each model that lacks what it starts from, why, and how many
+        of its cells cannot be run.
+        """
+        waiting = [cell.name for cell in self.plan.cells if cell.job is None and cell.state != "complete"]
+        datasets, models = [name.dataset for name in waiting], [name.model for name in waiting]
+        return {
+            **{f"data set {name}": (error, datasets.count(name)) for name, error in self.plan.absent.items()},
+            **{f"model {name}": (error, models.count(name)) for name, error in self.plan.lacking.items()},
+        }
 
     def without_unsound_data(self) -> "Session":
         """The same session, where data sets with errors count as missing; only those of open cells are looked at.
@@ -182,7 +188,7 @@ class Session:
     @property
     def exit_code(self) -> int:
         """Of the command line: 0 done, 3 some cells failed or are left, 4 data missing."""
-        if self.plan.absent:
+        if self.plan.missing:
             return DATA_MISSING
         return DONE if self.plan.counts()["complete"] == len(self.plan.cells) else INCOMPLETE
 

@@ -11,6 +11,7 @@ from trionet_bench.networks.mac_totals import count_again, profile
 from trionet_bench.networks.skeletons import Skeleton, build_network
 from trionet_bench.records.store import read_json
 from trionet_bench.spaces.choice import Architecture
+from trionet_bench.spaces.library import LibraryArchitecture
 from trionet_bench.spaces.presets import resolve_space
 from trionet_bench.spaces.published import published
 
@@ -18,13 +19,16 @@ from trionet_bench.spaces.published import published
 def read_card(path: Path) -> tuple[Architecture, dict[str, Any]]:
     """Read an ``architecture.json``: the architecture, checked against the space in the file, and the file's fields.
 
-    UsageError where the file is unreadable, lacks a part, or describes a network outside its space.
+    UsageError where the file is unreadable, lacks a part, or describes a network outside its space. One of a library is
+    in no space.
     """
     try:
         card = read_json(path)
         space, architecture = card["space"], card["architecture"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is not an architecture file: {error}. One lies beside every record.") from error
+    if LibraryArchitecture.described_by(architecture):
+        return LibraryArchitecture(**architecture), card
     return resolve_space(space).from_dict(architecture), card
 
 

@@ -31,7 +31,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Kind = Literal["channel", "head", "half", "dim", "term", "offset", "fixed"]
+Kind = Literal["channel", "head", "half", "dim", "term", "offset", "colour", "place", "fixed"]
+_NEVER_SHRINKS: tuple[Kind, ...] = ("term", "colour", "place", "fixed")
 HALVES = 2
 
 
@@ -39,7 +40,8 @@ HALVES = 2
 class Level:
     """One factor of an axis.
 
-    ``offset`` levels are shared around their centre; ``fixed``, ``term`` and ``half`` levels never shrink.
+    ``offset`` levels are shared around their centre; ``half`` levels and those of ``_NEVER_SHRINKS`` are the same in
+    every child.
 
     Args:
         kind: what the factor counts.
@@ -121,6 +123,18 @@ def centred(count: int) -> Axis:
 def fixed(count: int) -> Axis:
     """A dimension that is the same in every child."""
     return Axis(((Level("fixed", count),),))
+
+
+@cache
+def colours(count: int, each: int = 1) -> Axis:
+    """The channels of an image, each with so many numbers."""
+    return Axis(((Level("colour", count), Level("fixed", each)),))
+
+
+@cache
+def places(side: int) -> Axis:
+    """A class token, and the places of a square grid."""
+    return Axis(((Level("place", side**2 + 1),),))
 
 
 @cache
@@ -213,7 +227,7 @@ class Sharing(ABC):
         else:
             levels = [*zip(child, merged, strict=False)][: sum(level.kind == "term" for level in merged)]
         for level, full in levels:
-            if level.kind in ("fixed", "term") and level.size != full.size:
+            if level.kind in _NEVER_SHRINKS and level.size != full.size:
                 raise ValueError(
                     f"a {level.kind} level has size {level.size} in a child and {full.size} in the supernet"
                 )

@@ -12,6 +12,7 @@ from trionet_bench.networks.sharing import Axis
 from trionet_bench.registry import resolve
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.glit_architecture import GLiTArchitecture
+from trionet_bench.spaces.library import LibraryArchitecture
 from trionet_bench.spaces.resnet_architecture import ResNetArchitecture
 
 
@@ -70,6 +71,7 @@ class Skeleton(nn.Module, ABC):
 _SKELETONS = {
     ResNetArchitecture: "trionet_bench.networks.resnet:ResNet",
     GLiTArchitecture: "trionet_bench.networks.vit:VisionTransformer",
+    LibraryArchitecture: "trionet_bench.networks.library:LibraryNetwork",
 }
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trionet_bench.networks.layers import BatchNorm, Convolution2d, ParamModule, ParamSpec, strided
-from trionet_bench.networks.sharing import channels, fixed, terms
+from trionet_bench.networks.sharing import channels, colours, fixed, terms
 
 BLOCK = 4  # side in pixels of the blocks that an attention stem attends within
 MIXTURES = 4  # value projections of an attention stem
@@ -36,7 +36,7 @@ class ConvolutionStem(Stem):
         super().__init__()
         kernel, stride = (7, 2) if kind == "conv7-pool" else (3, 1)
         self.pools = kind.endswith("-pool")
-        self.conv = Convolution2d(fixed(inputs), channels(width), kernel, stride)
+        self.conv = Convolution2d(colours(inputs), channels(width), kernel, stride)
         self.norm = BatchNorm(channels(width))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -76,8 +76,8 @@ class AttentionStem(ParamModule, Stem):
             column_embedding=place,
             mixture_embedding=ParamSpec((fixed(MIXTURES), axis), std=width**-0.25),
         )
-        self.query, self.key = Convolution2d(fixed(inputs), axis), Convolution2d(fixed(inputs), axis)
-        self.values = Convolution2d(fixed(inputs), terms(MIXTURES, axis))
+        self.query, self.key = Convolution2d(colours(inputs), axis), Convolution2d(colours(inputs), axis)
+        self.values = Convolution2d(colours(inputs), terms(MIXTURES, axis))
         self.norm = BatchNorm(axis)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from trionet_bench.networks.layers import (
 from trionet_bench.networks.mac_totals import Cost, PlacementEntry
 from trionet_bench.networks.operators.global_attention import GlobalAttention
 from trionet_bench.networks.operators.locality import Locality
-from trionet_bench.networks.sharing import Axis, channels, fixed
+from trionet_bench.networks.sharing import Axis, channels, colours, fixed, places
 from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.glit_architecture import GLiTArchitecture, GLiTBlock
@@ -116,10 +116,10 @@ class VisionTransformer(ParamModule, Skeleton):
         axis = channels(architecture.width)
         self.declare(
             class_token=ParamSpec((axis,), std=VIT_STD),
-            positions=ParamSpec((fixed(self.side**2 + 1), axis), std=VIT_STD, decays=False),
+            positions=ParamSpec((places(self.side), axis), std=VIT_STD, decays=False),
         )
-        pixels = input_channels * architecture.patch**2
-        self.embed = Linear(fixed(pixels), axis, std=(3 * pixels) ** -0.5)
+        pixels = colours(input_channels, architecture.patch**2)
+        self.embed = Linear(pixels, axis, std=(3 * pixels.size) ** -0.5)
         self.blocks = nn.ModuleList(
             TransformerBlock(block, architecture.width, architecture.heads, architecture.groups)
             for block in architecture.blocks

@@ -142,6 +142,21 @@ class Ranked(Strict):
     inherited_val_not_recalibrated: float
 
 
+class Start(Strict):
+    """Where the weights came from that training started with."""
+
+    network: str = Field(description="The library and its name for the network, or the record of this project.")
+    trained_on: str = Field(default="", description="Data set of the record; empty where nothing is known.")
+    fingerprint: str = Field(default="", description="Of that data set.")
+    weights: str = Field(description="SHA-256 of the file of weights.")
+    adapted: list[str] = Field(default_factory=list, description="Weights that were fitted to another size.")
+
+    @property
+    def division(self) -> str:
+        """What results from it are ranked among."""
+        return f"pretrained on {self.trained_on}" if self.trained_on else "pretrained elsewhere"
+
+
 class Input(Strict):
     """A shared phase that this cell hangs from: its key (what was asked) and content hash (what came out)."""
 
@@ -195,8 +210,9 @@ class CellResult(BaseModel):
     """What carrying a cell out gives: the part of a record that only its system can know.
 
     ``metrics`` are named as the task's ``Metric`` says. ``test_...`` without a prefix is always measured on the network
-    that was trained from scratch with the recipe. Searched models also carry ``inherited_...`` (supernet weights,
-    recalibrated) and ``finetuned_...`` (those weights trained on for the recipe's fine-tuning epochs).
+    that was trained with the recipe, from scratch or from ``start``. Searched models also carry ``inherited_...``
+    (supernet weights, recalibrated) and ``finetuned_...`` (those weights trained on for the recipe's fine-tuning
+    epochs).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -213,6 +229,7 @@ class CellResult(BaseModel):
     ranked: list[Ranked] = Field(default_factory=list, description="Of a correlation, which has no network of its own.")
     timings: dict[str, float] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
+    start: Start | None = Field(default=None, description="Of a network that was not trained from scratch.")
 
     def with_measured(
         self, metrics: Mapping[str, float] | None = None, timings: Mapping[str, float] | None = None

@@ -4,6 +4,7 @@ Nothing comes from the clock or the machine that writes it: two reports of the s
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,7 +55,9 @@ _MOST_ROWS = 300  # longer ones are cut on the page; their files have all rows
 
 @dataclass(frozen=True)
 class Shown:
-    """One table or figure of a report, with the names of its files. ``task`` is empty in a report of one task."""
+    """One table or figure of a report, with the names of its files. ``task`` names the part of the report, a task or
+    division; it is empty where there is one.
+    """
 
     kind: TableKind | FigureKind
     task: str
@@ -99,7 +102,7 @@ def write_report(
     look = style_named(style)
     files: dict[str, bytes] = {}
     shown: list[Shown] = []
-    for task, results in zip(_task_names(parts), parts, strict=True):
+    for task, results in zip(_part_names(parts), parts, strict=True):
         shown += _tables(results, task, formats, files)
         shown += _figures(results, task, look, formats, files)
     facts = _facts(parts)
@@ -167,19 +170,35 @@ def _make_room(out: Path, suites: tuple[str, ...], force: bool) -> None:
         raise _not_written(out, error) from error
 
 
-def _task_names(parts: Sequence[Results]) -> list[str]:
-    """A name for each task where there are several; tasks of one name and different metrics are numbered."""
-    if len(parts) == 1:
-        return [""]
-    names = [results.task.name for results in parts]
+def _part_names(parts: Sequence[Results]) -> list[str]:
+    """A name for each task and division where there are several; tasks of one name and different metrics are numbered.
+
+    A division that is not trained from scratch is always named.
+    """
+    tasks = list(dict.fromkeys((results.task.name, results.task.metrics) for results in parts))
+    names = [name for name, _ in tasks]
+    of_task = {
+        task: name if names.count(name) == 1 else f"{name}-{names[: place + 1].count(name)}"
+        for place, (task, name) in enumerate(zip(tasks, names, strict=True))
+    }
+    several = any(results.division for results in parts) and len(parts) > len(tasks)
     return [
-        name if names.count(name) == 1 else f"{name}-{names[: place + 1].count(name)}"
-        for place, name in enumerate(names)
+        ", ".join(
+            filter(
+                None,
+                (
+                    of_task[results.task.name, results.task.metrics] if len(tasks) > 1 else "",
+                    results.division or ("trained from scratch" if several else ""),
+                ),
+            )
+        )
+        for results in parts
     ]
 
 
-def _named(name: str, task: str) -> str:
-    return f"{task}-{name}" if task else name
+def _named(name: str, part: str) -> str:
+    """Of a file: what it is, after its part of the report."""
+    return f"{re.sub('[^A-Za-z0-9._-]+', '-', part)}-{name}" if part else name
 
 
 def _tables(results: Results, task: str, formats: Sequence[str], files: dict[str, bytes]) -> list[Shown]:
@@ -276,7 +295,7 @@ def _facts(parts: Sequence[Results]) -> JsonObject:
     """What stands around tables and figures."""
     declared, outside = parts[0].declared, parts[0].outside
     cells = pd.concat([results.cells for results in parts], ignore_index=True) if len(parts) > 1 else parts[0].cells
-    named = [(f"{task}: " if task else "", results) for task, results in zip(_task_names(parts), parts, strict=True)]
+    named = [(f"{task}: " if task else "", results) for task, results in zip(_part_names(parts), parts, strict=True)]
     warnings = cells.warnings.explode().dropna().value_counts(sort=False)
     return {
         "title": listed(declared.titles),

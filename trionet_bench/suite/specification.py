@@ -16,6 +16,7 @@ from trionet_bench.spaces.presets import resolve_space, space_for
 from trionet_bench.suite.validation import Owner, explained
 from trionet_bench.suite.yaml12 import Document, Place, read_yaml
 from trionet_bench.systems.base import AnySystem
+from trionet_bench.systems.paths import FOLDER
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.tasks.base import Task
 from trionet_bench.tasks.registry import DEFAULT, resolve_task
@@ -267,7 +268,7 @@ def _model(document: Document, file: SuiteFile, name: str) -> Model:
             message = f'model "{name}": system {system} needs a {kind} space, not {space.name}.'
             raise document.error((*place, "space"), message)
     try:
-        options = options_type.model_validate(entry)
+        options = options_type.model_validate(entry, context={FOLDER: document.where(place).folder})
     except ValidationError as error:
         owner = Owner(f'model "{name}"', ("system", "recipe", "space"), options_type)
         raise explained(error, document, place, owner.at) from None

@@ -31,9 +31,11 @@ class SystemOptions(Strict):
     Attributes:
         added_later: options that keys name only where they differ from their default. An option that is added at a
             default that means what was done before then leaves all keys as they are.
+        known_by_content: paths that keys do not name, since a phase has the content of what they lead to.
     """
 
     added_later: ClassVar[tuple[str, ...]] = ()
+    known_by_content: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,12 @@ def _canonical_space(space: Space) -> str:
 
 
 def option_fields(options: BaseModel, without: Collection[str] = ()) -> JsonObject:
-    """What of a system's options enters a key: all, but those ``added_later`` only where they are set."""
+    """What of a system's options enters a key: all, but those ``added_later`` only where they are set,
+    and those ``known_by_content`` not at all.
+    """
     later = options.added_later if isinstance(options, SystemOptions) else ()
-    values = options.model_dump(mode="json", exclude=set(without))
+    paths = options.known_by_content if isinstance(options, SystemOptions) else ()
+    values = options.model_dump(mode="json", exclude={*without, *paths})
     given = dict(options)  # as the model holds them: in JSON a tuple is a list
     unset = {name for name in later if given.get(name) == type(options).model_fields[name].default}
     return {name: value for name, value in values.items() if name not in unset}

@@ -6,7 +6,10 @@ from trionet_bench.systems.correlation.system import Correlation
 from trionet_bench.systems.fab.system import Fab
 from trionet_bench.systems.glit.system import GLiT
 from trionet_bench.systems.halving.system import Halving
+from trionet_bench.systems.pretrained.system import Pretrained
 from trionet_bench.systems.standalone.system import Standalone
 from trionet_bench.systems.trionet.system import TrioNet
 
-SYSTEMS: Registry[AnySystem] = Registry("system", [Correlation(), Fab(), GLiT(), Halving(), Standalone(), TrioNet()])
+SYSTEMS: Registry[AnySystem] = Registry(
+    "system", [Correlation(), Fab(), GLiT(), Halving(), Pretrained(), Standalone(), TrioNet()]
+)

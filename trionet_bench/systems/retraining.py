@@ -1,6 +1,7 @@
-"""The last step of every system: train the chosen network from scratch, test it once, describe it."""
+"""The last step of every system: train the chosen network, test it once, describe it."""
 
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -26,12 +27,24 @@ O = TypeVar("O", bound=BaseModel)  # noqa: E741
 S = TypeVar("S", bound=Space)
 
 
-def retrain_and_describe(context: TrainingContext[O, S], architecture: Architecture) -> CellResult:
-    """Train from scratch with the recipe, test once, and leave weights, predictions and ``architecture.json``."""
+def retrain_and_describe(
+    context: TrainingContext[O, S],
+    architecture: Architecture,
+    start: Callable[[Skeleton], object] | None = None,
+    space: JsonObject | None = None,
+) -> CellResult:
+    """Train with the recipe, test once, and leave weights, predictions and ``architecture.json``.
+
+    Args:
+        start: changes the initial weights, in place; without it the network is trained from scratch.
+        space: that the architecture is in, where that is not the cell's.
+    """
     cell, folder, task = context.cell, context.run.folder, context.task.task
     description = describe(context, architecture)
     network = initialise(context.build(architecture), cell.seed)
     references = untrained_metrics(context, architecture)
+    if start is not None:
+        start(network)
     began = time.monotonic()
     context.train(network, cell.recipe, "retrain")
     trained = time.monotonic()
@@ -41,7 +54,7 @@ def retrain_and_describe(context: TrainingContext[O, S], architecture: Architect
         save_weights(folder / WEIGHTS, deployed_weights(context, network, architecture))
         with atomic_file(folder / PREDICTIONS) as file:
             np.savez_compressed(file, **test.columns)  # type: ignore[arg-type]
-        write_json(folder / ARCHITECTURE, network_card(context, architecture))
+        write_json(folder / ARCHITECTURE, network_card(context, architecture, space))
     return description.model_copy(
         update={
             "metrics": {
@@ -114,12 +127,14 @@ def describe(context: TrainingContext[O, S], architecture: Architecture) -> Cell
     )
 
 
-def network_card(context: TrainingContext[O, S], architecture: Architecture) -> JsonObject:
+def network_card(
+    context: TrainingContext[O, S], architecture: Architecture, space: JsonObject | None = None
+) -> JsonObject:
     """Content of ``architecture.json``: what is needed beside the weights to build and feed the network again."""
     images, value_range = context.images, context.cell.data.index.value_range
     outputs = context.task.outputs
     return {
-        "space": context.cell.space.to_dict(),
+        "space": space or context.cell.space.to_dict(),
         "architecture": architecture.to_dict(),
         "classes": list(images.classes),
         "channels": images.channels,

@@ -46,7 +46,7 @@ def outcome_json(plan: Plan) -> JsonObject:
             {"name": phase.phase.name, "key": key, "content": phase.content, "done": phase.content is not None}
             for key, phase in plan.phases.items()
         ],
-        "absent": {name: str(error) for name, error in plan.absent.items()},
+        "absent": {name: str(error) for name, error in {**plan.absent, **plan.lacking}.items()},
     }
 
 

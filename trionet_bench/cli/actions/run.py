@@ -29,7 +29,7 @@ def run_suite(suite: Suite, options: RunOptions) -> int:
     session = open_session(suite, options)
     if options.dry_run:
         _print_dry_run(session, workers_of(options), options.as_json)
-        return DATA_MISSING if session.plan.absent else DONE
+        return DATA_MISSING if session.plan.missing else DONE
     done = carry_out(session, options)
     plan = done.session.plan
     if options.as_json:

@@ -17,5 +17,5 @@ def show_status(suite: str, results: Path, data_root: Path, only: str | None, as
         echo(json.dumps(outcome_json(plan)))
         return
     echo("\n".join([headline(plan), *grid(plan), *failures(plan)]))
-    for error in plan.absent.values():
+    for error in plan.missing:
         echo(str(error), err=True)

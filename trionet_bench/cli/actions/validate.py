@@ -14,7 +14,7 @@ def validate_suite(suite: str, data_root: Path, as_json: bool) -> None:
     checked = load_suite(suite)
     plan = make_plan(checked, Path("results"), data_root)
     check_cells(cell.job for cell in plan.cells if cell.job is not None)
-    for error in plan.absent.values():
+    for error in plan.missing:
         raise error
     if as_json:
         echo(json.dumps({"schema": 1, "valid": True, "name": checked.name, **suite_facts(checked)}))

@@ -81,7 +81,8 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
         for dataset, row in ends.items()
     )
     note = (
-        "Networks trained from scratch, at the largest budget. Lines: mean over seeds; bands: least and greatest seed."
+        f"Networks {results.division or 'trained from scratch'}, at the largest budget. Lines: mean over seeds; bands: "
+        "least and greatest seed."
     )
     return Drawing(figure, bands, f"{capitalised(where)} {quantity.noun} over epochs: {finding}.", note)
 
