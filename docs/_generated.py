@@ -3,6 +3,7 @@ the gallery of committed reports.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,12 +24,17 @@ from trionet_bench.suite.schema import suite_schema  # noqa: E402
 from trionet_bench.training.recipe import list_recipes  # noqa: E402
 
 Schema = dict[str, Any]
+_SHARED = {  # keys whose values have tables of their own
+    "recipe": "How networks are trained; in a data set or a model what differs there.",
+    "space": "What networks there are; in a model what differs there.",
+    "system": "Which system.",
+}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the generated pages, and the committed reports with their pictures."""
     pages = {"commands.md": commands_page(), "suite-file.md": suite_page(), "record.md": record_page()}
-    pages["notebook.md"] = notebook_page()
+    pages |= {"notebook.md": notebook_page(), "gallery.md": gallery_page()}
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     for report in sorted((ROOT / "reports").glob("*/report.md")):
@@ -53,8 +59,35 @@ def notebook_page() -> str:
             if "image/png" in data:
                 parts.append(f'<img alt="what the cell shows" src="data:image/png;base64,{data["image/png"].strip()}">')
             else:
-                parts.append(data.get("text/html") or f"```text\n{data['text/plain']}\n```")
+                parts.append(_plain_tables(data.get("text/html", "")) or f"```text\n{data['text/plain']}\n```")
     parts.append("The same as a file: `docs/notebook.ipynb` of the repository.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain_tables(html: str) -> str:
+    """Tables of data frames without their own looks."""
+    return re.sub(r"<style.*?</style>\n?|(?<=<table) [^>]*|(?<=<tr) [^>]*", "", html, flags=re.S)
+
+
+def gallery_page() -> str:
+    """The committed reports, each with its first sentence."""
+    parts = [
+        "# Gallery",
+        "Reports that lie in the repository. `trionet-bench report NAME` writes each again from its records, to the "
+        "byte.",
+    ]
+    for report in sorted((ROOT / "reports").glob("*/report.md")):
+        title, answer, *_ = report.read_text(encoding="utf-8").split("\n\n")
+        link = f"gallery/{report.parent.name}/report.md"
+        parts.append(f"## [{report.parent.name}]({link})\n\n**{title.removeprefix('# ')}**\n\n{answer}")
+        placement = report.parent / "figures" / "placement.png"
+        if placement.is_file():
+            picture = f"gallery/{report.parent.name}/figures/placement.png"
+            parts.append(f"[![Which operator was found where]({picture})]({link})")
+    parts.append(
+        "The page that a study writes, `index.html`, is one file without scripts, light or dark as the reader's system "
+        "is:\n\n![The top of a report: the answer in a sentence, the main table](report.png)"
+    )
     return "\n\n".join(parts) + "\n"
 
 
@@ -125,7 +158,7 @@ def _table(title: str, schema: Schema) -> str:
     about, meanings = _docstring(schema.get("description", ""))
     for key, value in schema["properties"].items():
         default = "required" if key in required else _default(value)
-        meaning = value.get("description") or meanings.get(key, "")
+        meaning = value.get("description") or meanings.get(key) or _SHARED.get(key, "")
         rows.append(f"| `{key}` | {_type(value)} | {default} | {_cell(meaning)} |")
     return "\n\n".join(part for part in (f"## {title}", about, "\n".join(rows)) if part)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
-import pandas as pd
 import pytest
 from fabricated import fabricate
 from matplotlib.figure import Figure
@@ -99,14 +98,10 @@ def test_frames_hold_what_the_records_say(study: trionet_bench.Study):
     assert retraining.groupby("seed").epoch.max().tolist() == [3, 3]
 
 
-def test_tables_and_figures_are_those_of_the_report(study: trionet_bench.Study, tmp_path: Path):
+def test_tables_and_figures_are_those_of_the_report(study: trionet_bench.Study):
     table = study.table()
     means = study.results.cells.groupby("model").test_top1.mean()
     assert table.set_index("model")["mean"].to_dict() == pytest.approx(means.to_dict())
-    study.report(tmp_path / "report", ["csv"])
-    pd.testing.assert_frame_equal(
-        pd.read_csv(tmp_path / "report/tables/main.csv"), table.reset_index(drop=True), check_dtype=False, rtol=1e-12
-    )
     drawn = study.figure("training_curves")
     assert isinstance(drawn, Figure)
     assert len(drawn.axes[0].lines) >= 2  # at least a curve for each model

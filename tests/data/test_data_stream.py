@@ -17,7 +17,7 @@ from trionet_bench.data.pipeline.loader import load_images
 from trionet_bench.data.pipeline.splits import make_splits
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import DataError
-from trionet_bench.training.recipe import Augment
+from trionet_bench.training.recipe_parts import Augment
 
 ALL = Augment(min_area=0.25, colour_jitter=0.2, randaugment=(2, 9), mixup=0.2, cutmix=1.0, erase=0.25)
 

@@ -23,7 +23,8 @@ from trionet_bench.search.sampling import SinglePathSampler
 from trionet_bench.spaces.glit import GLiTSpace
 from trionet_bench.spaces.glit_architecture import GLiTArchitecture
 from trionet_bench.training.optimizer import build_optimizer
-from trionet_bench.training.recipe import SearchRecipe, resolve_recipe
+from trionet_bench.training.recipe import resolve_recipe
+from trionet_bench.training.recipe_parts import SearchRecipe
 
 SPACE = GLiTSpace("little", resolution=8, patch=4, widths=(12,), heads=3, depth=2, kernels=(3, 5, 7))
 SECOND = SPACE.second_level((1, 3))

@@ -21,7 +21,7 @@ from trionet_bench.search.evolution import (
 from trionet_bench.search.sampling import HierarchicalSampler, Sampler, UniformSampler
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO
-from trionet_bench.training.recipe import SearchRecipe
+from trionet_bench.training.recipe_parts import SearchRecipe
 
 BOTH = pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 SETTINGS = SearchRecipe(

@@ -55,7 +55,7 @@ def subject(
     """
     if Path(network).suffix == ".json" or Path(network).is_file():
         architecture, card = read_card(Path(network))
-        resolution, classes = resolution or card["resolution"], classes or len(card["classes"])
+        resolution, classes = resolution or card["resolution"], classes or card.get("outputs", len(card["classes"]))
         return Subject(network, architecture, resolution, classes, channels or card["channels"])
     return Subject(network, published(network), resolution or 224, classes or 1000, channels or 3)
 

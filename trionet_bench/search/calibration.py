@@ -17,7 +17,7 @@ from trionet_bench.tasks.base import Task
 from trionet_bench.tasks.runner import TaskRunner
 from trionet_bench.training.device import autocast
 from trionet_bench.training.evaluation import EvaluationBatches
-from trionet_bench.training.recipe import Precision
+from trionet_bench.training.recipe_parts import Precision
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from trionet_bench.files import write_atomically
 from trionet_bench.randomness import derived_generator
 from trionet_bench.search.budget import BudgetRange
 from trionet_bench.spaces.choice import Genes
-from trionet_bench.training.recipe import SearchRecipe
+from trionet_bench.training.recipe_parts import SearchRecipe
 
 _log = logging.getLogger(__name__)
 

@@ -80,16 +80,16 @@ class Comparison(Strict):
 class SuiteFile(Strict):
     """A suite: data sets x models x budgets x seeds, each of which is a cell."""
 
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: Literal[1] = Field(alias="schema", description="Of this format.")
     name: Name = Field(description="The folder of its results.")
-    title: str = ""
+    title: str = Field(default="", description="The heading of its report.")
     fidelity: Literal["full", "smoke"] = Field(default="full", description="Smoke results stay out of paper tables.")
     extends: str | None = Field(
         default=None,
         description="A suite file or shipped suite that this one changes. Data sets and models are added to those of "
         "the other, where null removes one; any other key replaces the other's.",
     )
-    datasets: dict[Name, DatasetEntry] = Field(min_length=1)
+    datasets: dict[Name, DatasetEntry] = Field(min_length=1, description="By name.")
     space: str | JsonObject = Field(
         description="A named space, or {base: NAME, dimension: [...]}. A model whose system needs another kind of "
         "space takes the named one of that kind for the size of the images, or names its own."
@@ -98,9 +98,11 @@ class SuiteFile(Strict):
     budgets: Annotated[tuple[Budget, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
         description="MACs, as 4M, 1.8G or a number; each model is built or searched to fit under each."
     )
-    models: dict[Name, JsonObject] = Field(min_length=1)
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
-    comparisons: tuple[Comparison, ...] = ()
+    models: dict[Name, JsonObject] = Field(min_length=1, description="By name: {system: NAME, ...options}.")
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        description="Each is a repetition with a split, initial weights and batches of its own."
+    )
+    comparisons: tuple[Comparison, ...] = Field(default=(), description="What is tested, and nothing else is.")
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from trionet_bench.systems.base import PhaseResult
 from trionet_bench.systems.training_context import TrainingContext
 from trionet_bench.training import distributed
 from trionet_bench.training.checkpoint import load_weights, save_weights
-from trionet_bench.training.recipe import Recipe, SearchRecipe
+from trionet_bench.training.recipe import Recipe
+from trionet_bench.training.recipe_parts import SearchRecipe
 
 O = TypeVar("O", bound=BaseModel)  # noqa: E741
 S = TypeVar("S", bound=Space)

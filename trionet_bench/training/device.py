@@ -14,7 +14,7 @@ import torch.utils.deterministic as deterministic
 from trionet_bench.errors import UsageError
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.record import Environment
-from trionet_bench.training.recipe import Precision
+from trionet_bench.training.recipe_parts import Precision
 
 
 def resolve_device(name: str) -> torch.device:

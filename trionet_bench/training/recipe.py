@@ -14,16 +14,13 @@ from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.store import canonical
 from trionet_bench.records.values import Strict
+from trionet_bench.training.recipe_parts import Augment, Optimizer, Precision, SearchRecipe, SupernetRecipe
 
 # These change no result, and do not enter a cell's key. Neither does what is for people.
 _NOT_IN_KEY: Any = {
     **dict.fromkeys(("name", "channels_last", "latency", "validate_every", "precision_reason", "fidelity"), True),
     "search": {"evaluation_batch"},
 }
-
-
-Precision = Literal["float32", "bf16", "auto"]
-Fitness = Literal["loss", "metric"]
 
 
 class RecipeError(UsageError):
@@ -34,113 +31,23 @@ class RecipeError(UsageError):
         self.path = path
 
 
-class Optimizer(Strict):
-    """The optimizer. ``lr`` holds for a batch of ``lr_per`` images and grows with it; with None it is absolute."""
-
-    name: Literal["sgd", "adamw"] = "sgd"
-    lr: float = Field(gt=0)
-    lr_per: int | None = Field(default=None, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    nesterov: bool = True
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = Field(default=1e-8, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> Self:
-        if self.name == "sgd" and self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov needs a momentum above 0")
-        return self
-
-
-class Augment(Strict):
-    """What is done to a training image, in this order, and to a batch (mixup or cutmix, one of them at a time).
-
-    Args:
-        crop: "none", "pad" (shift by up to an eighth of the side) or "resized" (a part of at least ``min_area``).
-        flip: mirror half of the images, unless their source says that a mirrored image means something else.
-        colour_jitter: strength of brightness, contrast and saturation changes.
-        randaugment: (number of operations, magnitude of 30), or None.
-        mixup, cutmix: alpha of the Beta distribution, 0 is off; with both, each batch draws one with equal chance.
-        erase: probability of erasing a rectangle.
-    """
-
-    crop: Literal["none", "pad", "resized"] = "resized"
-    min_area: float = Field(default=0.08, gt=0, le=1)
-    flip: bool = True
-    colour_jitter: float = Field(default=0.0, ge=0)
-    randaugment: tuple[int, int] | None = None
-    mixup: float = Field(default=0.0, ge=0)
-    cutmix: float = Field(default=0.0, ge=0)
-    erase: float = Field(default=0.0, ge=0, le=1)
-
-
-class SupernetRecipe(Strict):
-    """Where training a supernet differs from training one network.
-
-    Each step trains the biggest, the smallest and ``random_children`` others on one batch. With ``distillation`` all
-    but the biggest learn from its logits instead of the labels. ``lr_scale`` multiplies the recipe's learning rate.
-    """
-
-    epochs: int = Field(gt=0)
-    warmup_epochs: float = Field(default=0, ge=0)
-    random_children: int = Field(default=2, ge=0)
-    distillation: bool = True
-    temperature: float = Field(default=1.0, gt=0)
-    lr_scale: float = Field(default=1.0, gt=0)
-    clip_norm: float | None = Field(default=None, gt=0)
-    clip_value: float | None = Field(default=None, gt=0)
-
-
-class SearchRecipe(Strict):
-    """Evolutionary search. ``crossover`` and ``mutation`` are children per generation; the rest is filled at random.
-
-    Before a child is scored, its BatchNorm statistics are taken anew from ``calibration_images`` training images, in
-    batches of ``calibration_batch``.
-
-    Args:
-        least_share: of the budget, which every candidate spends.
-        fitness: ``loss``, minus the task's loss on the search-validation images, or its primary ``metric``.
-        at_chance: what follows where none of the supernet's probes is above chance: ``draw`` one network blindly, or
-            ``search`` all the same.
-    """
-
-    population: int = Field(default=50, gt=0)
-    parents: int = Field(default=10, gt=0)
-    generations: int = Field(default=20, gt=0)
-    crossover: int = Field(default=25, ge=0)
-    mutation: int = Field(default=25, ge=0)
-    probability: float = Field(default=0.1, gt=0, le=1)
-    calibration_images: int = Field(default=4096, gt=0)
-    calibration_batch: int = Field(default=256, gt=1)
-    evaluation_batch: int = Field(default=256, gt=0)
-    least_share: float = Field(default=0.9, ge=0, lt=1)
-    fitness: Fitness = "loss"
-    at_chance: Literal["draw", "search"] = "draw"
-
-    def for_one_draw(self) -> Self:
-        """These settings for a search that scores one random network."""
-        return self.model_copy(update={"population": 1, "parents": 1, "generations": 1, "crossover": 0, "mutation": 0})
-
-    @model_validator(mode="after")
-    def _generation_fits(self) -> Self:
-        if self.parents > self.population:
-            raise ValueError(f"parents ({self.parents}) exceed the population ({self.population})")
-        if self.crossover + self.mutation > self.population:
-            raise ValueError(
-                f"crossover + mutation ({self.crossover + self.mutation}) exceed the population ({self.population})"
-            )
-        return self
-
-
 class Recipe(Strict):
     """One way to train. A change of meaning of a preset raises its ``version``.
 
     Args:
         resolution: side of the training and test images; None leaves it to the data set and the space.
-        epochs: training from scratch; ``finetune_epochs`` is for the best child, which starts from supernet weights.
+        name: for people; enters no key.
+        version: of a preset.
+        epochs: training from scratch.
+        finetune_epochs: of the best child, which starts from supernet weights.
+        finetune_lr_scale: multiplies the learning rate meanwhile.
         batch: images per step, over all processes together.
-        warmup_epochs: linear rise of the learning rate from ``warmup_lr``, then a cosine down to ``min_lr``.
+        optimizer: see there.
+        schedule: of the learning rate after the warm-up: a cosine down to ``min_lr``, or constant.
+        warmup_epochs: linear rise of the learning rate from ``warmup_lr``.
+        warmup_lr, min_lr: first and last learning rate.
+        label_smoothing: share of the target that is spread over all classes.
+        clip_norm, clip_value: of gradients, all together or each; one of them at most.
         ema: decay of an exponential moving average of the weights; when set, the averaged weights are the result.
         drop_path: probability in the last block, growing linearly with depth; supernets train without.
         precision: number format of forward passes; ``auto`` is decided when cells are planned, see
@@ -148,6 +55,7 @@ class Recipe(Strict):
         channels_last: memory order of the images, which changes only the speed; None leaves it to the network.
         weight_decay_on_norm: whether weight decay also acts on biases, norm parameters and other vectors.
         fidelity: ``quick`` for a first look, which says so wherever its results are shown.
+        augment, supernet, search: see there.
         validate_every: after every so many epochs a network's primary metric on validation images is noted in its
             history; 0 is never. It changes no result.
         latency: whether a final network is also timed, one image in float32, while whatever runs beside it runs.

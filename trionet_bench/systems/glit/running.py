@@ -28,7 +28,8 @@ from trionet_bench.systems.search_phase import (
 from trionet_bench.systems.supernet_work import supernet_work
 from trionet_bench.systems.training_context import TrainingContext
 from trionet_bench.systems.work import Work, candidates, evaluation, final_network, search_work, training
-from trionet_bench.training.recipe import Recipe, SearchRecipe
+from trionet_bench.training.recipe import Recipe
+from trionet_bench.training.recipe_parts import SearchRecipe
 
 GLiTContext = TrainingContext[Options, GLiTSpace]
 

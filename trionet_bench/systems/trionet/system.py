@@ -19,9 +19,16 @@ SUPERNET = "supernet"  # the phase
 class SupernetOptions(SystemOptions):
     """What a suite may say of a supernet. The defaults are the paper's method; the rest are ablation arms.
 
-    ``children`` says whether the biggest and the random children spend a budget of the suite, or any of the space.
-    ``pointwise`` says whether the three operators of a block share its two 1x1 convolutions (with their
-    normalisations) in the supernet. Subsets of the operators are subsets of the space: ``space: {operators: [...]}``.
+    Subsets of the operators are subsets of the space: ``space: {operators: [...]}``.
+
+    Args:
+        sampler: how random children are drawn: operators first, all genes alike, or each operator equally often.
+        children: whether the biggest and the random children spend a budget of the suite, or any of the space.
+        operator_level: whether a random child draws its operator by block, by stage, or once.
+        sandwich: whether each step also trains the biggest and the smallest child.
+        distillation: whether children learn from the biggest; None is as the recipe says.
+        sharing: which entries of a shared weight a child uses, see ``networks.sharing``.
+        pointwise: whether the operators of a block share its two 1x1 convolutions, with their normalisations.
     """
 
     added_later: ClassVar[tuple[str, ...]] = ("pointwise",)
@@ -30,13 +37,17 @@ class SupernetOptions(SystemOptions):
     children: Literal["budget", "space"] = "budget"
     operator_level: Literal["block", "stage", "network"] = "block"
     sandwich: bool = True
-    distillation: bool | None = None  # None: as the recipe says
+    distillation: bool | None = None
     sharing: Literal["multi-head", "first-heads", "prefix"] = "multi-head"
     pointwise: Literal["shared", "separate"] = "shared"
 
 
 class Options(SupernetOptions):
-    """What a suite may say of a TrioNet model: its supernet, and how that is searched."""
+    """What a suite may say of a TrioNet model: its supernet, and how that is searched.
+
+    Args:
+        search: random is the control, at equal evaluations.
+    """
 
     search: Literal["evolution", "random"] = "evolution"
 
