@@ -88,7 +88,7 @@ def test_nothing_to_pool():
 
 def test_half_width_by_hand():
     # 4 models, 3 seeds: 6 degrees of freedom, t 2.447; sd 0.9: 2.447 * 0.9 * sqrt(2 / 3)
-    error = PooledError(0.9, 6, 4, 0.5)
+    error = PooledError(0.9, 6, 4, 0.5, between=0.9, df_between=3, noise=0.81, df_noise=6, seeds=3)
     result = pooled_difference([1.0], [3], error)
     assert result.high - result.mean == pytest.approx(2.4469 * 0.9 * (2 / 3) ** 0.5, rel=1e-4)
 

@@ -36,12 +36,22 @@ class PooledError:
         df: its degrees of freedom.
         models: how many shared it.
         p: of the F test; NaN where nothing varies.
+        between: mean square between models, of means times seeds: in the unit of the variance of one run.
+        df_between: its degrees of freedom.
+        noise: what this is where models do not differ, by seeds and images.
+        df_noise: degrees of freedom of that.
+        seeds: mean number over data sets.
     """
 
     sd: float
     df: int
     models: int
     p: float
+    between: float
+    df_between: int
+    noise: float
+    df_noise: float
+    seeds: float
 
 
 def pooled_error(values: pd.DataFrame, scores: Scores | None = None) -> PooledError | None:
@@ -54,6 +64,7 @@ def pooled_error(values: pd.DataFrame, scores: Scores | None = None) -> PooledEr
     """
     residual = between = 0.0
     df = df_between = models = 0
+    seeds_of: list[int] = []
     parts: list[ImagePart] = []
     for dataset, of_set in values.groupby("dataset", sort=False):
         wide = of_set.pivot(index="seed", columns="model", values="value").dropna(axis=1)  # (seeds, models)
@@ -68,6 +79,7 @@ def pooled_error(values: pd.DataFrame, scores: Scores | None = None) -> PooledEr
         df += (seeds - 1) * (count - 1)
         df_between += count - 1
         models = max(models, count)
+        seeds_of.append(seeds)
         known = [(scores or {}).get((str(dataset), model, seed)) for seed in wide.index for model in wide.columns]
         found = [row for row in known if row is not None]
         if len(found) == len(known):
@@ -76,8 +88,11 @@ def pooled_error(values: pd.DataFrame, scores: Scores | None = None) -> PooledEr
         return None
     error = residual / df if residual / df >= _NO_SPREAD else 0.0
     noise, df_noise = crossed(error, df, [part.scaled(1 / df_between) for part in parts])
-    p = float(stats.f.sf(between / df_between / noise, df_between, df_noise)) if noise > 0 else np.nan
-    return PooledError(float(np.sqrt(error)), df, models, p)
+    square = between / df_between
+    p = float(stats.f.sf(square / noise, df_between, df_noise)) if noise > 0 else np.nan
+    return PooledError(
+        float(np.sqrt(error)), df, models, p, square, df_between, noise, df_noise, float(np.mean(seeds_of))
+    )
 
 
 @lru_cache(maxsize=64)  # every candidate of a comparison asks for the same

@@ -4,6 +4,7 @@ import pandas as pd
 
 from trionet_bench.analysis.comparisons import ALPHA, compare
 from trionet_bench.analysis.controls import controls_of, other_datasets
+from trionet_bench.analysis.model_spread import spread_of_models
 from trionet_bench.analysis.placement import depth_word
 from trionet_bench.analysis.placement_claims import LEAST, placement_claims
 from trionet_bench.analysis.pooled import shared_error
@@ -164,6 +165,25 @@ def _claim(results: Results, model: str) -> str:
 
 
 def _worth(results: Results) -> str:
+    """What placement is worth: how far networks of one budget differ beyond noise, where that was measured."""
+    return _worth_of_models(results) if results.competitors else _worth_of_networks(results)
+
+
+def _worth_of_models(results: Results) -> str:
+    known, quantity = spread_of_models(results), primary(results)
+    if known is None:
+        return ""
+    models = f"The {known.models} models of {compact(known.budget)} MACs"
+    noise = "the noise of seeds and test images"
+    if known.high == 0:
+        return f"{models} differ by less than {noise}."
+    low, sd, high = map(quantity.number, (known.low, known.sd, known.high))
+    differ = f"{sd} {quantity.difference_unit}".rstrip() + f" ([{low}, {high}])"
+    said = f"{models} differ by a standard deviation of {differ} beyond {noise}"
+    return f"{said}." if known.low > 0 else f"{said}, which may be nothing."
+
+
+def _worth_of_networks(results: Results) -> str:
     """What there is to rank, where networks of one budget were trained several times."""
     quantity = primary(results)
     parts = []
