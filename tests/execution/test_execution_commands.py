@@ -295,3 +295,22 @@ def test_a_changed_run_is_another_study_and_more_seeds_are_the_same_one(suite_fi
     assert wrong.stderr == (
         'Error: --set models.a.lable=other: unknown key "lable" in model "a"; did you mean "label"?\n'
     )
+
+
+@pytest.mark.parametrize(("margin", "seeds", "said"), [(200, [2], "1 of 1"), (0.001, [2, 3, 4], "0 of 1")])
+def test_seeds_are_added_until_all_is_decided(suite_file: Write, margin: float, seeds: list[int], said: str):
+    comparison = {"baseline": "a", "candidates": ["b"], "margin": margin}
+    planned = {"start": 2, "most": 4, "until": "decided"}
+    models: dict[str, dict[str, object]] = {"a": {"label": "one"}, "b": {"label": "two"}, "c": {"label": "three"}}
+    path = suite_file(models, seeds=planned, comparisons=[comparison])
+    done = bench("run", path, "--json")
+    assert json.loads(done.stdout)["ran"] == 3 * seeds[-1]
+    told = [line for line in done.stderr.splitlines() if line.startswith("fakes, ")]
+    assert [line.partition(":")[0] for line in told] == [f"fakes, {count} seeds" for count in seeds]
+    assert f"{said} comparison decided" in told[-1]
+    looks = json.loads(Path("results/fakes/suite.json").read_text())["looks"]
+    assert (looks["planned"], looks["seeds"], looks["taken"]) == ([2, 3, 4], seeds[-1], len(seeds))
+    again = bench("run", path, "--json")  # it goes on from the last look, and finds nothing to be done
+    assert json.loads(again.stdout)["ran"] == 0
+    assert len([line for line in again.stderr.splitlines() if line.startswith("fakes, ")]) == 1
+    assert answer("status", path)["counts"]["complete"] == 3 * seeds[-1]

@@ -19,6 +19,7 @@ from trionet_bench.analysis.results import Comparison, Results
 from trionet_bench.analysis.statistics import LEVEL, holm, paired_difference, t_interval
 
 ALPHA = 1 - LEVEL
+DECIDED = ("better", "matches", "worse, within the margin", "worse")  # verdicts
 
 COLUMNS = [
     "metric",
@@ -77,9 +78,15 @@ def compare(results: Results) -> pd.DataFrame:
     table.loc[family, "p_holm"] = holm(table.p[family].tolist())
     table.loc[family, "p_noninferior_holm"] = holm(table.p_noninferior[family].tolist())
     table["verdict"] = [
-        _verdict(row, sign(results.metric(str(row.metric)))) if row.declared else "" for row in table.itertuples()
+        _verdict(row, sign(results.metric(str(row.metric))), decides_at(results)) if row.declared else ""
+        for row in table.itertuples()
     ]
     return table[COLUMNS]
+
+
+def decides_at(results: Results) -> float:
+    """The level at which comparisons are decided: that of the last look where there are several."""
+    return results.declared.looks.level if results.declared.looks else ALPHA
 
 
 def _rows(results: Results, comparison: Comparison, candidate: str) -> list[dict[str, object]]:
@@ -212,14 +219,14 @@ def _single_data_set(pairs: pd.DataFrame, within: _Within) -> dict[str, object]:
     return row | {"low": pooled.low, "high": pooled.high, "df": pooled.df}
 
 
-def _verdict(row: Any, direction: int) -> str:
+def _verdict(row: Any, direction: int, alpha: float) -> str:
     """In words. "matches" means shown to be no worse than the margin allows, not merely no difference seen."""
     if row.pairs < row.expected_pairs:
         return f"incomplete: {row.pairs} of {row.expected_pairs} pairs"
     if np.isnan(row.p):
         return "undecided: one seed" if row.pairs == row.datasets else "undecided: no spread"
-    differs = row.p_holm < ALPHA
-    within = row.p_noninferior_holm < ALPHA
+    differs = row.p_holm < alpha
+    within = row.p_noninferior_holm < alpha
     if differs and direction * row.mean > 0:
         return "better"
     if differs:

@@ -48,14 +48,27 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """The looks at a study: those planned, by their seeds, how many were taken, and the level of the last."""
+
+    planned: tuple[int, ...]
+    taken: int
+    level: float
+
+
+@dataclass(frozen=True)
 class Declared:
-    """What the suites declared before they ran. ``expected`` has the columns ``CELL`` (and ``key`` where known)."""
+    """What the suites declared before they ran. ``expected`` has the columns ``CELL`` (and ``key`` where known).
+
+    ``looks`` are those that were taken where seeds are added until the comparisons are decided.
+    """
 
     names: tuple[str, ...]
     titles: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     expected: pd.DataFrame
     from_suite: bool = True
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,7 +302,14 @@ def _declared(suites: Sequence[Mapping[str, Any]], cells: pd.DataFrame) -> Decla
         comparisons=tuple(dict.fromkeys(comparisons)),
         expected=pd.concat(expected, ignore_index=True).drop_duplicates(CELL, ignore_index=True),
         from_suite=bool(suites) and undeclared.empty,
+        looks=_looks([suite["looks"] for suite in suites if "looks" in suite]),
     )
+
+
+def _looks(declared: Sequence[Mapping[str, Any]]) -> Looks | None:
+    """The looks of the study that decides at the lowest level, where several are reported together."""
+    looks = [Looks(tuple(each["planned"]), each["taken"], each["level"]) for each in declared]
+    return min(looks, key=lambda each: each.level, default=None)
 
 
 def _full_grid(cells: pd.DataFrame) -> pd.DataFrame:

@@ -1,17 +1,19 @@
 """Carrying a suite out, and the suite that compares operators on a data set. Loads neither pandas nor matplotlib."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from trionet_bench.api.loggers import MetricsWatcher, make_loggers
+from trionet_bench.api.looks import look_at
 from trionet_bench.api.settings import RunSettings
 from trionet_bench.api.watching import ProgressWatcher, Watchers
 from trionet_bench.caching import cache_folder
-from trionet_bench.execution.session import Session, Workers
+from trionet_bench.execution.session import DONE, Session, Workers
 from trionet_bench.files import write_atomically
 from trionet_bench.integrity.provenance import code_state, command_line
 from trionet_bench.progress import Progress
@@ -71,23 +73,42 @@ def _on_precision(session: Session) -> list[str]:
 def carry_out(session: Session, settings: RunSettings, command: str | None = None) -> Ran:
     """Run what is open, with progress on stderr, then write the report where records are younger.
 
+    Where the suite adds seeds until its comparisons are decided, what is complete is looked at, and more is run.
+
     Args:
         command: for the records; None is the command line of this process.
     """
-    cells = len(session.cells)
-    if cells:
-        name, command = session.plan.suite.name, command or command_line(sys.argv[1:])
-        loggers = make_loggers(settings.loggers, name, Path(settings.reports))
-        with Progress() as progress, closing(MetricsWatcher(session.jobs, loggers)) as metrics:
-            watcher = Watchers(ProgressWatcher(progress, name, len(session.jobs)), metrics)
-            session = session.run(
-                workers_of(settings), watcher, code_state(), command, cache_folder(), settings.minutes
-            )
-    else:
-        session.redeclare()
+    command = command or command_line(sys.argv[1:])
+    end = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
+    session, cells = _carry_out_open(session, settings, command, end)
+    while settings.only is None and session.exit_code == DONE:
+        plan = session.plan
+        look = look_at(plan.suite, plan.folder)
+        if look is None:
+            break
+        echo(f"{plan.suite.name}, {counted(len(plan.suite.seeds), 'seed')}: {look.text}", err=True)
+        if look.following is None:
+            break
+        session = open_session(look.following, replace(settings, force=False))
+        session, more = _carry_out_open(session, settings, command, end)
+        cells += more
     plan = session.plan
     page = refresh_report(plan.folder, Path(settings.reports) / plan.suite.name) if settings.write_report else None
     return Ran(session, cells, page)
+
+
+def _carry_out_open(session: Session, settings: RunSettings, command: str, end: float | None) -> tuple[Session, int]:
+    """Run what is open until the monotonic clock is at ``end``; returns also how many cells that were."""
+    cells = len(session.cells)
+    if not cells:
+        session.redeclare()
+        return session, 0
+    name = session.plan.suite.name
+    loggers = make_loggers(settings.loggers, name, Path(settings.reports))
+    with Progress() as progress, closing(MetricsWatcher(session.jobs, loggers)) as metrics:
+        watcher = Watchers(ProgressWatcher(progress, name, len(session.jobs)), metrics)
+        workers, seconds = workers_of(settings), None if end is None else end - time.monotonic()
+        return session.run(workers, watcher, code_state(), command, cache_folder(), seconds), cells
 
 
 def comparison(

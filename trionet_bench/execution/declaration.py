@@ -1,6 +1,7 @@
 """What a suite declares, left beside its results for the report."""
 
 import json
+from pathlib import Path
 
 from trionet_bench.errors import DamagedFile
 from trionet_bench.execution.plan import Plan, cell_names
@@ -8,6 +9,22 @@ from trionet_bench.files import write_atomically
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import DECLARED, SUITE
 from trionet_bench.records.store import read_json, write_json
+from trionet_bench.suite.seeds import SeedPlan
+from trionet_bench.suite.specification import Suite
+
+
+def as_begun(suite: Suite, results: Path) -> Suite:
+    """A suite whose seeds are added as needed, at the look that its results have come to, where that is a later one."""
+    declared = read_json(results / suite.name / DECLARED)
+    if suite.seed_plan is None or not isinstance(declared, dict) or "looks" not in declared:
+        return suite
+    return suite.at(max(len(suite.seeds), suite.seed_plan.reached(declared["looks"]["seeds"])))
+
+
+def _looks(plan: SeedPlan, seeds: int) -> JsonObject:
+    """Where a study stands: the planned looks by their seeds, the present one, and the level at which it decides."""
+    looks = plan.looks
+    return {"planned": list(looks), "seeds": seeds, "taken": looks.index(seeds) + 1, "level": plan.level(seeds)}
 
 
 def declare(plan: Plan) -> None:
@@ -22,6 +39,7 @@ def declare(plan: Plan) -> None:
         "title": suite.title,
         "fidelity": suite.fidelity,
         "comparisons": [comparison.model_dump(mode="json") for comparison in suite.comparisons],
+        **({"looks": _looks(suite.seed_plan, len(suite.seeds))} if suite.seed_plan else {}),
         "expected": [{**name._asdict(), **keys.get(name, {})} for name in cell_names(suite)],
     }
     write_atomically(plan.folder / SUITE, suite.document.text)

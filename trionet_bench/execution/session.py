@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from trionet_bench.data.findings import find_problems
 from trionet_bench.errors import DataError
-from trionet_bench.execution.declaration import declare
+from trionet_bench.execution.declaration import as_begun, declare
 from trionet_bench.execution.durations import Durations
 from trionet_bench.execution.executors.base import Executor
 from trionet_bench.execution.executors.local import LocalExecutor, plan_resources, worker_context
@@ -91,7 +91,11 @@ class Session:
         retry_failed: bool = False,
         force: bool = False,
     ) -> "Session":
-        """Plan the cells of a suite that ``only`` means. UsageError for a wrong ``only``."""
+        """Plan the cells of a suite that ``only`` means, at the look that its results have come to.
+
+        UsageError for a wrong ``only``.
+        """
+        suite = as_begun(suite, results)
         select = parse_only(only, suite) if only else None
         return cls(make_plan(suite, results, data_root, select, reread=force), retry_failed, force)
 
@@ -161,7 +165,7 @@ class Session:
         code: Code,
         command: str,
         cache: Path | None,
-        minutes: float | None = None,
+        seconds: float | None = None,
     ) -> "Session":
         """Carry out what is open; returns the session with the new state of its plan.
 
@@ -169,7 +173,7 @@ class Session:
             watcher: hears what happens.
             code, command: for the records.
             cache: folder for decoded images.
-            minutes: after which the run ends, with cells left.
+            seconds: after which the run ends, with cells left.
 
         UsageError where a cell cannot be carried out, StoreError where results cannot be written, KeyboardInterrupt on
         SIGINT and SIGTERM.
@@ -178,7 +182,7 @@ class Session:
         suite = self.plan.suite
         request = RunRequest(self.plan.results, suite.fidelity, code, command, self.retry_failed, self.force, cache)
         executor = self._executor(request, workers)
-        return replace(self, plan=run_plan(self.plan, executor, request, watcher, minutes and 60 * minutes))
+        return replace(self, plan=run_plan(self.plan, executor, request, watcher, seconds))
 
     def redeclare(self) -> None:
         """Leave what the suite declares beside the results that are there, where nothing is to be run."""

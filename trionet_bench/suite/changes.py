@@ -156,7 +156,7 @@ def _scaled_at(document: Document, place: Place, value: Any, epochs: int, option
 
 
 def _seeds(document: Document, count: int) -> list[int]:
-    """The first ``count`` seeds of a suite, continued by the numbers after its largest."""
+    """The first ``count`` seeds that a suite lists, continued by the numbers after its largest."""
     declared = document.value.get("seeds")
     known = [seed for seed in declared if isinstance(seed, int)] if isinstance(declared, list) else []
     after = max(known, default=-1) + 1

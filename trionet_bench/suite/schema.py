@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces.presets import SPACES
+from trionet_bench.suite.seeds import SeedPlan
 from trionet_bench.suite.specification import SuiteFile
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.recipe import Recipe, list_recipes
@@ -30,6 +31,8 @@ def suite_schema() -> Schema:
     }
     schema["properties"] |= _SHARED_KEYS
     schema["$defs"]["DatasetEntry"]["properties"]["recipe"] = _SHARED_KEYS["recipe"]
+    listed = {key: schema["properties"]["seeds"].pop(key) for key in ("type", "items", "minItems")}
+    schema["properties"]["seeds"]["anyOf"] = [listed, SeedPlan.model_json_schema()]
     models = [_model_schema(schema, name) for name in SYSTEMS.names()]
     one_model = {"oneOf": [*models, _REMOVED]}
     datasets = schema["properties"]["datasets"]["patternProperties"]

@@ -13,6 +13,7 @@ from trionet_bench.records.layout import FOLDER_NAME, PHASES, parse_budget
 from trionet_bench.records.values import Strict
 from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.presets import resolve_space, space_for
+from trionet_bench.suite.seeds import SeedPlan
 from trionet_bench.suite.validation import Owner, explained
 from trionet_bench.suite.yaml12 import Document, Place, read_yaml
 from trionet_bench.systems.base import AnySystem
@@ -148,6 +149,11 @@ class Suite:
     seeds: tuple[int, ...]
     comparisons: tuple[Comparison, ...]
     document: Document
+    seed_plan: SeedPlan | None = None
+
+    def at(self, seeds: int) -> "Suite":
+        """The suite at the look of so many seeds."""
+        return replace(self, seeds=tuple(range(seeds)))
 
 
 def shipped_folder() -> Path:
@@ -216,8 +222,10 @@ def _owner(place: Place) -> tuple[str, list[str]]:
 
 def suite_of(document: Document) -> Suite:
     """The suite that a document says; UsageError for the first fault in it."""
+    seed_plan = _seed_plan(document)
+    value = document.value | ({"seeds": list(range(seed_plan.start))} if seed_plan else {})
     try:
-        file = SuiteFile.model_validate(document.value)
+        file = SuiteFile.model_validate(value)
     except ValidationError as error:
         raise explained(error, document, (), _owner) from None
     if PHASES in file.datasets:
@@ -226,6 +234,9 @@ def suite_of(document: Document) -> Suite:
     models = {name: _model(document, file, name) for name in file.models}
     for i, comparison in enumerate(file.comparisons):
         _check_models(document, i, comparison, list(models))
+    if seed_plan and (not file.comparisons or any(comparison.margin is None for comparison in file.comparisons)):
+        message = "seeds until decided need comparisons, each with a margin: without one, equal models stay undecided."
+        raise document.error(("seeds", "until"), message)
     return Suite(
         name=file.name,
         title=file.title,
@@ -238,7 +249,19 @@ def suite_of(document: Document) -> Suite:
         seeds=file.seeds,
         comparisons=tuple(_with_metric(comparison, tasks.values()) for comparison in file.comparisons),
         document=document,
+        seed_plan=seed_plan,
     )
+
+
+def _seed_plan(document: Document) -> SeedPlan | None:
+    """What the suite says of added seeds; None where it lists them."""
+    seeds = document.value.get("seeds")
+    if not isinstance(seeds, dict):
+        return None
+    try:
+        return SeedPlan.model_validate(seeds)
+    except ValidationError as error:
+        raise explained(error, document, ("seeds",), Owner("seeds", (), SeedPlan).at) from None
 
 
 def _model(document: Document, file: SuiteFile, name: str) -> Model:

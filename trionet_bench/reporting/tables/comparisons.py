@@ -72,6 +72,12 @@ def _note(results: Results, table: pd.DataFrame) -> str:
             f"“matches”: shown {shown} (one-sided t-test, Holm); a difference that is merely not "
             "significant is “undecided”. "
         )
+    if (looks := results.declared.looks) is not None:
+        counts = listed([str(count) for count in looks.planned])
+        note += (
+            f"Seeds are added until every comparison is decided or none are left: look {looks.taken} of those at "
+            f"{counts} seeds. It decides at the level {looks.level:.2g}; all looks together err in at most 5 %. "
+        )
     if table.new_low.notna().any():
         note += "The data file also has the wider interval for data sets like these."
     return note.strip()
