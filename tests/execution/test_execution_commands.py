@@ -56,9 +56,16 @@ def test_dry_run_says_what_it_would_do_and_does_nothing(
     path = suite_file({"a": {}, "b": {"shared": True}})
     result = bench("run", path, "--dry-run")
     assert result.exit_code == 0
-    lines = result.stdout.splitlines()
-    assert lines[:7] == [
+    summary = result.stdout.splitlines()
+    assert summary[:2] == [
         "fakes: 0 of 4 cells complete, 4 missing",
+        "would run 4 cells and 2 shared phases; --verbose lists them",
+    ]
+    assert len(summary) <= 10
+    lines = bench("run", path, "--dry-run", "--verbose").stdout.splitlines()
+    assert lines[:8] == [
+        "fakes: 0 of 4 cells complete, 4 missing",
+        "would run 4 cells and 2 shared phases",
         "would run digits b fakenet s0",
         "would run digits b fakenet s1",
         "would run digits a 4M s0",
@@ -66,8 +73,9 @@ def test_dry_run_says_what_it_would_do_and_does_nothing(
         "would run digits a 4M s1",
         "would run digits b 4M s1",
     ]
-    assert lines[7].startswith("system fake does not say")
-    assert lines[-1].startswith("decoded images")
+    assert lines[8].startswith("|  | jobs |")
+    assert any(line.startswith("system fake does not say") for line in summary)
+    assert summary[-1].startswith("decoded images")
     assert not (tmp_path / "results").exists()
     bench("run", path, "--only", "model=a")
     assert len(answer("run", path, "--dry-run")["would_run"]) == 4
@@ -314,3 +322,26 @@ def test_seeds_are_added_until_all_is_decided(suite_file: Write, margin: float, 
     assert json.loads(again.stdout)["ran"] == 0
     assert len([line for line in again.stderr.splitlines() if line.startswith("fakes, ")]) == 1
     assert answer("status", path)["counts"]["complete"] == 3 * seeds[-1]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ([0], "What it can decide: nothing. One seed shows no error to compare a difference with; --seeds 5 would"),
+        # t of (3 - 1)(5 - 1) = 8 degrees of freedom at 97.5 % is 2.306; times the root of 2/5
+        ([0, 1, 2, 3, 4], "What it can decide: 3 models on 1 data set, 5 seeds: a difference is known to ± 1.5 sd"),
+    ],
+)
+def test_a_check_says_what_the_study_can_decide(suite_file: Write, seeds: list[int], said: str):
+    path = suite_file({"a": {}, "b": {}, "c": {}}, seeds=seeds, comparisons=[{"baseline": "a", "candidates": ["b"]}])
+    lines = bench("suite", "validate", path).stdout.splitlines()
+    assert lines[1].startswith(said)
+    found = answer("suite", "validate", path)["resolution"]
+    assert (found and found["df"]) == (8 if len(seeds) == 5 else None)
+
+
+def test_noise_of_earlier_runs_is_told_in_points(suite_file: Write):
+    models: dict[str, dict[str, object]] = {"a": {"label": "one"}, "b": {"label": "two"}}
+    path = suite_file(models, comparisons=[{"baseline": "a", "candidates": ["b"]}])
+    bench("run", path)
+    assert "points in the records that are there" in bench("suite", "validate", path).stdout.splitlines()[-1]

@@ -33,7 +33,7 @@ def test_quick_proposal_is_a_valid_suite(photos, tmp_path):
     suite = load_suite(path)
     assert proposal.content["datasets"]["photos"] == {"source": "folder:../photos", "resolution": 32}
     assert list(suite.models) == ["conv", "local", "axial", "trionet"]
-    assert suite.seeds == (0, 1)
+    assert suite.seeds == (0, 1, 2, 3, 4)
     assert suite.comparisons[0].baseline == "conv"
     # 140 train images are 4 steps of 32: as many epochs as make the quick number of steps
     assert proposal.content["recipe"]["epochs"] == round(QUICK_STEPS / 4)
@@ -75,7 +75,7 @@ def test_every_kind_of_network_has_room(photos, tmp_path):
 
 def test_full_setting_takes_the_images_own_size(photos, tmp_path):
     content = propose(str(photos), CompareOptions(quick=False), tmp_path).content
-    assert (content["recipe"], content["space"], content["seeds"]) == ("small", "resnet-nano", [0, 1, 2])
+    assert (content["recipe"], content["space"], content["seeds"]) == ("small", "resnet-nano", [0, 1, 2, 3, 4])
 
 
 def test_digits_by_uri(tmp_path):

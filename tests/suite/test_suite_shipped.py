@@ -58,7 +58,7 @@ def test_small_ablation_has_the_arms_and_comparisons_of_the_large_one():
     options = [{name: (arm.system, arm.options) for name, arm in suite.models.items()} for suite in (large, small)]
     assert options[0] == options[1]
     assert large.comparisons == small.comparisons
-    assert (list(small.datasets), small.budgets, small.seeds) == (["digits"], (3_000_000,), (0, 1))
+    assert (list(small.datasets), small.budgets, small.seeds) == (["digits"], (3_000_000,), (0, 1, 2, 3, 4))
 
 
 @pytest.mark.parametrize("name", ["correlation", "correlation-digits", "correlation-controls"])

@@ -221,11 +221,6 @@ class MetricsWatcher(Watcher):
             for logger in self._loggers:
                 logger.finished(label, outcome.metrics)
 
-    def close(self) -> None:
-        """Close all loggers."""
-        for logger in self._loggers:
-            logger.close()
-
     def _look(self, label: str) -> None:
         self._looked[label] = time.monotonic()
         told = self._told.setdefault(label, set())

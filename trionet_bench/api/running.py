@@ -2,13 +2,13 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from trionet_bench.api.loggers import MetricsWatcher, make_loggers
+from trionet_bench.api.loggers import MetricLogger, MetricsWatcher, make_loggers
 from trionet_bench.api.looks import look_at
 from trionet_bench.api.settings import RunSettings
 from trionet_bench.api.watching import ProgressWatcher, Watchers
@@ -80,33 +80,41 @@ def carry_out(session: Session, settings: RunSettings, command: str | None = Non
     """
     command = command or command_line(sys.argv[1:])
     end = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
-    session, cells = _carry_out_open(session, settings, command, end)
-    while settings.only is None and session.exit_code == DONE:
-        plan = session.plan
-        look = look_at(plan.suite, plan.folder)
-        if look is None:
-            break
-        echo(f"{plan.suite.name}, {counted(len(plan.suite.seeds), 'seed')}: {look.text}", err=True)
-        if look.following is None:
-            break
-        session = open_session(look.following, replace(settings, force=False))
-        session, more = _carry_out_open(session, settings, command, end)
-        cells += more
+    with ExitStack() as stack:
+        loggers: list[MetricLogger] = []
+        if session.cells or session.plan.suite.seed_plan:
+            loggers = make_loggers(settings.loggers, session.plan.suite.name, Path(settings.reports))
+        for logger in loggers:
+            stack.callback(logger.close)
+        session, cells = _carry_out_open(session, settings, loggers, command, end)
+        while settings.only is None and session.exit_code == DONE:
+            plan = session.plan
+            look = look_at(plan.suite, plan.folder)
+            if look is None:
+                break
+            echo(f"{plan.suite.name}, {counted(len(plan.suite.seeds), 'seed')}: {look.text}", err=True)
+            if look.following is None:
+                break
+            session = open_session(look.following, replace(settings, force=False))
+            session, more = _carry_out_open(session, settings, loggers, command, end)
+            cells += more
     plan = session.plan
     page = refresh_report(plan.folder, Path(settings.reports) / plan.suite.name) if settings.write_report else None
     return Ran(session, cells, page)
 
 
-def _carry_out_open(session: Session, settings: RunSettings, command: str, end: float | None) -> tuple[Session, int]:
+def _carry_out_open(
+    session: Session, settings: RunSettings, loggers: Sequence[MetricLogger], command: str, end: float | None
+) -> tuple[Session, int]:
     """Run what is open until the monotonic clock is at ``end``; returns also how many cells that were."""
     cells = len(session.cells)
     if not cells:
         session.redeclare()
         return session, 0
     name = session.plan.suite.name
-    loggers = make_loggers(settings.loggers, name, Path(settings.reports))
-    with Progress() as progress, closing(MetricsWatcher(session.jobs, loggers)) as metrics:
-        watcher = Watchers(ProgressWatcher(progress, name, len(session.jobs)), metrics)
+    with Progress() as progress:
+        shown = ProgressWatcher(progress, name, len(session.jobs))
+        watcher = Watchers(shown, MetricsWatcher(session.jobs, loggers))
         workers, seconds = workers_of(settings), None if end is None else end - time.monotonic()
         return session.run(workers, watcher, code_state(), command, cache_folder(), seconds), cells
 

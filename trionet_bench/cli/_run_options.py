@@ -22,6 +22,8 @@ class RunOptions(RunSettings):
     """The options of a run as they were given: its settings, and what is printed."""
 
     dry_run: bool = False
+    verbose: bool = False
+    machine: str | None = None
     as_json: bool = False
 
 
@@ -75,6 +77,8 @@ _OPTIONS = (
         help="End after so long and report what is there; the same command goes on from that.",
     ),
     click.option("--dry-run", is_flag=True, help="Say what would be run and what it costs; run nothing."),
+    click.option("--verbose", is_flag=True, help="With --dry-run: every job and every part of the cost."),
+    click.option("--as", "machine", metavar="MACHINE", help="With --dry-run: on another machine, such as '8x H100'."),
     click.option("--retry-failed", is_flag=True, help="Also run cells that failed before."),
     click.option("--force", is_flag=True, help="Run finished cells again; earlier records are kept beside the new."),
     click.option(

@@ -15,7 +15,7 @@ def _budget(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 @click.argument("data")
 @click.option("--models", default="conv,local,axial,trionet", show_default=True, help="The first is the baseline.")
 @click.option("--budget", callback=_budget, metavar="MACS", help="Such as 30M.  [default: from the data]")
-@click.option("--seeds", type=click.IntRange(min=1), help="How many.  [default: 2 quick, 3 full]")
+@click.option("--seeds", type=click.IntRange(min=1), help="How many.  [default: 5]")
 @click.option("--epochs", type=click.IntRange(min=1), help="Of each network.  [default: from the data]")
 @click.option("--resolution", type=click.IntRange(min=8), help="Side in pixels.  [default: from the data]")
 @click.option("--recipe", help="A named recipe.  [default: quick or small]")

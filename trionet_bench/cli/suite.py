@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from trionet_bench.cli._options import data_root_option, json_option, suite_argument
+from trionet_bench.cli._options import data_root_option, json_option, results_option, suite_argument
 from trionet_bench.terminal import echo
 
 
@@ -35,16 +35,19 @@ def show(suite: str, as_json: bool) -> None:
 
 @suite.command()
 @suite_argument
+@results_option
 @data_root_option
 @json_option
-def validate(suite: str, data_root: Path, as_json: bool) -> None:
+def validate(suite: str, results: Path, data_root: Path, as_json: bool) -> None:
     """Check a suite in full: every key and name, the data sets, and that each model can be built under each budget.
+
+    Also says what a study of its size can decide, in points where earlier records show how noisy one run is.
 
     Exit code 2 for a fault in the suite, 4 for missing data. Nothing is trained.
     """
     from trionet_bench.cli.actions.validate import validate_suite  # not for --help
 
-    validate_suite(suite, data_root, as_json)
+    validate_suite(suite, results, data_root, as_json)
 
 
 @suite.command()

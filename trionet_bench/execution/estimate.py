@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from trionet_bench.data.sources.catalogue import published_index
+from trionet_bench.execution.devices import StatedMachine
 from trionet_bench.execution.jobs import CellJob
-from trionet_bench.execution.pace import Pace, measure_pace
+from trionet_bench.execution.pace import Pace, measure_pace, stated_pace
 from trionet_bench.execution.plan import Plan, as_chosen, make_cell
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.systems.cell import AnyCell
@@ -66,8 +67,14 @@ class Estimate:
         return {**asdict(self), "seconds": self.seconds}
 
 
-def estimate(plan: Plan, cells: Iterable[CellJob], resources: Resources) -> Estimate:
-    """Estimated cost of these cells, of cells whose data are missing, and of their open phases."""
+def estimate(
+    plan: Plan, cells: Iterable[CellJob], resources: Resources, machine: StatedMachine | None = None
+) -> Estimate:
+    """Estimated cost of these cells, of cells whose data are missing, and of their open phases.
+
+    Args:
+        machine: one that is not here, at whose stated pace time is reckoned instead of a measured one.
+    """
     known, published, unknown = _with_stand_ins(plan, cells)
     jobs, silent = work_of(plan, known)
     paces: dict[tuple[object, ...], Pace] = {}
@@ -79,7 +86,8 @@ def estimate(plan: Plan, cells: Iterable[CellJob], resources: Resources) -> Esti
     for cell, works in jobs:
         where = (cell.space, cell.resolution, cell.recipe.precision, cell.recipe.batch, cell.data.index.channels)
         if where not in paces:
-            paces[where] = measure_pace(cell, resources)
+            stated = machine and machine.device.macs_per_s
+            paces[where] = stated_pace(cell, stated) if stated else measure_pace(cell, resources)
         pace = paces[where]
         for what in {work.what for work in works}:
             counts[what] += 1
@@ -95,10 +103,9 @@ def estimate(plan: Plan, cells: Iterable[CellJob], resources: Resources) -> Esti
     parts = tuple(
         Part(what, counts[what], images[what, False], images[what, True], macs[what], seconds[what]) for what in counts
     )
-    data = {cell.data.name: _image_bytes(cell) for cell in known}
-    return Estimate(
-        resources.device, parts, sum(data.values()), round(weights), round(checkpoint), published, unknown, silent
-    )
+    device = machine.device.name if machine else resources.device
+    data_bytes = sum({cell.data.name: _image_bytes(cell) for cell in known}.values())
+    return Estimate(device, parts, data_bytes, round(weights), round(checkpoint), published, unknown, silent)
 
 
 def _with_stand_ins(plan: Plan, cells: Iterable[CellJob]) -> tuple[list[AnyCell], tuple[str, ...], tuple[str, ...]]:

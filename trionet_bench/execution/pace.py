@@ -10,6 +10,7 @@ from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.mac_totals import profile
 from trionet_bench.spaces.choice import Genes
 from trionet_bench.systems.cell import AnyCell
+from trionet_bench.systems.work import BACKWARD
 from trionet_bench.tasks.base import Task
 from trionet_bench.tasks.runner import TaskRunner, make_runner
 from trionet_bench.tasks.training_step import TrainingStep
@@ -52,6 +53,14 @@ def measure_pace(cell: AnyCell, resources: Resources) -> Pace:
         training=fmean(pace.training for pace in paces),
         parameters=fmean(pace.parameters for pace in paces),
     )
+
+
+def stated_pace(cell: AnyCell, macs_per_s: float) -> Pace:
+    """The pace of a device that trains at ``macs_per_s``, and the parameters of networks of the cell's space."""
+    task = make_runner(cell.data.task, cell.data.index, cell.resolution, cell.recipe, 0, torch.device("meta"))
+    costs = [profile(task.network(cell.space.decode(genes)), cell.resolution) for genes in _typical(cell)]
+    parameters = fmean(cost.params / cost.macs for cost in costs)
+    return Pace(1 / macs_per_s, (1 + BACKWARD) / macs_per_s, parameters)
 
 
 def _typical(cell: AnyCell) -> Iterator[Genes]:

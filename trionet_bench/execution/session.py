@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from trionet_bench.data.findings import find_problems
 from trionet_bench.errors import DataError
 from trionet_bench.execution.declaration import as_begun, declare
+from trionet_bench.execution.devices import StatedMachine
 from trionet_bench.execution.durations import Durations
 from trionet_bench.execution.executors.base import Executor
 from trionet_bench.execution.executors.local import LocalExecutor, plan_resources, worker_context
@@ -145,16 +146,16 @@ class Session:
         plan = replace(self.plan, cells=cells, absent={**self.plan.absent, **errors})
         return replace(self, plan=plan, warnings={name: messages for name, messages in warnings.items() if messages})
 
-    def dry_run(self, workers: Workers) -> DryRun:
-        """What ``run`` would do. Nothing is written."""
+    def dry_run(self, workers: Workers, machine: StatedMachine | None = None) -> DryRun:
+        """What ``run`` would do, here or on a stated machine. Nothing is written."""
         from trionet_bench.execution.estimate import estimate  # torch loads here, not to find a suite finished
 
         jobs, resources = self.jobs, workers.resources()
         needed = bool(jobs or self.plan.absent)
         return DryRun(
             jobs=tuple(jobs),
-            estimate=estimate(self.plan, self.cells, resources[0]) if needed else None,
-            workers=len(resources),
+            estimate=estimate(self.plan, self.cells, resources[0], machine) if needed else None,
+            workers=machine.count if machine else len(resources),
             seconds=Durations(self.plan).left(jobs, slots=1) if jobs else 0.0,
         )
 

@@ -32,6 +32,7 @@ from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.recipe import resolve_recipe
 
 DIGEST_SHOWN = 8  # digits of a fingerprint in the name of a study
+SEEDS = 5
 QUICK_STEPS = 800
 QUICK_BATCH = 32
 QUICK_CROPS = 24  # epochs; with fewer, images are seen too rarely for random crops to help
@@ -121,11 +122,8 @@ def propose(data: str, options: CompareOptions, folder: Path, data_root: Path | 
     space = _space(resolution, options, reasons)
     budget = _budget(resolve_space(space), index, resolution, options, reasons)
     recipe = _recipe(train_images or index.counts["train"], options, reasons)
-    seeds = options.seeds or (2 if options.quick else 3)
-    reasons.append(
-        f"seeds {seeds}: "
-        + ("as asked" if options.seeds else "enough for an interval" if options.quick else "three for a claim")
-    )
+    seeds = options.seeds or SEEDS
+    reasons.append(f"seeds {seeds}: {'as asked' if options.seeds else 'three leave wide intervals, two hardly any'}")
     label = re.sub(r"[^A-Za-z0-9]+", "-", index.name).strip("-").lower() or "data"
     name = options.name or f"compare-{label}-{index.fingerprint[:DIGEST_SHOWN]}"
     dataset = re.sub(r"[^A-Za-z0-9_]+", "_", index.name).strip("_").lower() or "data"

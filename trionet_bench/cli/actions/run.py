@@ -4,12 +4,17 @@ import json
 
 from trionet_bench.api.running import carry_out, open_session, workers_of
 from trionet_bench.cli._run_options import RunOptions
-from trionet_bench.cli.actions._estimate import estimate_lines
+from trionet_bench.cli.actions._estimate import estimate_lines, part_rows
+from trionet_bench.cli.actions._resolution import resolution_json, resolution_lines
 from trionet_bench.cli.actions._suite_state import failures, headline, outcome_json
-from trionet_bench.execution.session import DATA_MISSING, DONE, Session, Workers
+from trionet_bench.cli.actions._table import print_table
+from trionet_bench.execution.devices import parse_machine
+from trionet_bench.execution.jobs import PhaseJob
+from trionet_bench.execution.session import DATA_MISSING, DONE, Session
 from trionet_bench.suite.changes import Changes, load_changed
 from trionet_bench.suite.specification import Suite
 from trionet_bench.terminal import echo
+from trionet_bench.units import counted
 
 
 def run_named(
@@ -28,7 +33,7 @@ def run_suite(suite: Suite, options: RunOptions) -> int:
     """Run what is missing of a suite, write its report, print its state; returns the exit code."""
     session = open_session(suite, options)
     if options.dry_run:
-        _print_dry_run(session, workers_of(options), options.as_json)
+        _print_dry_run(session, options)
         return DATA_MISSING if session.plan.missing else DONE
     done = carry_out(session, options)
     plan = done.session.plan
@@ -44,19 +49,31 @@ def run_suite(suite: Suite, options: RunOptions) -> int:
     return done.session.exit_code
 
 
-def _print_dry_run(session: Session, workers: Workers, as_json: bool) -> None:
-    dry = session.dry_run(workers)
-    if as_json:
+def _print_dry_run(session: Session, options: RunOptions) -> None:
+    machine = parse_machine(options.machine) if options.machine else None
+    dry = session.dry_run(workers_of(options), machine)
+    suite, folder = session.plan.suite, session.plan.folder
+    if options.as_json:
         value = {
             "would_run": [job.label for job in dry.jobs],
             "estimated_seconds": dry.seconds,
             "estimate": dry.estimate.to_dict() if dry.estimate else None,
             "workers": dry.workers,
+            **resolution_json(suite),
         }
         echo(json.dumps({**outcome_json(session.plan), **value}))
         return
     echo(headline(session.plan))
-    for job in dry.jobs:
-        echo(f"would run {job.label}")
-    for line in estimate_lines(dry.estimate, dry.workers, dry.seconds) if dry.estimate else ():
+    phases = sum(isinstance(job, PhaseJob) for job in dry.jobs)
+    if dry.jobs:
+        hint = "" if options.verbose else "; --verbose lists them"
+        echo(f"would run {counted(len(dry.jobs) - phases, 'cell')} and {counted(phases, 'shared phase')}{hint}")
+    if options.verbose:
+        for job in dry.jobs:
+            echo(f"would run {job.label}")
+        if dry.estimate and dry.estimate.parts:
+            print_table(*part_rows(dry.estimate))
+    for line in estimate_lines(dry.estimate, dry.workers, dry.seconds, machine) if dry.estimate else ():
+        echo(line)
+    for line in resolution_lines(suite, folder):
         echo(line)
