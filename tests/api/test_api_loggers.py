@@ -34,16 +34,12 @@ class Heard(MetricLogger):
     def __init__(self) -> None:
         self.epochs: list[tuple[str, HistoryRow]] = []
         self.results: list[tuple[str, Mapping[str, float]]] = []
-        self.closed = False
 
     def epoch(self, job: str, row: HistoryRow) -> None:
         self.epochs.append((job, row))
 
     def finished(self, job: str, metrics: Mapping[str, float]) -> None:
         self.results.append((job, metrics))
-
-    def close(self) -> None:
-        self.closed = True
 
 
 def outcome(failed: bool = False) -> Outcome:
@@ -65,10 +61,8 @@ def test_each_epoch_is_told_once_also_after_a_file_was_written_anew(tmp_path: Pa
     for row in ROWS[1:]:
         append_row(tmp_path / "history.jsonl", row)
     follows.ended(CELL, outcome(), 0, None)
-    follows.close()
     assert heard.epochs == [(CELL, row) for row in ROWS]
     assert heard.results == [(CELL, RESULT)]  # of the attempt that did not fail
-    assert heard.closed
 
 
 def told(logger: MetricLogger) -> None:
