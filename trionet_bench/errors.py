@@ -2,11 +2,18 @@
 
 from collections.abc import Sequence
 
+_LONGEST = 2000  # characters of a message; names and values come from files of any size
+
 
 class BenchError(Exception):
     """Its message says what is wrong, where, and what to do. ``exit_code`` is the exit status of the command line."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > _LONGEST:
+            message = f"{message[: _LONGEST // 2]} [...] {message[-_LONGEST // 4 :]}"
+        super().__init__(message)
 
 
 class StoreError(BenchError):

@@ -9,8 +9,9 @@ import torch
 
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.mac_totals import counted_macs
-from trionet_bench.networks.named import profile_network, read_card, subject
+from trionet_bench.networks.named import profile_network, subject
 from trionet_bench.reporting.references import read_references
+from trionet_bench.spaces.card import read_card
 from trionet_bench.spaces.presets import RESNET_IMAGENET, RESNET_NANO
 from trionet_bench.spaces.published import PUBLISHED
 

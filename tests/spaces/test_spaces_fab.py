@@ -79,7 +79,7 @@ def test_a_search_knows_one_scale():
         ({"stages": [["conv"]] * 4}, 'space fab-nano: unknown stages.0 "conv"'),
         ({"strides": [1, 2, 3, 1]}, "space fab-nano: strides.2 is 3; allowed are 1, 2."),
         ({"scales": [1.0, 0.5]}, "space fab-nano: scales must be a list of numbers above 0, from small to large"),
-        ({"depths": [0, 1, 1, 1]}, "space fab-nano: depths.0 must be a list of whole numbers above 0"),
+        ({"depths": [0, 1, 1, 1]}, "space fab-nano: depths.0 must be a whole number above 0"),
         ({"stem": "conv5"}, 'space fab-nano: unknown stem "conv5"'),
     ],
 )

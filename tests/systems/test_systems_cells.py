@@ -15,10 +15,10 @@ from support.tiny import RECIPE, TINY, cell, index
 
 from trionet_bench.data.pipeline.image_set import ImageData
 from trionet_bench.networks.elastic import Supernet
-from trionet_bench.networks.named import read_card
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.networks.skeletons import architecture_macs, build_network
 from trionet_bench.records.record import CellResult
+from trionet_bench.spaces.card import read_card
 from trionet_bench.systems.base import PhaseResult, RunContext
 from trionet_bench.systems.cell import AnyCell
 from trionet_bench.systems.registry import SYSTEMS

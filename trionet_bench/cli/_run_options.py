@@ -27,13 +27,16 @@ class RunOptions(RunSettings):
     as_json: bool = False
 
 
+MOST_JOBS = 1024  # at a time
+
+
 class _Jobs(click.ParamType[int | None]):
     name = "jobs"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         if value in (None, "auto"):
             return None
-        return click.IntRange(min=1).convert(value, param, ctx)
+        return click.IntRange(1, MOST_JOBS).convert(value, param, ctx)
 
 
 _OPTIONS = (
@@ -59,7 +62,7 @@ _OPTIONS = (
     ),
     click.option(
         "--devices",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, MOST_JOBS),
         envvar="TRIONET_BENCH_DEVICES",
         help="How many GPUs to use.  [default: all]",
     ),

@@ -1,5 +1,6 @@
 """``trionet-bench profile``: what a network costs."""
 
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -58,6 +59,10 @@ def profile(
         raise click.UsageError("--format goes with --published.")
     if not network:
         raise click.UsageError("name a NETWORK, or give --published.")
+    from trionet_bench.spaces.card import is_card, read_card
+
+    if is_card(network):
+        read_card(Path(network))  # refused, where it must be, before torch is loaded
     from trionet_bench.cli.actions import profile as action  # torch loads here, not for --help
 
     measured = None

@@ -9,27 +9,9 @@ import torch
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.mac_totals import count_again, profile
 from trionet_bench.networks.skeletons import Skeleton, build_network
-from trionet_bench.records.store import read_json
+from trionet_bench.spaces.card import is_card, read_card
 from trionet_bench.spaces.choice import Architecture
-from trionet_bench.spaces.library import LibraryArchitecture
-from trionet_bench.spaces.presets import resolve_space
 from trionet_bench.spaces.published import published
-
-
-def read_card(path: Path) -> tuple[Architecture, dict[str, Any]]:
-    """Read an ``architecture.json``: the architecture, checked against the space in the file, and the file's fields.
-
-    UsageError where the file is unreadable, lacks a part, or describes a network outside its space. One of a library is
-    in no space.
-    """
-    try:
-        card = read_json(path)
-        space, architecture = card["space"], card["architecture"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is not an architecture file: {error}. One lies beside every record.") from error
-    if LibraryArchitecture.described_by(architecture):
-        return LibraryArchitecture(**architecture), card
-    return resolve_space(space).from_dict(architecture), card
 
 
 @dataclass(frozen=True)
@@ -53,10 +35,17 @@ def subject(
     """A published network, by default at 224 pixels in colour and for 1000 classes, or that of an architecture file, by
     default with the file's resolution, channels and classes. UsageError where there is no such network.
     """
-    if Path(network).suffix == ".json" or Path(network).is_file():
+    if is_card(network):
         architecture, card = read_card(Path(network))
-        resolution, classes = resolution or card["resolution"], classes or card.get("outputs", len(card["classes"]))
-        return Subject(network, architecture, resolution, classes, channels or card["channels"])
+        sizes: dict[str, int] = {
+            "resolution": resolution or card.get("resolution", 0),
+            "classes": classes or card.get("outputs", len(card.get("classes", ()))),
+            "channels": channels or card.get("channels", 0),
+        }
+        for name, size in sizes.items():
+            if not size:
+                raise UsageError(f"{network} does not say its {name}.")
+        return Subject(network, architecture, **sizes)
     return Subject(network, published(network), resolution or 224, classes or 1000, channels or 3)
 
 

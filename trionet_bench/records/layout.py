@@ -38,6 +38,8 @@ LOG = "log.txt"
 CHECKPOINT_SUFFIX = ".checkpoint"  # needed only by a run that is taken up again
 
 _UNITS = {"T": 10**12, "G": 10**9, "M": 10**6, "K": 10**3}
+_MOST_MACS = 10**18  # more than any network has
+_LONGEST_BUDGET = 40  # characters
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?(?:[eE][+]?\d+)?)\s*([TGMK]?)", re.IGNORECASE)
 
 
@@ -91,10 +93,15 @@ def format_budget(macs: int) -> str:
 
 def parse_budget(value: int | float | str) -> int:
     """MACs from ``4M``, ``1.8G``, ``4000000`` or a number; UsageError for what is not a whole positive number."""
-    match = _BUDGET.fullmatch(str(value).strip())
+    text = str(value).strip() if not isinstance(value, int) or abs(value) <= _MOST_MACS else "a number of many digits"
+    match = _BUDGET.fullmatch(text) if len(text) <= _LONGEST_BUDGET else None
     if match is None or isinstance(value, bool):
-        raise UsageError(f'"{value}" is not a budget; write MACs as 4M, 1.8G or 4000000.')
-    macs = Decimal(match[1]) * _UNITS.get(match[2].upper(), 1)
+        raise UsageError(f'"{text[:100]}" is not a budget; write MACs as 4M, 1.8G or 4000000.')
+    number, _, exponent = match[1].upper().partition("E")
+    # A larger exponent stands for 40, which is too much already: the power of ten is not written out for it.
+    macs = Decimal(f"{number}E{min(int(exponent or 0), 40)}") * _UNITS.get(match[2].upper(), 1)
+    if macs > _MOST_MACS:
+        raise UsageError(f'the budget "{text}" is above {format_budget(_MOST_MACS)}, the most that is allowed.')
     if macs != int(macs) or macs <= 0:
         raise UsageError(f'the budget "{value}" is not a whole positive number of MACs; write 4M, 1.8G or 4000000.')
     return int(macs)

@@ -17,7 +17,20 @@ from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces.choice import Architecture, Choice, Genes, Space
 from trionet_bench.spaces.operators import AXIAL, CRISSCROSS, LOCAL, NONLOCAL, OperatorSpec
-from trionet_bench.spaces.plain import as_lists, as_tuples, check_names, check_numbers
+from trionet_bench.spaces.plain import (
+    MOST_BLOCKS,
+    MOST_CHANNELS,
+    MOST_PIXELS,
+    MOST_STAGES,
+    as_lists,
+    as_tuples,
+    check_blocks,
+    check_name,
+    check_names,
+    check_number,
+    check_numbers,
+    shown,
+)
 from trionet_bench.spaces.resnet import STEMS
 from trionet_bench.spaces.resnet_architecture import Block, ResNetArchitecture, Stage
 
@@ -56,21 +69,24 @@ class FabSpace(Space):
     scales: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         check_names(self.name, "stem", (self.stem,), STEMS)
-        for name, value in {"resolution": self.resolution, "stem_width": self.stem_width, "heads": self.heads}.items():
-            check_numbers(self.name, name, (value,))
+        check_number(self.name, "resolution", self.resolution, MOST_PIXELS)
+        for name, value in {"stem_width": self.stem_width, "heads": self.heads}.items():
+            check_number(self.name, name, value, MOST_CHANNELS)
         check_numbers(self.name, "scales", self.scales, "numbers")
         check_numbers(self.name, "expansion", (self.expansion,), "numbers")
         lists = {"depths": self.depths, "widths": self.widths, "strides": self.strides, "stages": self.stages}
         for name, values in lists.items():
-            if not isinstance(values, tuple) or len(values) != len(self.depths) or not values:
+            if not isinstance(values, tuple) or not 0 < len(values) <= MOST_STAGES or len(values) != len(self.depths):
                 raise UsageError(f"space {self.name}: {name} must be a list with an entry for each stage.")
         for s, (depth, width, stride, options) in enumerate(zip(*lists.values(), strict=True)):
-            check_numbers(self.name, f"depths.{s}", (depth,))
-            check_numbers(self.name, f"widths.{s}", (width,))
+            check_number(self.name, f"depths.{s}", depth, MOST_BLOCKS)
+            check_number(self.name, f"widths.{s}", width, MOST_CHANNELS)
             if stride not in (1, 2):
-                raise UsageError(f"space {self.name}: strides.{s} is {stride}; allowed are 1, 2.")
+                raise UsageError(f"space {self.name}: strides.{s} is {shown(stride)}; allowed are 1, 2.")
             check_names(self.name, f"stages.{s}", options, [*(f"local{k}" for k in (3, 5, 7, 9)), *[*_SPECS][1:]])
+        check_blocks(self.name, self.depths)
 
     @property
     def operators(self) -> tuple[str, ...]:

@@ -21,7 +21,15 @@ from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces.choice import Architecture, Choice, Genes, Space
 from trionet_bench.spaces.glit_architecture import GLiTArchitecture, GLiTBlock
 from trionet_bench.spaces.operators import GLOBAL, LOCALITY, OperatorSpec
-from trionet_bench.spaces.plain import as_lists, as_tuples, check_numbers
+from trionet_bench.spaces.plain import (
+    MOST_BLOCKS,
+    MOST_PIXELS,
+    as_lists,
+    as_tuples,
+    check_name,
+    check_number,
+    check_numbers,
+)
 
 DETAILS = ("kernel", "expansion", "ratio", "mlp")
 _DIGITS = string.digits + string.ascii_uppercase  # the codes of operators are lower-case letters
@@ -67,10 +75,11 @@ class GLiTSpace(Space):
     distribution: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        sizes = {"resolution": self.resolution, "patch": self.patch, "heads": self.heads, "depth": self.depth}
-        for name, value in {**sizes, "groups": self.groups}.items():
-            if type(value) is not int or value < 1:
-                raise UsageError(f"space {self.name}: {name} must be a whole number above 0.")
+        check_name(self.name)
+        for name, value in {"resolution": self.resolution, "patch": self.patch}.items():
+            check_number(self.name, name, value, MOST_PIXELS)
+        for name, value in {"heads": self.heads, "depth": self.depth, "groups": self.groups}.items():
+            check_number(self.name, name, value, MOST_BLOCKS)
         for name, values in {"widths": self.widths, "expansions": self.expansions, "mlps": self.mlps}.items():
             check_numbers(self.name, name, values)
         check_numbers(self.name, "kernels", self.kernels, "odd numbers")

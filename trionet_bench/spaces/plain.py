@@ -1,11 +1,19 @@
 """Reading and checking the plain JSON values of spaces and architectures."""
 
-from collections.abc import Collection, Mapping, Sequence
+import reprlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
+
+# The largest that a space or an architecture may ask for.
+MOST_PIXELS = 2**14  # side of an image
+MOST_CHANNELS = 2**16
+MOST_BLOCKS = 1024
+MOST_STAGES = 32
+MOST_VALUES = 256  # of one dimension
 
 
 def read_mapping(value: object, place: str, allowed: list[str], required: Collection[str]) -> JsonObject:
@@ -14,7 +22,7 @@ def read_mapping(value: object, place: str, allowed: list[str], required: Collec
     UsageError naming ``place`` where ``value`` is no mapping, has a key that is not allowed, or lacks a required one.
     """
     if not isinstance(value, Mapping):
-        raise UsageError(f"{place} must be a mapping, not {value!r}.")
+        raise UsageError(f"{place} must be a mapping, not {shown(value)}.")
     for key in value:
         if key not in allowed:
             raise UsageError(f'{place} has an unknown key "{key}"; {nearest(str(key), allowed)}')
@@ -33,7 +41,9 @@ def read_fields(kind: type, value: object, place: str) -> JsonObject:
 def read_entries(value: Mapping[str, Any], key: str) -> list[Any]:
     """The list under ``key``; UsageError where it is no list."""
     if not isinstance(value[key], list | tuple):
-        raise UsageError(f"{key} must be a list, not {value[key]!r}.")
+        raise UsageError(f"{key} must be a list, not {shown(value[key])}.")
+    if len(value[key]) > MOST_BLOCKS:
+        raise UsageError(f"{key} has {len(value[key])} entries; the limit is {MOST_BLOCKS}.")
     return list(value[key])
 
 
@@ -49,11 +59,17 @@ def as_tuples(value: object) -> Any:
     return tuple(as_tuples(item) for item in value) if isinstance(value, list | tuple) else value
 
 
+def check_name(value: object) -> None:
+    """UsageError unless ``value`` can name a space."""
+    if not isinstance(value, str) or not 0 < len(value) <= 100:
+        raise UsageError(f"the name of a space is a text of 1 to 100 characters, not {shown(value)}.")
+
+
 def check_names(space: str, dimension: str, values: object, allowed: Sequence[str]) -> None:
     """UsageError unless ``values`` is a tuple of different names that are all allowed; it names the dimension."""
     if not isinstance(values, tuple) or not values or len({*map(str, values)}) < len(values):
         raise UsageError(
-            f"space {space}: {dimension} must be a list of different names, not {as_lists(values)}; "
+            f"space {space}: {dimension} must be a list of different names, not {_unquoted(values)}; "
             f"allowed are {', '.join(allowed)}."
         )
     for value in values:
@@ -61,11 +77,14 @@ def check_names(space: str, dimension: str, values: object, allowed: Sequence[st
             raise UsageError(f'space {space}: unknown {dimension} "{value}"; {nearest(str(value), list(allowed))}')
 
 
-def check_numbers(space: str, dimension: str, values: object, kind: str = "whole numbers") -> None:
+def check_numbers(
+    space: str, dimension: str, values: object, kind: str = "whole numbers", most: int = MOST_CHANNELS
+) -> None:
     """UsageError unless ``values`` is a tuple of increasing numbers above 0; it names the dimension.
 
     Args:
         kind: ``numbers``, ``whole numbers`` or ``odd numbers``.
+        most: the largest number that is allowed, so that no file can ask for a network that fits into no memory.
     """
 
     def fits(value: object) -> bool:
@@ -75,5 +94,33 @@ def check_numbers(space: str, dimension: str, values: object, kind: str = "whole
 
     if not isinstance(values, tuple) or not values or not all(map(fits, values)) or sorted({*values}) != [*values]:
         raise UsageError(
-            f"space {space}: {dimension} must be a list of {kind} above 0, from small to large, not {as_lists(values)}."
+            f"space {space}: {dimension} must be a list of {kind} above 0, from small to large, not {shown(values)}."
         )
+    if len(values) > MOST_VALUES or values[-1] > most:
+        raise UsageError(
+            f"space {space}: {dimension} may have {MOST_VALUES} values, up to {most}, not {shown(values)}."
+        )
+
+
+def check_number(space: str, dimension: str, value: object, most: int) -> None:
+    """UsageError unless ``value`` is a whole number from 1 to ``most``; it names the dimension."""
+    if type(value) is not int or not 0 < value <= most:
+        raise UsageError(
+            f"space {space}: {dimension} must be a whole number above 0 and up to {most}, not {shown(value)}."
+        )
+
+
+def check_blocks(space: str, depths: Iterable[int]) -> None:
+    """UsageError where the deepest network of a space has too many blocks; ``depths`` are the largest of the stages."""
+    total = sum(depths)
+    if total > MOST_BLOCKS:
+        raise UsageError(f"space {space}: its largest network has {total} blocks; the limit is {MOST_BLOCKS}.")
+
+
+def _unquoted(value: object) -> str:
+    return value[:100] if isinstance(value, str) else shown(value)
+
+
+def shown(value: object) -> str:
+    """A value in a message: long lists and texts are cut."""
+    return reprlib.repr(as_lists(value) if isinstance(value, list | tuple) and len(value) <= MOST_VALUES else value)

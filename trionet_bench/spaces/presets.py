@@ -7,6 +7,7 @@ from trionet_bench.errors import UsageError, nearest
 from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.fab import FabSpace
 from trionet_bench.spaces.glit import GLiTSpace
+from trionet_bench.spaces.plain import shown
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
 
 # 16 to 32 pixels, from about 2 M MACs. Wide and shallow, since networks of few MACs learn little from more depth
@@ -148,14 +149,18 @@ def resolve_space(value: str | Mapping[str, Any]) -> Space:
     Without a base the dimensions change the first named space of ``kind``, by default ``resnet``. UsageError for an
     unknown name, kind or dimension.
     """
+    if not isinstance(value, str | Mapping):
+        raise UsageError(f"a space is a name or a mapping of its dimensions, not {shown(value)}.")
     if isinstance(value, str):
         if value not in SPACES:
             raise UsageError(f'unknown space "{value}"; {nearest(value, list(SPACES))}')
         return SPACES[value]
     dimensions = {key: item for key, item in value.items() if key not in ("base", "kind")}
     kind = value.get("kind", RESNET_NANO.kind)
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise UsageError(f'unknown kind of space "{kind}"; {nearest(str(kind), list(KINDS))}')
+    if others := [key for key in dimensions if not isinstance(key, str)]:
+        raise UsageError(f"a dimension of a space is text, not {shown(others[0])}.")
     base = resolve_space(value["base"]) if "base" in value else KINDS[kind]
     if "base" in value and dimensions and "name" not in dimensions:
         dimensions["name"] = f"{base.name}-variant"

@@ -81,6 +81,7 @@ class ResNetSpace(Space):
     ) -> None:
         fixed = name, resolution, stem, stem_widths, stages, operators, expansions, local_terms
         vars(self).update(zip(_FIXED, fixed, strict=True))
+        plain.check_name(name)
         plain.check_names(name, "stem", (stem,), STEMS)
         plain.check_names(name, "operators", operators, [spec.name for spec in operators_for(self.kind)])
         plain.check_names(name, "local_terms", local_terms, LOCAL_TERMS)
@@ -91,19 +92,25 @@ class ResNetSpace(Space):
                 raise UsageError(f'unknown dimension "{dimension}" of a resnet space; {nearest(dimension, allowed)}')
         lists = {dimension: dimensions.get(dimension, option.values) for dimension, option in known.items()}
         vars(self).update(dimensions=lists)
-        if type(resolution) is not int or resolution < 1:
-            raise UsageError(f"space {name}: resolution must be a number of pixels, not {resolution}.")
+        if type(resolution) is not int or not 0 < resolution <= plain.MOST_PIXELS:
+            given = plain.shown(resolution).strip("'")
+            raise UsageError(
+                f"space {name}: resolution must be a number of pixels, not {given}. The limit is {plain.MOST_PIXELS}."
+            )
         plain.check_numbers(name, "stem_widths", stem_widths)
         plain.check_numbers(name, "expansions", expansions, "numbers")
         for dimension, values in lists.items():
             plain.check_numbers(name, dimension, values, known[dimension].kind)
         if not stages:
             raise UsageError(f"space {name} has no stages; give at least one.")
+        if len(stages) > plain.MOST_STAGES:
+            raise UsageError(f"space {name} has {len(stages)} stages; the limit is {plain.MOST_STAGES}.")
         for s, stage in enumerate(stages):
-            plain.check_numbers(name, f"stages.{s}.depths", stage.depths)
+            plain.check_numbers(name, f"stages.{s}.depths", stage.depths, most=plain.MOST_BLOCKS)
             plain.check_numbers(name, f"stages.{s}.widths", stage.widths)
             if stage.stride not in (1, 2):
-                raise UsageError(f"space {name}: stages.{s}.stride is {stage.stride}; allowed are 1, 2.")
+                raise UsageError(f"space {name}: stages.{s}.stride is {plain.shown(stage.stride)}; allowed are 1, 2.")
+        plain.check_blocks(name, (stage.depths[-1] for stage in stages))
 
     def __hash__(self) -> int:
         return hash((self.name, self.stages, self.operators, *self.dimensions.items()))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from trionet_bench.errors import UsageError
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.spaces import plain
 from trionet_bench.spaces.operators import operators_for, options_of
@@ -42,6 +43,8 @@ class Block:
         """The inverse of ``to_dict``; UsageError naming ``place`` for keys that are unknown or missing."""
         required = ["operator", "expansion"]
         read = plain.read_mapping(value, place, [*required, *options_of(operators_for("resnet"))], required)
+        if not isinstance(read["operator"], str):
+            raise UsageError(f"{place}: the operator is {plain.shown(read['operator'])}, not a name.")
         return cls(**{name: item for name, item in read.items() if item is not None})
 
 

@@ -12,6 +12,7 @@ from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import FOLDER_NAME, PHASES, parse_budget
 from trionet_bench.records.values import Strict
 from trionet_bench.spaces.choice import Space
+from trionet_bench.spaces.plain import MOST_PIXELS
 from trionet_bench.spaces.presets import resolve_space, space_for
 from trionet_bench.suite.seeds import SeedPlan
 from trionet_bench.suite.validation import Owner, explained
@@ -24,6 +25,7 @@ from trionet_bench.tasks.registry import DEFAULT, resolve_task
 from trionet_bench.training.recipe import Recipe, RecipeError, resolve_recipe
 
 SUFFIXES = (".yaml", ".yml")
+MOST_CELLS = 100_000
 _NAME = f"^{FOLDER_NAME}$"
 _MERGED = ("datasets", "models")  # joined entry by entry with those of the suite that is extended
 
@@ -36,9 +38,11 @@ def _macs(value: Any) -> int:
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    seen = set()
     for value in values:
-        if values.count(value) > 1:
+        if value in seen:
             raise ValueError(f"{value} is listed twice")
+        seen.add(value)
     return values
 
 
@@ -54,8 +58,12 @@ class DatasetEntry(Strict):
     source: str = Field(description="URI, such as sklearn:digits or folder:PATH; paths are relative to the suite file.")
     search_val: Fraction = Field(default=0.1, description="Share of train that guides the search.")
     val: Fraction = Field(default=0.1, description="Share of train that validates, where the source has no such part.")
-    train_images: int | None = Field(default=None, gt=1, description="Use only so many of train, by class, by seed.")
-    resolution: int | None = Field(default=None, gt=0, description="Side in pixels; else the recipe's or the space's.")
+    train_images: int | None = Field(
+        default=None, gt=1, lt=2**31, description="Use only so many of train, by class, by seed."
+    )
+    resolution: int | None = Field(
+        default=None, gt=0, le=MOST_PIXELS, description="Side in pixels; else the recipe's or the space's."
+    )
     skip_broken: bool = Field(default=False, description="Leave out images that cannot be decoded.")
     recipe: str | JsonObject | None = Field(
         default=None,
@@ -228,6 +236,9 @@ def suite_of(document: Document) -> Suite:
         file = SuiteFile.model_validate(value)
     except ValidationError as error:
         raise explained(error, document, (), _owner) from None
+    cells = len(file.datasets) * len(file.models) * len(file.budgets) * len(file.seeds)
+    if cells > MOST_CELLS:
+        raise document.error((), f"it has {cells:,} cells; the limit is {MOST_CELLS:,}. Divide it into several suites.")
     if PHASES in file.datasets:
         raise document.error(("datasets", PHASES), f'a data set cannot be called "{PHASES}"; choose another name.')
     tasks = {name: _task(document, name, entry) for name, entry in file.datasets.items()}

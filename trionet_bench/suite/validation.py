@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.spaces.plain import shown
 from trionet_bench.suite.yaml12 import Document, Place
 
 Describe = Callable[[Place], tuple[str, list[str]]]  # title and allowed keys of the part at a place
@@ -58,7 +59,9 @@ def explained(error: ValidationError, document: Document, start: Place, describe
         return document.error(place, f'"{fault["input"]}" cannot be a name; use letters, digits, ".", "-" and "_".')
     text = fault["msg"].removeprefix("Value error, ").rstrip(".")
     given = (
-        "" if fault["type"] == "value_error" or isinstance(fault["input"], dict | list) else f", not {fault['input']!r}"
+        ""
+        if fault["type"] == "value_error" or isinstance(fault["input"], dict | list)
+        else f", not {shown(fault['input'])}"
     )
     stop = "" if text.endswith("?") and not given else "."
     return document.error(place, f"{dotted(place)}: {text[0].lower()}{text[1:]}{given}{stop}")

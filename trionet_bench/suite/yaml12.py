@@ -5,8 +5,10 @@ equal keys without a word.
 """
 
 import re
-from collections.abc import Callable, Mapping
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +23,10 @@ from trionet_bench.errors import UsageError
 from trionet_bench.jsontypes import JsonObject
 
 Place = tuple[str | int, ...]
+
+_LONGEST = 2**20  # characters of a file
+_MOST_VALUES = 100_000
+_DEEPEST = 32
 
 
 class _Loader(SafeLoader):
@@ -105,7 +111,8 @@ class Document:
             else:
                 value[key] = item
                 replaced = ((key,),)
-            origins = {place: at for place, at in origins.items() if not any(place[: len(r)] == r for r in replaced)}
+            length, gone = len(replaced[0]) if replaced else 1, set(replaced)
+            origins = {place: at for place, at in origins.items() if place[:length] not in gone}
         return replace(self, value=value, origins=origins | dict(self.origins))
 
 
@@ -116,10 +123,13 @@ def read_yaml(path: Path, text: str | None = None) -> Document:
     """
     if text is None:
         try:
-            text = path.read_text(encoding="utf-8")
+            with path.open(encoding="utf-8") as file:
+                text = file.read(_LONGEST + 1)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise UsageError(f"{path} cannot be read: {reason}.") from error
+    if len(text) > _LONGEST:
+        raise UsageError(f"{path} has {len(text):,} characters; a suite has at most {_LONGEST:,}.")
     origins: dict[Place, Origin] = {}
     loader = _Loader(text)
     try:
@@ -132,6 +142,8 @@ def read_yaml(path: Path, text: str | None = None) -> Document:
         raise UsageError(f"{path}:{line}: not valid YAML: {error.problem or error.context}.") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}.") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: values are nested more than {_DEEPEST} deep.") from error
     finally:
         loader.dispose()
     return Document(value, path, text, origins)
@@ -149,10 +161,15 @@ class _Walk:
     path: Path
     origins: dict[Place, Origin]
     within: tuple[int, ...] = ()
+    values: Iterator[int] = field(default_factory=count)
 
     def plain(self, node: yaml.Node, place: Place) -> Any:
         if id(node) in self.within:
             raise self._error(node, "an alias contains itself")
+        if len(self.within) == _DEEPEST:
+            raise self._error(node, f"values are nested more than {_DEEPEST} deep")
+        if next(self.values) == _MOST_VALUES:
+            raise self._error(node, f"with all aliases written out there are more than {_MOST_VALUES:,} values")
         inner = replace(self, within=(*self.within, id(node)))
         if isinstance(node, yaml.MappingNode):
             return inner._mapping(node, place)
@@ -163,7 +180,7 @@ class _Walk:
         try:
             return _SCALARS[node.tag](node.value)
         except ValueError as error:
-            raise self._error(node, str(error)) from error
+            raise self._error(node, f"{node.value[:40]} cannot be read as a number") from error
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> JsonObject:
         value: JsonObject = {}
@@ -171,7 +188,7 @@ class _Walk:
         for key_node, item in node.value:
             key = self.plain(key_node, place)
             if not isinstance(key, str):
-                raise self._error(key_node, f"the key {key_node.value} is not text; put it in quotes")
+                raise self._error(key_node, f"the key {reprlib.repr(key)} is not text; put it in quotes")
             if key in value:
                 raise self._error(key_node, f'the key "{key}" is already on line {lines[key]}; remove one of the two')
             lines[key] = key_node.start_mark.line + 1

@@ -16,9 +16,9 @@ from trionet_bench.data.sources.scanning import scan
 from trionet_bench.data.values import ValueRange
 from trionet_bench.errors import UsageError
 from trionet_bench.jsontypes import JsonObject
-from trionet_bench.networks.named import read_card
 from trionet_bench.networks.skeletons import build_network
 from trionet_bench.records.layout import ARCHITECTURE, WEIGHTS
+from trionet_bench.spaces.card import read_card
 from trionet_bench.training.checkpoint import load_weights
 
 if TYPE_CHECKING:

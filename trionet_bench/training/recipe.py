@@ -14,7 +14,8 @@ from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.store import canonical
 from trionet_bench.records.values import Strict
-from trionet_bench.training.recipe_parts import Augment, Optimizer, Precision, SearchRecipe, SupernetRecipe
+from trionet_bench.spaces.plain import MOST_PIXELS, shown
+from trionet_bench.training.recipe_parts import MOST_STEPS, Augment, Optimizer, Precision, SearchRecipe, SupernetRecipe
 
 # These change no result, and do not enter a cell's key. Neither does what is for people.
 _NOT_IN_KEY: Any = {
@@ -63,11 +64,11 @@ class Recipe(Strict):
 
     name: str = "custom"
     version: int = Field(default=1, gt=0)
-    resolution: int | None = Field(default=None, gt=0)
-    epochs: int = Field(gt=0)
-    finetune_epochs: int = Field(default=0, ge=0)
+    resolution: int | None = Field(default=None, gt=0, le=MOST_PIXELS)
+    epochs: int = Field(gt=0, le=MOST_STEPS)
+    finetune_epochs: int = Field(default=0, ge=0, le=MOST_STEPS)
     finetune_lr_scale: float = Field(default=0.1, gt=0)
-    batch: int = Field(gt=0)
+    batch: int = Field(gt=0, le=MOST_STEPS)
     optimizer: Optimizer
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_epochs: float = Field(default=0, ge=0)
@@ -84,7 +85,7 @@ class Recipe(Strict):
     channels_last: bool | None = None
     fidelity: Literal["quick", "full"] = "full"
     latency: bool = False
-    validate_every: int = Field(default=0, ge=0)
+    validate_every: int = Field(default=0, ge=0, le=MOST_STEPS)
     augment: Augment = Augment()
     supernet: SupernetRecipe
     search: SearchRecipe = SearchRecipe()
@@ -255,6 +256,8 @@ def resolve_recipe(value: "str | Mapping[str, Any] | Recipe") -> Recipe:
     """
     if isinstance(value, Recipe):
         return value
+    if not isinstance(value, str | Mapping):
+        raise RecipeError(f"a recipe is a name or a mapping, not {shown(value)}.")
     if isinstance(value, str):
         if value not in RECIPES:
             raise RecipeError(f'unknown recipe "{value}"; {nearest(value, list_recipes())}')
@@ -299,7 +302,7 @@ def _explained(error: ValidationError) -> RecipeError:
         )
     place = ".".join(("recipe", *path))
     wanted = "should be a mapping" if fault["type"] == "model_type" else fault["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(fault["input"], Mapping | BaseModel) else f", not {fault['input']!r}"
+    given = "" if isinstance(fault["input"], Mapping | BaseModel) else f", not {shown(fault['input'])}"
     return RecipeError(f"{place}: {wanted}{given}.", path)
 
 

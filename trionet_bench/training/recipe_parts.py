@@ -10,6 +10,9 @@ Precision = Literal["float32", "bf16", "auto"]
 Fitness = Literal["loss", "metric"]
 
 
+MOST_STEPS = 10**6  # epochs, images of a batch, children of a search: more than anyone waits for
+
+
 class Optimizer(Strict):
     """How weights follow their gradients.
 
@@ -23,7 +26,7 @@ class Optimizer(Strict):
 
     name: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(gt=0)
-    lr_per: int | None = Field(default=None, gt=0)
+    lr_per: int | None = Field(default=None, gt=0, le=MOST_STEPS)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = True
     betas: tuple[float, float] = (0.9, 0.999)
@@ -74,9 +77,9 @@ class SupernetRecipe(Strict):
         clip_norm, clip_value: replace those of the recipe.
     """
 
-    epochs: int = Field(gt=0)
+    epochs: int = Field(gt=0, le=MOST_STEPS)
     warmup_epochs: float = Field(default=0, ge=0)
-    random_children: int = Field(default=2, ge=0)
+    random_children: int = Field(default=2, ge=0, le=MOST_STEPS)
     distillation: bool = True
     temperature: float = Field(default=1.0, gt=0)
     lr_scale: float = Field(default=1.0, gt=0)
@@ -101,15 +104,15 @@ class SearchRecipe(Strict):
             ``search`` all the same.
     """
 
-    population: int = Field(default=50, gt=0)
-    parents: int = Field(default=10, gt=0)
-    generations: int = Field(default=20, gt=0)
-    crossover: int = Field(default=25, ge=0)
-    mutation: int = Field(default=25, ge=0)
+    population: int = Field(default=50, gt=0, le=MOST_STEPS)
+    parents: int = Field(default=10, gt=0, le=MOST_STEPS)
+    generations: int = Field(default=20, gt=0, le=MOST_STEPS)
+    crossover: int = Field(default=25, ge=0, le=MOST_STEPS)
+    mutation: int = Field(default=25, ge=0, le=MOST_STEPS)
     probability: float = Field(default=0.1, gt=0, le=1)
-    calibration_images: int = Field(default=4096, gt=0)
-    calibration_batch: int = Field(default=256, gt=1)
-    evaluation_batch: int = Field(default=256, gt=0)
+    calibration_images: int = Field(default=4096, gt=0, le=MOST_STEPS)
+    calibration_batch: int = Field(default=256, gt=1, le=MOST_STEPS)
+    evaluation_batch: int = Field(default=256, gt=0, le=MOST_STEPS)
     least_share: float = Field(default=0.9, ge=0, lt=1)
     fitness: Fitness = "loss"
     at_chance: Literal["draw", "search"] = "draw"

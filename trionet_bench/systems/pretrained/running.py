@@ -7,12 +7,12 @@ from torch import Tensor
 
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.jsontypes import JsonObject
-from trionet_bench.networks.named import read_card
 from trionet_bench.networks.skeletons import Skeleton, architecture_macs
 from trionet_bench.networks.transfer import adopt
 from trionet_bench.records.layout import ARCHITECTURE, WEIGHTS
 from trionet_bench.records.record import CellResult, Start
 from trionet_bench.records.store import file_digest, read_record
+from trionet_bench.spaces.card import read_card
 from trionet_bench.spaces.choice import Architecture, Space
 from trionet_bench.spaces.library import LibraryArchitecture
 from trionet_bench.spaces.presets import resolve_space
