@@ -2,6 +2,7 @@
 the gallery of committed reports.
 """
 
+import inspect
 import json
 import re
 import sys
@@ -21,6 +22,7 @@ from trionet_bench.cli.main import main  # noqa: E402  of this checkout
 from trionet_bench.records.record import Record  # noqa: E402
 from trionet_bench.spaces.presets import SPACES  # noqa: E402
 from trionet_bench.suite.schema import suite_schema  # noqa: E402
+from trionet_bench.systems.registry import SYSTEMS  # noqa: E402
 from trionet_bench.training.recipe import list_recipes  # noqa: E402
 
 Schema = dict[str, Any]
@@ -28,6 +30,8 @@ _SHARED = {  # keys whose values have tables of their own
     "recipe": "How networks are trained; in a data set or a model what differs there.",
     "space": "What networks there are; in a model what differs there.",
     "system": "Which system.",
+    "models": "By name: `{system: NAME, ...options}`; the tables of systems have the options.",
+    "precision_reason": "What `auto` was decided by; not to be written.",
 }
 
 
@@ -126,7 +130,10 @@ def suite_page() -> str:
     ]
     for model in schema["properties"]["models"]["additionalProperties"]["oneOf"]:
         if "properties" in model:
-            parts.append(_table(f"A model of system `{model['title']}`", model))
+            options = SYSTEMS.get(model["title"]).options_type
+            inherited = [_docstring(inspect.cleandoc(base.__doc__ or ""))[1] for base in reversed(options.__mro__)]
+            meanings = dict(item for each in inherited for item in each.items())
+            parts.append(_table(f"A model of system `{model['title']}`", model, meanings))
     parts += [
         f"## Spaces\n\nNamed ones are {_listed(SPACES)}; `{{base: NAME, dimension: [...]}}` changes one. "
         "`trionet-bench suite show NAME` prints a suite with its space.",
@@ -151,11 +158,12 @@ def record_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(title: str, schema: Schema) -> str:
-    """A heading, what the model says of itself, and a row for each key."""
+def _table(title: str, schema: Schema, inherited: dict[str, str] | None = None) -> str:
+    """A heading, what the model says of itself, and a row for each key; what its bases say of keys is ``inherited``."""
     rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     required = {*schema.get("required", ()), *schema.get("else", {}).get("required", ())}
     about, meanings = _docstring(schema.get("description", ""))
+    meanings = (inherited or {}) | meanings
     for key, value in schema["properties"].items():
         default = "required" if key in required else _default(value)
         meaning = value.get("description") or meanings.get(key) or _SHARED.get(key, "")

@@ -79,8 +79,10 @@ class Comparison(Strict):
     """One declared comparison: each candidate against the baseline, paired by data set, budget and seed."""
 
     metric: str | None = Field(default=None, description="As in records; else the primary metric on the test part.")
-    baseline: str
-    candidates: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)]
+    baseline: str = Field(description="A model of the suite.")
+    candidates: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        description="Models of the suite, each compared with the baseline."
+    )
     margin: float | None = Field(
         default=None, ge=0, description="Non-inferiority margin, in percentage points or the unit of the metric."
     )

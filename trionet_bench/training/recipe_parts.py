@@ -17,6 +17,7 @@ class Optimizer(Strict):
     """How weights follow their gradients.
 
     Args:
+        name: of the method.
         lr: learning rate after the warm-up, for a batch of ``lr_per`` images.
         lr_per: the learning rate grows with the batch over this one; with None it is absolute.
         momentum, nesterov: of sgd.

@@ -45,12 +45,19 @@ class Options(SystemOptions):
     """What a suite may say of a stand-alone model: the operator, or one for each stage, and values of their options.
     None leaves the value that the operator's spec gives as usual, where the space has it.
 
-    ``local_terms`` are those of local attention; None takes the first of the space. Of the options in ``choose`` every
-    value of the space is tried, in networks scaled to the budget and trained for half of the epochs, and the best on
-    the search-validation images is taken: what a searched network gets for its options, a baseline gets too.
-
     Options of operators that are not part of the package are extra fields, so that the keys of other models stay as
     they are.
+
+    Args:
+        operator: its name, or a list with one for each stage.
+        local_terms: of local attention; None takes the first of the space.
+        kernel: side of convolutions in pixels.
+        window: side of the window of local attention in pixels.
+        heads: of attention.
+        qk, v: sizes of queries and keys, and of values, over the width of the block.
+        choose: options of which every value of the space is tried, in networks scaled to the budget and trained for
+            half of the epochs; the best on the search-validation images is taken. What a searched network gets for its
+            options, a baseline gets too.
     """
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_with_registered)
