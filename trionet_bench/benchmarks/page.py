@@ -1,4 +1,4 @@
-"""The page of ``bench all``: targets first, then a table for each benchmark, styled as the reports are."""
+"""The page of ``bench all``: how fast each operator is, the targets, then a table for each benchmark."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from trionet_bench.benchmarks.measure import Document, Row
+from trionet_bench.benchmarks.operator_speed import operator_speed
 from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
 from trionet_bench.reporting.pages import page_environment
 from trionet_bench.reporting.style import MET_COLOUR, MISSED_COLOUR, MUTED, Style, drawn_in, new_figure, style_named
@@ -48,6 +49,7 @@ def page(results: Document, titles: Mapping[str, str]) -> str:
             command=results["command"],
             code=results["code"],
             made=next((one["environment"] for one in benches.values() if "environment" in one), {}),
+            speed=operator_speed(benches["operators"]) if "operators" in benches else None,
             targets=targets,
             met=sum(target["met"] for target in targets),
             picture=picture(targets),
