@@ -15,6 +15,7 @@ from trionet_bench.cli._options import (
     reports_option,
     results_option,
 )
+from trionet_bench.limits import MOST_JOBS
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,6 @@ class RunOptions(RunSettings):
     verbose: bool = False
     machine: str | None = None
     as_json: bool = False
-
-
-MOST_JOBS = 1024  # at a time
 
 
 class _Jobs(click.ParamType[int | None]):

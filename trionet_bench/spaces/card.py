@@ -5,10 +5,10 @@ from pathlib import Path
 
 from trionet_bench.errors import DamagedFile, UsageError
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.limits import MOST_CHANNELS, MOST_PIXELS, shown
 from trionet_bench.records.store import read_json
 from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.library import LibraryArchitecture
-from trionet_bench.spaces.plain import MOST_CHANNELS, MOST_PIXELS, shown
 from trionet_bench.spaces.presets import resolve_space
 
 _LONGEST = 64 * 2**20  # bytes

@@ -15,13 +15,10 @@ from typing import ClassVar
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.limits import MOST_BLOCKS, MOST_CHANNELS, MOST_PIXELS, MOST_STAGES, shown
 from trionet_bench.spaces.choice import Architecture, Choice, Genes, Space
 from trionet_bench.spaces.operators import AXIAL, CRISSCROSS, LOCAL, NONLOCAL, OperatorSpec
 from trionet_bench.spaces.plain import (
-    MOST_BLOCKS,
-    MOST_CHANNELS,
-    MOST_PIXELS,
-    MOST_STAGES,
     as_lists,
     as_tuples,
     check_blocks,
@@ -29,7 +26,6 @@ from trionet_bench.spaces.plain import (
     check_names,
     check_number,
     check_numbers,
-    shown,
 )
 from trionet_bench.spaces.resnet import STEMS
 from trionet_bench.spaces.resnet_architecture import Block, ResNetArchitecture, Stage

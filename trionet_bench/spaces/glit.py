@@ -18,18 +18,11 @@ from typing import ClassVar, Literal
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.limits import MOST_BLOCKS, MOST_PIXELS
 from trionet_bench.spaces.choice import Architecture, Choice, Genes, Space
 from trionet_bench.spaces.glit_architecture import GLiTArchitecture, GLiTBlock
 from trionet_bench.spaces.operators import GLOBAL, LOCALITY, OperatorSpec
-from trionet_bench.spaces.plain import (
-    MOST_BLOCKS,
-    MOST_PIXELS,
-    as_lists,
-    as_tuples,
-    check_name,
-    check_number,
-    check_numbers,
-)
+from trionet_bench.spaces.plain import as_lists, as_tuples, check_name, check_number, check_numbers
 
 DETAILS = ("kernel", "expansion", "ratio", "mlp")
 _DIGITS = string.digits + string.ascii_uppercase  # the codes of operators are lower-case letters

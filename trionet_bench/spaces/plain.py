@@ -1,19 +1,12 @@
 """Reading and checking the plain JSON values of spaces and architectures."""
 
-import reprlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
-
-# The largest that a space or an architecture may ask for.
-MOST_PIXELS = 2**14  # side of an image
-MOST_CHANNELS = 2**16
-MOST_BLOCKS = 1024
-MOST_STAGES = 32
-MOST_VALUES = 256  # of one dimension
+from trionet_bench.limits import MOST_BLOCKS, MOST_CHANNELS, MOST_VALUES, shown
 
 
 def read_mapping(value: object, place: str, allowed: list[str], required: Collection[str]) -> JsonObject:
@@ -94,11 +87,12 @@ def check_numbers(
 
     if not isinstance(values, tuple) or not values or not all(map(fits, values)) or sorted({*values}) != [*values]:
         raise UsageError(
-            f"space {space}: {dimension} must be a list of {kind} above 0, from small to large, not {shown(values)}."
+            f"space {space}: {dimension} must be a list of {kind} above 0, from small to large, "
+            f"not {shown(as_lists(values))}."
         )
     if len(values) > MOST_VALUES or values[-1] > most:
         raise UsageError(
-            f"space {space}: {dimension} may have {MOST_VALUES} values, up to {most}, not {shown(values)}."
+            f"space {space}: {dimension} may have {MOST_VALUES} values, up to {most}, not {shown(as_lists(values))}."
         )
 
 
@@ -118,9 +112,4 @@ def check_blocks(space: str, depths: Iterable[int]) -> None:
 
 
 def _unquoted(value: object) -> str:
-    return value[:100] if isinstance(value, str) else shown(value)
-
-
-def shown(value: object) -> str:
-    """A value in a message: long lists and texts are cut."""
-    return reprlib.repr(as_lists(value) if isinstance(value, list | tuple) and len(value) <= MOST_VALUES else value)
+    return value[:100] if isinstance(value, str) else shown(as_lists(value))

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.limits import shown
 from trionet_bench.spaces.choice import Space
 from trionet_bench.spaces.fab import FabSpace
 from trionet_bench.spaces.glit import GLiTSpace
-from trionet_bench.spaces.plain import shown
 from trionet_bench.spaces.resnet import ResNetSpace, StageChoices
 
 # 16 to 32 pixels, from about 2 M MACs. Wide and shallow, since networks of few MACs learn little from more depth

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.limits import MOST_BLOCKS, MOST_PIXELS, MOST_STAGES, shown
 from trionet_bench.spaces import plain
 from trionet_bench.spaces.choice import Architecture, Choice, Genes, Space, Value
 from trionet_bench.spaces.operators import OPERATORS, OperatorSpec, Option, operators_for, options_of
@@ -92,10 +93,10 @@ class ResNetSpace(Space):
                 raise UsageError(f'unknown dimension "{dimension}" of a resnet space; {nearest(dimension, allowed)}')
         lists = {dimension: dimensions.get(dimension, option.values) for dimension, option in known.items()}
         vars(self).update(dimensions=lists)
-        if type(resolution) is not int or not 0 < resolution <= plain.MOST_PIXELS:
-            given = plain.shown(resolution).strip("'")
+        if type(resolution) is not int or not 0 < resolution <= MOST_PIXELS:
+            given = shown(resolution).strip("'")
             raise UsageError(
-                f"space {name}: resolution must be a number of pixels, not {given}. The limit is {plain.MOST_PIXELS}."
+                f"space {name}: resolution must be a number of pixels, not {given}. The limit is {MOST_PIXELS}."
             )
         plain.check_numbers(name, "stem_widths", stem_widths)
         plain.check_numbers(name, "expansions", expansions, "numbers")
@@ -103,13 +104,13 @@ class ResNetSpace(Space):
             plain.check_numbers(name, dimension, values, known[dimension].kind)
         if not stages:
             raise UsageError(f"space {name} has no stages; give at least one.")
-        if len(stages) > plain.MOST_STAGES:
-            raise UsageError(f"space {name} has {len(stages)} stages; the limit is {plain.MOST_STAGES}.")
+        if len(stages) > MOST_STAGES:
+            raise UsageError(f"space {name} has {len(stages)} stages; the limit is {MOST_STAGES}.")
         for s, stage in enumerate(stages):
-            plain.check_numbers(name, f"stages.{s}.depths", stage.depths, most=plain.MOST_BLOCKS)
+            plain.check_numbers(name, f"stages.{s}.depths", stage.depths, most=MOST_BLOCKS)
             plain.check_numbers(name, f"stages.{s}.widths", stage.widths)
             if stage.stride not in (1, 2):
-                raise UsageError(f"space {name}: stages.{s}.stride is {plain.shown(stage.stride)}; allowed are 1, 2.")
+                raise UsageError(f"space {name}: stages.{s}.stride is {shown(stage.stride)}; allowed are 1, 2.")
         plain.check_blocks(name, (stage.depths[-1] for stage in stages))
 
     def __hash__(self) -> int:

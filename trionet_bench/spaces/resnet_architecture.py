@@ -6,6 +6,7 @@ from functools import cached_property
 
 from trionet_bench.errors import UsageError
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.limits import shown
 from trionet_bench.spaces import plain
 from trionet_bench.spaces.operators import operators_for, options_of
 
@@ -44,7 +45,7 @@ class Block:
         required = ["operator", "expansion"]
         read = plain.read_mapping(value, place, [*required, *options_of(operators_for("resnet"))], required)
         if not isinstance(read["operator"], str):
-            raise UsageError(f"{place}: the operator is {plain.shown(read['operator'])}, not a name.")
+            raise UsageError(f"{place}: the operator is {shown(read['operator'])}, not a name.")
         return cls(**{name: item for name, item in read.items() if item is not None})
 
 

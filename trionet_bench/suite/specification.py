@@ -9,10 +9,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.limits import MOST_CELLS, MOST_PIXELS
 from trionet_bench.records.layout import FOLDER_NAME, PHASES, parse_budget
 from trionet_bench.records.values import Strict
 from trionet_bench.spaces.choice import Space
-from trionet_bench.spaces.plain import MOST_PIXELS
 from trionet_bench.spaces.presets import resolve_space, space_for
 from trionet_bench.suite.seeds import SeedPlan
 from trionet_bench.suite.validation import Owner, explained
@@ -25,7 +25,6 @@ from trionet_bench.tasks.registry import DEFAULT, resolve_task
 from trionet_bench.training.recipe import Recipe, RecipeError, resolve_recipe
 
 SUFFIXES = (".yaml", ".yml")
-MOST_CELLS = 100_000
 _NAME = f"^{FOLDER_NAME}$"
 _MERGED = ("datasets", "models")  # joined entry by entry with those of the suite that is extended
 

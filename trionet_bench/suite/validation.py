@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 
 from trionet_bench.errors import UsageError, nearest
-from trionet_bench.spaces.plain import shown
+from trionet_bench.limits import shown
 from trionet_bench.suite.yaml12 import Document, Place
 
 Describe = Callable[[Place], tuple[str, list[str]]]  # title and allowed keys of the part at a place

@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.limits import MOST_PIXELS, MOST_STEPS, shown
 from trionet_bench.records.store import canonical
 from trionet_bench.records.values import Strict
-from trionet_bench.spaces.plain import MOST_PIXELS, shown
-from trionet_bench.training.recipe_parts import MOST_STEPS, Augment, Optimizer, Precision, SearchRecipe, SupernetRecipe
+from trionet_bench.training.recipe_parts import Augment, Optimizer, Precision, SearchRecipe, SupernetRecipe
 
 # These change no result, and do not enter a cell's key. Neither does what is for people.
 _NOT_IN_KEY: Any = {

@@ -4,13 +4,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from trionet_bench.limits import MOST_STEPS
 from trionet_bench.records.values import Strict
 
 Precision = Literal["float32", "bf16", "auto"]
 Fitness = Literal["loss", "metric"]
-
-
-MOST_STEPS = 10**6  # epochs, images of a batch, children of a search: more than anyone waits for
 
 
 class Optimizer(Strict):
