@@ -18,6 +18,7 @@ import pytest
 from support.fake_runs import CODE, essence, run
 
 from trionet_bench.errors import StoreError, UsageError
+from trionet_bench.execution import scheduler
 from trionet_bench.execution.durations import Durations
 from trionet_bench.execution.executors import local
 from trionet_bench.execution.executors.local import ProgressSender, plan_resources
@@ -158,6 +159,33 @@ def test_failed_cells_are_run_again_only_when_asked(suite_file: Write, tmp_path:
     assert listener.ends == [("digits a 4M s1", False)]
     folder = tmp_path / "r/fakes/digits/a/4M-s1"
     assert len(list(folder.glob("record*.json"))) == 2
+
+
+@pytest.mark.parametrize("fault", ["kill", "memory", "disk"])
+def test_what_fails_by_its_surroundings_is_tried_again(
+    suite_file: Write, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(scheduler, "_FIRST_WAIT", 0.01)
+    undisturbed = run(suite_file({"a": {}}, seeds=[0]), tmp_path / "other").cells[0].record
+    path = suite_file({"a": {"fault": fault, "times": 2, "trace": str(tmp_path / "trace")}}, seeds=[0])
+    listener = Listener()
+    after = run(path, tmp_path / "r", watcher=listener, retries=2)
+    assert after.counts()["complete"] == 1
+    assert listener.ends == [("digits a 4M s0", True)]
+    assert [record.message.endswith("it is tried again in 0 s") for record in caplog.records] == [True, True]
+    assert undisturbed is not None and after.cells[0].record is not None
+    assert after.cells[0].record.metrics == undisturbed.metrics
+
+
+@pytest.mark.parametrize("fault", ["kill", "memory", "disk"])
+def test_what_failed_by_its_surroundings_is_taken_up_by_a_plain_rerun(suite_file: Write, tmp_path: Path, fault: str):
+    path = suite_file({"a": {"fault": fault, "times": 1, "trace": str(tmp_path / "trace")}, "b": {}}, seeds=[0])
+    assert run(path, tmp_path / "r").counts() == {"complete": 1, "failed": 1, "missing": 0, "stale": 0}
+    (record,) = (record for record in iter_records(tmp_path / "r") if record.error)
+    assert record.error is not None and record.error.surroundings
+    listener = Listener()
+    assert run(path, tmp_path / "r", watcher=listener).counts()["complete"] == 2
+    assert listener.ends == [("digits a 4M s0", True)]
 
 
 def test_force_repeats_cells_but_not_phases_and_keeps_the_old_record(suite_file: Write, tmp_path: Path):
@@ -315,6 +343,22 @@ def test_a_store_error_stops_the_run(suite_file: Write, tmp_path: Path):
     (tmp_path / "fakes/digits/a").write_text("a file where a folder must be")
     with pytest.raises(StoreError):
         run(path, tmp_path)
+
+
+def test_a_store_error_that_passes_does_not(suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The folder that stands where the log must be is gone at the second try."""
+    path, place = suite_file({"a": {}}, seeds=[0]), tmp_path / "fakes/digits/a/4M-s0/log.txt"
+    place.mkdir(parents=True)
+    monkeypatch.setattr(scheduler, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(scheduler._log, "warning", lambda *_: place.rmdir())
+    assert run(path, tmp_path, retries=1).counts()["complete"] == 1
+
+
+def test_a_full_disk_costs_the_log_and_nothing_else(capfd: pytest.CaptureFixture[str]):
+    with logged(Path("/dev/full")):
+        print("a line that cannot be written")
+    print("after")
+    assert capfd.readouterr().out == "after\n"
 
 
 def test_what_takes_longest_starts_first(suite_file: Write, tmp_path: Path):

@@ -4,6 +4,7 @@ Epochs take ``seconds`` together and leave a checkpoint, which a second attempt 
 a line for each epoch and each end, so that tests see what was done how often.
 """
 
+import errno
 import json
 import os
 import signal
@@ -36,7 +37,8 @@ class Options(SystemOptions):
     seconds: float = 0.0
     epochs: int = 2
     trace: str | None = None
-    fault: Literal["none", "raise", "kill", "phase", "memory", "impossible"] = "none"
+    fault: Literal["none", "raise", "kill", "phase", "memory", "disk", "impossible"] = "none"
+    times: int | None = None  # how many attempts the fault hits, which ``trace`` counts; None hits all
     only_seed: int | None = None  # the seed that the fault hits; None hits all
     label: str = "plain"
     quiet: bool = False
@@ -97,11 +99,13 @@ class FakeRunner(SystemRunner[Options, Space]):
     def run_cell(self, cell: FakeCell, context: RunContext) -> CellResult:
         options = cell.options
         name = f"{cell.data.name} {cell.model} {cell.budget} {cell.seed}"
-        if options.only_seed in (None, cell.seed):
+        if options.only_seed in (None, cell.seed) and _is_hit(options, name):
             if options.fault == "raise":
                 raise ValueError("the loss is not finite")
             if options.fault == "memory":
                 raise MemoryError
+            if options.fault == "disk":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "evaluations.jsonl")
             if options.fault == "kill":
                 print("last words of a dying cell", flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -142,6 +146,16 @@ def _epochs(cell: FakeCell, context: RunContext, name: str) -> None:
         write_atomically(checkpoint, json.dumps({"done": epoch + 1, "label": options.label}))
     checkpoint.unlink(missing_ok=True)
     _trace(options, f"end {name}")
+
+
+def _is_hit(options: Options, name: str) -> bool:
+    """Whether the fault hits this attempt."""
+    if options.times is None or options.fault == "none":
+        return True
+    assert options.trace is not None
+    before = Path(options.trace).read_text().count(f"fault {name}") if Path(options.trace).exists() else 0
+    _trace(options, f"fault {name}")
+    return before < options.times
 
 
 def _trace(options: Options, line: str) -> None:

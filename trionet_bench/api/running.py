@@ -116,7 +116,7 @@ def _carry_out_open(
         shown = ProgressWatcher(progress, name, len(session.jobs))
         watcher = Watchers(shown, MetricsWatcher(session.jobs, loggers))
         workers, seconds = workers_of(settings), None if end is None else end - time.monotonic()
-        return session.run(workers, watcher, code_state(), command, cache_folder(), seconds), cells
+        return session.run(workers, watcher, code_state(), command, cache_folder(), seconds, settings.retries), cells
 
 
 def comparison(

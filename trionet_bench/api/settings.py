@@ -21,6 +21,7 @@ class RunOptions(TypedDict, total=False):
     devices: int | None
     executor: Literal["local", "ray"]
     retry_failed: bool
+    retries: int
     force: bool
     minutes: float | None
     write_report: bool
@@ -39,7 +40,8 @@ class RunSettings:
         device: auto, cpu, cuda, cuda:1, mps.
         devices: at most so many GPUs.
         executor: processes on this machine, or the Ray cluster at ``RAY_ADDRESS``.
-        retry_failed: also cells that failed before.
+        retry_failed: also cells that failed before by what they compute.
+        retries: how often a job is tried again that fails by its surroundings: a full disk, a killed worker.
         force: finished cells again.
         minutes: after which the run ends with what is there; the same run goes on from that.
         write_report: at the end.
@@ -55,6 +57,7 @@ class RunSettings:
     devices: int | None = None
     executor: Literal["local", "ray"] = "local"
     retry_failed: bool = False
+    retries: int = 2
     force: bool = False
     minutes: float | None = None
     write_report: bool = True

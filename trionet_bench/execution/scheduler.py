@@ -4,16 +4,18 @@ Every finished cell is on disk before anything else happens, so that the schedul
 Cells are claimed on disk before they start, so that several runners can share a results folder.
 """
 
+import logging
 import math
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from trionet_bench.errors import DamagedFile
+from trionet_bench.errors import DamagedFile, StoreError
 from trionet_bench.execution.declaration import declare
 from trionet_bench.execution.durations import Durations
 from trionet_bench.execution.executors.base import Advanced, Ended, Executor
@@ -23,12 +25,15 @@ from trionet_bench.execution.worker import Outcome, RunRequest, failed_record, m
 from trionet_bench.records.claims import Claims
 from trionet_bench.records.layout import CLAIMS, LOG
 from trionet_bench.records.phase import damage, finished_content
-from trionet_bench.records.record import Environment, Failure, Input
+from trionet_bench.records.record import Environment, Failure, Input, RecordHead
 from trionet_bench.records.store import read_head, retire_record, write_record
 from trionet_bench.training.platform import Resources
 
 _CLAIMED_RETRY = 1.0  # seconds until a job that another runner holds is looked at again
 _TICK = 0.5
+_FIRST_WAIT = 1.0  # seconds until what failed by its surroundings is tried again; then twice as long
+
+_log = logging.getLogger(__name__)
 
 
 class Watcher:
@@ -50,7 +55,15 @@ class Watcher:
 def open_cells(plan: Plan, retry_failed: bool = False, force: bool = False) -> list[CellJob]:
     """The cells that a run would carry out; those whose data are missing cannot be."""
     states = {"missing", "stale"} | ({"failed"} if retry_failed else set())
-    return [cell.job for cell in plan.cells if cell.job is not None and (force or cell.state in states)]
+    return [
+        cell.job
+        for cell in plan.cells
+        if cell.job is not None and (force or cell.state in states or _failed_by_surroundings(cell.record))
+    ]
+
+
+def _failed_by_surroundings(record: RecordHead | None) -> bool:
+    return record is not None and record.error is not None and record.error.surroundings
 
 
 def open_phases(plan: Plan, cells: list[CellJob]) -> list[PhaseJob]:
@@ -74,7 +87,8 @@ def run_plan(
 ) -> Plan:
     """Carry out the open cells of ``plan``; returns it with the new states. KeyboardInterrupt on SIGINT and SIGTERM.
 
-    A failed cell leaves a failed record, and the others go on. A store error stops everything. After so many
+    A failed cell leaves a failed record, and the others go on. What fails by its surroundings is tried again
+    ``request.retries`` times; then a store error stops everything. After so many
     ``seconds`` the run ends as it would by an interrupt: what is under way goes on from its checkpoint the next time.
     """
     deadline = math.inf if seconds is None else time.monotonic() + seconds
@@ -105,13 +119,15 @@ class Scheduler:
         self.planned = {cell.name: cell for cell in plan.cells}
         self.durations = Durations(plan)
         self.environment: Environment | None = None
+        self.tries: Counter[str] = Counter()
 
     def run(self, deadline: float = math.inf) -> None:
         """Until nothing is left to be done, here or elsewhere, or the monotonic clock is at ``deadline``."""
         while (self.waiting or self.under_way) and time.monotonic() < deadline:
             self._start_ready_jobs()
-            if self.waiting and not self.under_way:
-                self.watcher.waits([job.label for job in self.waiting])
+            held = [job.label for job in self.waiting if job.claim not in self.tries]
+            if held and not self.under_way:
+                self.watcher.waits(held)
             for event in self.executor.events(_TICK) if self.waiting or self.under_way else ():
                 if isinstance(event, Advanced):
                     self.watcher.advanced(event.job.label, event.done, event.total, event.message)
@@ -182,7 +198,7 @@ class Scheduler:
             return False
         if record is None or (planned and (planned.key, planned.started) == (record.key, record.started)):
             return False
-        if record.key != job.key:
+        if record.key != job.key or _failed_by_surroundings(record):
             return False
         self.done[job.name] = replace(self.planned[job.name], state=record.status, key=record.key, record=record)
         return True
@@ -191,6 +207,10 @@ class Scheduler:
         """Take in the result of a job that was done here."""
         job, outcome = event.job, event.outcome
         del self.under_way[job.folder]
+        if self._is_tried_again(job, outcome):
+            return
+        if isinstance(outcome, StoreError):
+            raise outcome
         if isinstance(outcome, str):
             outcome = Outcome(_death(outcome, job.folder), self._last_environment(job), 0.0, {})
             if isinstance(job, CellJob):
@@ -209,6 +229,24 @@ class Scheduler:
         self.claims.release(job.claim)
         left = [*self.waiting, *self.under_way.values()]
         self.watcher.ended(job.label, outcome, len(left), self.durations.left(left, self.executor.slots))
+
+    def _is_tried_again(self, job: Job, outcome: Outcome | str | StoreError) -> bool:
+        """Whether a job failed by its surroundings and has tries left: it then waits, longer each time."""
+        if isinstance(outcome, Outcome):
+            if outcome.failure is None or not outcome.failure.surroundings:
+                return False
+            reason = outcome.failure.message
+        else:
+            reason = str(outcome)
+        self.tries[job.claim] += 1
+        if self.tries[job.claim] > self.request.retries:
+            return False
+        seconds = _FIRST_WAIT * 2 ** (self.tries[job.claim] - 1)
+        _log.warning("%s: %s; it is tried again in %.0f s", job.label, reason.rstrip("."), seconds)
+        self.not_before[job.claim] = time.monotonic() + seconds
+        self.waiting.append(job)
+        self.claims.release(job.claim)
+        return True
 
     def _fail_dependents(self, phase: PhaseJob, outcome: Outcome) -> None:
         """Cells that need a failed phase fail with its cause; so do phases after it, which leave nothing."""
@@ -243,7 +281,7 @@ def _death(reason: str, folder: Path) -> Failure:
         tail = (folder / LOG).read_text(encoding="utf-8", errors="replace")[-2000:]
     except OSError:
         tail = ""
-    return Failure(type="WorkerDied", message=f"{reason}.", traceback=tail)
+    return Failure(type="WorkerDied", message=f"{reason}.", traceback=tail, surroundings=True)
 
 
 @contextmanager

@@ -167,6 +167,7 @@ class Session:
         command: str,
         cache: Path | None,
         seconds: float | None = None,
+        retries: int = 0,
     ) -> "Session":
         """Carry out what is open; returns the session with the new state of its plan.
 
@@ -175,13 +176,16 @@ class Session:
             code, command: for the records.
             cache: folder for decoded images.
             seconds: after which the run ends, with cells left.
+            retries: how often a job is tried again that failed by its surroundings: a full disk, a killed worker.
 
         UsageError where a cell cannot be carried out, StoreError where results cannot be written, KeyboardInterrupt on
         SIGINT and SIGTERM.
         """
         check_cells(self.cells)
         suite = self.plan.suite
-        request = RunRequest(self.plan.results, suite.fidelity, code, command, self.retry_failed, self.force, cache)
+        request = RunRequest(
+            self.plan.results, suite.fidelity, code, command, self.retry_failed, self.force, cache, retries
+        )
         executor = self._executor(request, workers)
         return replace(self, plan=run_plan(self.plan, executor, request, watcher, seconds))
 

@@ -7,13 +7,13 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from trionet_bench.errors import StoreError
+from trionet_bench.errors import DataError, StoreError
 from trionet_bench.execution.jobs import CellJob, Job, PhaseJob
 from trionet_bench.files import DAMAGED, set_aside, write_atomically
 from trionet_bench.jsontypes import JsonObject
@@ -50,7 +50,7 @@ class RunRequest:
         results: the results folder, of all suites, absolute.
         fidelity: of the suite, for the records.
         code, command: for the records.
-        retry_failed, force: see ``execution.session.Session``.
+        retry_failed, force, retries: see ``execution.session.Session``.
         cache: folder for decoded images.
     """
 
@@ -61,6 +61,7 @@ class RunRequest:
     retry_failed: bool = False
     force: bool = False
     cache: Path | None = None
+    retries: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,18 @@ def failure_of(error: BaseException) -> Failure:
     message = str(error) or type(error).__name__
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         message += " (out of memory: run with fewer --jobs, or lower the recipe's batch)"
-    return Failure(type=type(error).__name__, message=anonymous(message), traceback=anonymous("".join(lines[-20:])))
+    return Failure(
+        type=type(error).__name__,
+        message=anonymous(message),
+        traceback=anonymous("".join(lines[-20:])),
+        surroundings=_is_of_surroundings(error),
+    )
+
+
+def _is_of_surroundings(error: BaseException) -> bool:
+    """Whether the disk, the memory or the data were the cause of an error, or of the one behind it."""
+    own = isinstance(error, OSError | MemoryError | DataError) or type(error).__name__ == "OutOfMemoryError"
+    return own or (error.__cause__ is not None and _is_of_surroundings(error.__cause__))
 
 
 def utc_now() -> str:
@@ -277,6 +289,33 @@ def _leave_no_attempt(job: Job) -> None:
     (job.folder / _ATTEMPT).unlink(missing_ok=True)
 
 
+class _Log(VisibleFile):
+    """A log that costs nothing but itself where the disk is full."""
+
+    def write(self, text: str) -> int:
+        """Write what can be written; the number of characters of ``text``."""
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write out what can be."""
+        with suppress(OSError):
+            super().flush()
+
+    def close(self) -> None:
+        """Close the file, with what could be written."""
+        with suppress(OSError):
+            super().close()
+
+
+def _log_file(path: Path) -> _Log:
+    try:
+        return _Log(path.open("ab"), encoding="utf-8", line_buffering=True)
+    except OSError as error:
+        raise StoreError(f"{path} could not be opened: {error.strerror}.") from error
+
+
 @contextmanager
 def logged(path: Path) -> Iterator[list[str]]:
     """Everything that is printed, logged or warned of goes to the log; warnings are also collected in the list.
@@ -289,7 +328,7 @@ def logged(path: Path) -> Iterator[list[str]]:
         warned.append(anonymous(f"{category.__name__}: {message}"))
         print(warned[-1], file=sys.stderr, flush=True)
 
-    with VisibleFile(path.open("ab"), encoding="utf-8", line_buffering=True) as log, warnings.catch_warnings():
+    with _log_file(path) as log, warnings.catch_warnings():
         sys.stdout.flush()
         sys.stderr.flush()
         kept = [os.dup(descriptor) for descriptor in (1, 2)]

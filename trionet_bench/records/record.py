@@ -204,6 +204,10 @@ class Failure(Strict):
     type: str
     message: str
     traceback: str
+    surroundings: bool = Field(
+        default=False,
+        description="Its machine, disk or data were the cause, not what it computes: a rerun tries again.",
+    )
 
 
 class CellResult(BaseModel):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from trionet_bench.errors import StoreError
 from trionet_bench.execution.jobs import Job
 from trionet_bench.execution.worker import Outcome
 
@@ -19,10 +20,12 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Ended:
-    """A job is over. ``outcome`` is a text where its process died without one."""
+    """A job is over. ``outcome`` is a text where its process died without one, and an error where its results could not
+    be written.
+    """
 
     job: Job
-    outcome: Outcome | str
+    outcome: Outcome | str | StoreError
 
 
 Event = Advanced | Ended

@@ -109,8 +109,6 @@ class LocalExecutor:
         running.connection.close()
         self._running.remove(running)
         self._free.insert(0, running.resources)
-        if isinstance(outcome, StoreError):
-            raise outcome
         return [*events, Ended(running.job, outcome or _cause_of_death(running))]
 
 

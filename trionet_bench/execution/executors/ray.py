@@ -62,14 +62,12 @@ class RayExecutor:
         self._running.clear()
         self._ray.shutdown()
 
-    def _outcome(self, reference: Any) -> Outcome | str:
+    def _outcome(self, reference: Any) -> Outcome | str | StoreError:
         try:
             outcome = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             return f"its Ray worker ended: {str(error).splitlines()[0].rstrip('.')}"
-        if isinstance(outcome, StoreError):
-            raise outcome
-        assert isinstance(outcome, Outcome)
+        assert isinstance(outcome, Outcome | StoreError)
         return outcome
 
 
