@@ -1,10 +1,10 @@
-import colorsys
 import itertools
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fabricated import fabricate
 from matplotlib.text import Text
@@ -103,14 +103,33 @@ def test_operators_are_told_apart_in_grey():
     assert len({spec.hatch for spec in OPERATORS}) == len(OPERATORS.names())
 
 
-def test_every_model_has_its_own_colour_marker_and_line():
-    models = ["conv", "local", "axial", "trionet", "glit", "fab", "random"]
-    drawn = looks(models)
-    for part in ("colour", "marker"):
-        assert len({getattr(look, part) for look in drawn.values()}) == len(models), part
-    assert len({(str(look.line), look.marker) for look in drawn.values()}) == len(models)
-    hues = {colorsys.rgb_to_hsv(*(int(look.colour[i : i + 2], 16) / 255 for i in (1, 3, 5))) for look in drawn.values()}
-    assert len(hues) == len(models)
+TWENTY = ["conv", "local", "axial", *(f"model-{number}" for number in range(16)), "random"]
+
+# Machado, Oliveira and Fernandes 2009, severity 1: linear RGB as a deuteranope and a protanope see it.
+SIGHTS = (
+    np.eye(3),
+    np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+)
+
+
+def seen(colour: str, sight: np.ndarray) -> np.ndarray:
+    """CIELAB, white D65."""
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4125, 0.3576, 0.1804], [0.2127, 0.7152, 0.0722], [0.0193, 0.1192, 0.9503]])
+    x, y, z = np.cbrt(to_xyz @ np.clip(sight @ linear, 0.01, 1) / to_xyz.sum(axis=1))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_twenty_models_are_told_apart_by_colour_marker_line_and_hatch():
+    drawn = list(looks(TWENTY).values())
+    assert len({look.colour for look in drawn}) == len({look.hatch for look in drawn}) == 20
+    assert len({(str(look.line), str(look.marker)) for look in drawn}) == 20
+    for one, other in itertools.combinations(drawn, 2):
+        apart = [float(np.linalg.norm(seen(one.colour, sight) - seen(other.colour, sight))) for sight in SIGHTS]
+        assert apart[0] > 20, (one.colour, other.colour)  # with normal sight; 2 can just be told
+        assert one.marker != other.marker or min(apart) > 40, (one.colour, other.colour)
 
 
 def test_files_carry_no_date(drawings: dict[str, Drawing]):

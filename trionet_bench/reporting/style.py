@@ -6,7 +6,7 @@ Fonts are those that matplotlib brings along, so that a figure is the same to th
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -24,10 +24,40 @@ INK, MUTED, GRID, PAPER = "#1b1f24", "#5b6570", "#dfe3e8", "#ffffff"
 OTHER_COLOUR, OTHER_HATCH = "#9a9fa6", "++"  # also of operators in records that are not registered here
 MET_COLOUR, MISSED_COLOUR = "#029e73", "#de8f05"  # of a target
 
-_SEARCHED = ["#882255", "#56b4e9", "#aa7733", "#332288", "#cc79a7", "#77841d"]
-_SEARCHED_ON_DARK = {"#882255": "#d87fa8", "#332288": "#9a92ea"}
-_OTHER_MARKERS = ["D", "P", "v", "<", ">", "h"]
-_OTHER_LINES: list[LineStyle] = ["-", (0, (7, 1, 1, 1)), (0, (3, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (9, 2)), (0, (2, 2))]
+# Of models that are named like no operator. Colours are far from each other and from those of operators, also for
+# colour-blind readers; two models that share a marker have colours that are far apart for everybody.
+_SEARCHED = [
+    *("#882255", "#56b4e9", "#aa7733", "#332288", "#cc79a7", "#77841d", "#e5b17e", "#72723f", "#990780"),
+    *("#09bf64", "#e50bc1", "#a8bf39", "#e50b0b", "#9544e5", "#990707", "#0b0be5", "#7e7ee5"),
+]
+_SEARCHED_ON_DARK = {
+    **{"#882255": "#d87fa8", "#332288": "#9a92ea", "#990780": "#dd77cc", "#990707": "#e08080", "#0b0be5": "#8f8ff5"},
+    **{"#9544e5": "#b98af0", "#72723f": "#a5a56a"},
+}
+Marker = str | tuple[int, Literal[1], int]  # of matplotlib: a name, or points of a star, 1, and its angle
+_OTHER_MARKERS: list[Marker] = ["D", "P", "v", "<", ">", "h", "*", (4, 1, 0), (3, 1, 0), (4, 1, 45), (3, 1, 180)]
+_OTHER_LINES: list[LineStyle] = [
+    *("-", (0, (7, 1, 1, 1)), (0, (3, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (9, 2)), (0, (2, 2)), (0, (5, 1, 5, 3))),
+]
+_OTHER_HATCHES = [
+    "xx",
+    "//",
+    "\\\\",
+    "--",
+    "++",
+    "**",
+    "oo",
+    "x.",
+    "/.",
+    "\\.",
+    "-.",
+    "+.",
+    "xo",
+    "/o",
+    "\\o",
+    "-o",
+    "+o",
+]
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#f7f5fa", "#cfc6e3", "#8f7cba", "#553c8b", "#2a1a50"])
 
@@ -37,7 +67,7 @@ class Look:
     """How one model is drawn everywhere."""
 
     colour: str
-    marker: str
+    marker: Marker
     line: LineStyle
     hatch: str = ""
 
@@ -127,7 +157,10 @@ def style_named(name: str) -> Style:
 
 
 def looks(models: Sequence[str]) -> dict[str, Look]:
-    """One look a model: that of the operator it is named like, grey for random search, for others the next one free."""
+    """One look a model: that of the operator it is named like, grey for random search, for others the next one free.
+
+    Seventeen others have a colour and a hatch of their own, and no two of them the same marker and line.
+    """
     chosen: dict[str, Look] = {}
     others = [model for model in models if model not in OPERATORS and model != "random"]
     for model in models:
@@ -137,8 +170,10 @@ def looks(models: Sequence[str]) -> dict[str, Look]:
         elif model == "random":
             chosen[model] = Look("#7b828a", "X", (0, (2, 1.2)), "..")
         else:
-            place = others.index(model) % len(_SEARCHED)
-            chosen[model] = Look(_SEARCHED[place], _OTHER_MARKERS[place], _OTHER_LINES[place], "xx")
+            place = others.index(model)
+            colour, hatch = (parts[place % len(parts)] for parts in (_SEARCHED, _OTHER_HATCHES))
+            marker, line = _OTHER_MARKERS[place % len(_OTHER_MARKERS)], _OTHER_LINES[place % len(_OTHER_LINES)]
+            chosen[model] = Look(colour, marker, line, hatch)
     return chosen
 
 
