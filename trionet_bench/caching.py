@@ -53,7 +53,7 @@ def _usable(chosen: str) -> Path:
         return Path(chosen)
     reason = f"{chosen} cannot be written ({fault})" if chosen else "there is no home folder"
     try:
-        folder = _temporary_folder()
+        folder = temporary_folder()
     except OSError as error:
         raise StoreError(
             f"{reason}, nor can the temporary folder ({error.strerror or error}). "
@@ -74,7 +74,7 @@ def _fault_of(folder: Path) -> str | None:
     return None if os.access(folder, os.W_OK | os.X_OK) else "permission denied"
 
 
-def _temporary_folder() -> Path:
+def temporary_folder() -> Path:
     """A folder of this user alone, the same for all its processes; a new one where the name is taken by another user.
 
     Compiled code is loaded from it, so that no one else may be able to write there.

@@ -309,21 +309,23 @@ def test_two_runs_at_once_share_the_work(suite_file: Write, tmp_path: Path):
     assert not list((tmp_path / "r").rglob("record.*Z.json"))
 
 
-def test_threads_follow_from_the_request_alone(monkeypatch: pytest.MonkeyPatch):
+def test_threads_do_not_follow_from_the_jobs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(local, "available_cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert [each.threads for each in plan_resources(None, "cpu", None)] == [1] * 8
-    assert [each.threads for each in plan_resources(3, "cpu", None)] == [2, 2, 2]
+    assert [each.threads for each in plan_resources(3, "cpu", None)] == [1, 1, 1]
     assert [each.threads for each in plan_resources(16, "cpu", None)] == [1] * 16
     with pytest.raises(UsageError, match="--devices 2"):
         plan_resources(None, "cpu", 2)
 
 
-@pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("16", 8), ("1,2", 1), ("0", 8), ("many", 8), ("", 8)])
-def test_a_worker_takes_no_more_threads_than_asked_for(asked: str, threads: int, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("16", 8), ("1,2", 1), ("0", 1), ("many", 1), ("", 1)])
+def test_a_worker_takes_as_many_threads_as_asked_for(asked: str, threads: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(local, "available_cores", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    assert [each.threads for each in plan_resources(1, "cpu", None)] == [threads]
+    for jobs in (1, 3):
+        assert [each.threads for each in plan_resources(jobs, "cpu", None)] == [threads] * jobs
+    assert len(plan_resources(None, "cpu", None)) == 8 // threads
 
 
 def test_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch):

@@ -142,8 +142,6 @@ def _cache() -> Finding:
 
 def _kernels() -> Finding:
     """Attention in C, which needs a compiler at its first use."""
-    if os.environ.get("TRIONET_BENCH_KERNELS") == "off":
-        return Finding("kernels", "absent", "off by TRIONET_BENCH_KERNELS; attention trains slower", "Unset it.")
     compiler = os.environ.get("CC", "cc")
     try:
         import torch  # with the kernels' own import the one thing here that takes seconds
@@ -151,10 +149,11 @@ def _kernels() -> Finding:
         from trionet_bench.networks.attention import kernels
     except (ImportError, OSError, RuntimeError) as error:
         return Finding("kernels", "absent", f"torch cannot be imported: {error}", "See torch above.")
-    if kernels.available(torch.float32):
+    reason = kernels.missing_because(torch.float32)
+    if reason is None:
         return Finding("kernels", "ok", f"attention in C, compiled by {compiler}")
-    advice = "Install a C compiler such as gcc or clang, or name one in CC. The warning above says what failed."
-    return Finding("kernels", "absent", f"{compiler} made none; attention trains slower on a CPU", advice)
+    advice = "Install a C compiler such as gcc or clang, or name one in CC; unset TRIONET_BENCH_KERNELS."
+    return Finding("kernels", "absent", f"none ({reason}); attention trains slower on a CPU", advice)
 
 
 def _fonts() -> Iterator[Finding]:

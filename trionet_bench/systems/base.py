@@ -120,7 +120,7 @@ class System(Generic[O, S]):
     options_type: type[O]
     space_type: type[S]
     implementation: ClassVar[str]
-    platform: ClassVar[str] = "trionet_bench.training.torch_platform:TorchPlatform"
+    platform: ClassVar[str] = "trionet_bench.networks.platform:NetworkPlatform"
     preload: ClassVar[tuple[str, ...]] = (
         *("torch", "torchvision", "torch.utils.serialization", "numpy.ma", "numpy.ctypeslib"),
         *("trionet_bench.data.sources.catalogue", "trionet_bench.data.sources.arrays"),

@@ -113,23 +113,22 @@ class LocalExecutor:
 
 
 def plan_resources(jobs: int | None, device: str, devices: int | None) -> list[Resources]:
-    """Resources for ``jobs`` cells at a time; None is one thread for each core, or one cell for each GPU.
+    """Resources for ``jobs`` cells at a time; None is as many as there are cores for, or one for each GPU.
 
-    The number of threads depends on the request and the machine only, not on how much there is to do: a run that is
-    continued must add floating-point numbers in the same order. On CPUs a worker takes no more than
-    ``OMP_NUM_THREADS``, which people set on machines that others use too: threads that wait for one another at every
-    operation are many times slower where a core is taken.
+    On CPUs a worker has ``OMP_NUM_THREADS`` threads, else one: their number decides in which order floating-point
+    numbers are added, so that it must not follow from how many jobs run beside one another.
     """
     places = places_of(device)
     if devices is not None and devices > len(places):
         raise UsageError(f"--devices {devices}: there is only {len(places)} of device {device}.")
     places = places[:devices]
     cores = available_cores()
-    if jobs is None:
-        jobs = cores if places == ["cpu"] else len(places)
-    threads = max(1, cores // jobs)
     if places == ["cpu"]:
-        threads = min(threads, asked_threads() or cores)
+        threads = min(asked_threads() or 1, cores)
+        jobs = jobs or max(1, cores // threads)
+    else:
+        jobs = jobs or len(places)
+        threads = max(1, cores // jobs)
     return [Resources(places[i % len(places)], threads) for i in range(jobs)]
 
 

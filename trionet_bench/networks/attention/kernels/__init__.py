@@ -28,16 +28,26 @@ def available(dtype: torch.dtype) -> bool:
     """Whether there are kernels for numbers of this type; the first call may compile them,
     which takes some seconds.
     """
-    return os.environ.get("TRIONET_BENCH_KERNELS", "on") != "off" and dtype in C_TYPES and _library(dtype) is not None
+    return missing_because(dtype) is None
+
+
+def missing_because(dtype: torch.dtype) -> str | None:
+    """Why there are no kernels for numbers of this type; None where there are."""
+    if os.environ.get("TRIONET_BENCH_KERNELS", "on") == "off":
+        return "off by TRIONET_BENCH_KERNELS"
+    if dtype not in C_TYPES:
+        return f"there are none for {dtype}"
+    library = _library(dtype)
+    return library if isinstance(library, str) else None
 
 
 def run(dtype: torch.dtype, problem: Problem, task: Task, groups: int) -> None:
     """Do a task in all its groups. RuntimeError where there are no kernels for the type, MemoryError without memory."""
     library = _library(dtype)
-    if library is None:
+    if isinstance(library, str):
         raise RuntimeError(f"no attention kernels for {dtype}; ask kernels.available first")
     library.run(problem, task, groups)
 
 
-def _library(dtype: torch.dtype) -> Library | None:
+def _library(dtype: torch.dtype) -> Library | str:
     return load_library(dtype, BUILD, os.environ.get("CC", "cc"))

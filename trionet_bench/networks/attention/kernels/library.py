@@ -4,14 +4,9 @@ Where they cannot be compiled or loaded, a warning names the cause once, and att
 """
 
 import ctypes
-import hashlib
 import logging
 import os
-import platform
-import shutil
-import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from trionet_bench.caching import cache_folder
+from trionet_bench.errors import StoreError
+from trionet_bench.networks.attention.kernels.building import BuildError, compiled, compiler_command
 from trionet_bench.networks.attention.kernels.problem import Maps, Problem, Task
 
 C_TYPES = {torch.float32: "float", torch.float64: "double"}
@@ -101,47 +97,27 @@ def _pool(process: int, threads: int) -> ThreadPoolExecutor:
 
 
 @cache
-def load_library(dtype: torch.dtype, build: Build, compiler: str) -> Library | None:
-    """The library for numbers of a type, compiled if it is not in the cache; None where there is no such compiler, or
-    with a warning where compiling or loading fails.
+def load_library(dtype: torch.dtype, build: Build, compiler: str) -> Library | str:
+    """The library for numbers of a type, compiled if it is not in the cache; the reason, with a warning, where there is
+    none.
+
+    Args:
+        compiler: as ``CC`` has it.
     """
-    path = shutil.which(compiler)
-    if path is None:
-        return None
     flags = (*build.flags, f"-DREAL={C_TYPES[dtype]}", f"-DBYTES={dtype.itemsize}")
-    fault: object = None
+    fault = ""
     for openmp in (True, False) if build.openmp else (False,):  # not every compiler has OpenMP
         try:
-            return Library(_compiled(path, build.source, (*flags, *(["-fopenmp"] if openmp else []))), openmp)
-        except (OSError, AttributeError) as error:  # AttributeError: a function is missing in the library
-            fault = error
-        except subprocess.CalledProcessError as error:
-            fault = error.stderr.decode(errors="replace")
+            command = compiler_command(compiler)
+            return Library(compiled(command, build.source, (*flags, *(["-fopenmp"] if openmp else []))), openmp)
+        except (
+            OSError,
+            AttributeError,
+            BuildError,
+            StoreError,
+        ) as error:  # AttributeError: the library lacks a function
+            fault = str(error)
+            if isinstance(error, TimeoutError):
+                break
     logging.getLogger(__name__).warning("attention runs without its C kernels, slower: %s", fault)
-    return None
-
-
-def _compiled(compiler: str, source: Path, flags: tuple[str, ...]) -> Path:
-    """The shared library for these sources, compiler, flags and processor; compiled if it is not in the cache."""
-    version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
-    sources = [path.read_bytes() for path in sorted(source.parent.glob("*.[ch]"))]
-    identity = [*sources, version, _processor().encode(), *(flag.encode() for flag in flags)]
-    digest = hashlib.sha256(b"\0".join(identity))
-    folder = cache_folder()
-    library = folder / f"window-{digest.hexdigest()[:16]}.so"
-    if not library.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:  # several processes may compile at once
-            built = Path(scratch) / "window.so"
-            subprocess.run([compiler, *flags, str(source), "-o", str(built), "-lm"], capture_output=True, check=True)
-            built.replace(library)
-    return library
-
-
-def _processor() -> str:
-    """What ``-march=native`` depends on: architecture and, on Linux, the instruction sets."""
-    machine = f"{platform.machine()} {platform.processor()}"
-    details = Path("/proc/cpuinfo")
-    if details.exists():
-        machine += next((line for line in details.read_text().splitlines() if line.startswith("flags")), "")
-    return machine
+    return fault
