@@ -15,6 +15,7 @@ from support.tiny import cell
 from trionet_bench.cli.main import main
 from trionet_bench.execution import estimate
 from trionet_bench.execution.pace import Pace
+from trionet_bench.reporting.showcase import BEGIN, END
 from trionet_bench.systems.base import RunContext
 from trionet_bench.systems.registry import SYSTEMS
 
@@ -46,6 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             place.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(generator.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(place)
     (folder / "birds.yaml").write_text(block_of(README, "yaml"))
+    (folder / "README.md").write_text(f"{BEGIN}\n{END}\n")
     (folder / "my-suite.yaml").write_text(small_suite("mine"))
     results = folder / "results"
     for suite in ("quickstart", "imagenet"):

@@ -21,6 +21,7 @@ FORMATS = "html,md,csv,tex,svg,pdf,png"
 @data_root_option
 @click.option("--reference", type=click.Path(path_type=Path, exists=True), help="YAML file of published results.")
 @click.option("--force", is_flag=True, help="Replace the report of another suite.")
+@click.option("--into", type=click.Path(path_type=Path), help="Put its head into this Markdown file, too.")
 @json_option
 def report(
     targets: tuple[str, ...],
@@ -32,6 +33,7 @@ def report(
     data_root: Path,
     reference: Path | None,
     force: bool,
+    into: Path | None,
     as_json: bool,
 ) -> None:
     """Tables and figures from the records of a suite or of a results folder.
@@ -41,5 +43,5 @@ def report(
     from trionet_bench.cli.actions.report import write  # pandas and matplotlib load here, not for --help
 
     wanted = [form.strip() for form in formats.split(",") if form.strip()]
-    page = write(targets, out, wanted, style, results, reports, data_root, reference, force)
+    page = write(targets, out, wanted, style, results, reports, data_root, reference, force, into)
     echo(json.dumps({"schema": 1, "report": str(page)}) if as_json else str(page))

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from trionet_bench.analysis.results import load
 from trionet_bench.api.results import report_of
 from trionet_bench.reporting.page import find_results
+from trionet_bench.reporting.showcase import put_between_marks, showcase
 from trionet_bench.suite.specification import load_suite
 
 
@@ -18,6 +20,7 @@ def write(
     data_root: Path,
     references: Path | None,
     force: bool,
+    into: Path | None = None,
 ) -> Path:
     """Write one report of all targets; returns its main file.
 
@@ -26,9 +29,13 @@ def write(
         out: folder of the report; None: below ``reports``, named after the targets.
         formats, style, data_root, references, force: as of ``api.results.Results.report``.
         results: folder in which names of suites are looked up.
+        into: a Markdown file that gets the head of the report, see ``reporting.showcase``.
     """
     folders = [find_results(_suite_name(target), results) for target in targets]
-    return report_of(folders, out, formats, style, force, data_root, references, reports)
+    page = report_of(folders, out, formats, style, force, data_root, references, reports)
+    if into is not None:
+        put_between_marks(into, showcase(load(folders), page.parent, into.parent))
+    return page
 
 
 def _suite_name(target: str) -> str:

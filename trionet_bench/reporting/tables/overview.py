@@ -1,0 +1,50 @@
+"""A study in one small table: a row for each model at the largest budget, a column for each data set."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trionet_bench.analysis.results import Results
+from trionet_bench.analysis.summary import mark_leaders, summarise
+from trionet_bench.reporting.quantity import primary
+from trionet_bench.reporting.tables.table import Table
+from trionet_bench.reporting.text import DASH, absent, compact
+
+
+def overview(results: Results) -> Table | None:
+    """The primary metric of each model on each data set, beside what one image costs; None without a result."""
+    table = summarise(results).assign(mark=mark_leaders(results))
+    table = table[(table.budget == results.budgets[-1]) & table.model.isin(results.competitors)]
+    if table.empty or table["mean"].isna().all():
+        return None
+    quantity = primary(results)
+    cells = results.complete[results.complete.budget == results.budgets[-1]]
+    latency = cells["latency_s"] if "latency_s" in cells else pd.Series(np.nan, index=cells.index)
+    costs = cells.assign(latency=latency).groupby("model")[["macs", "latency"]].mean()
+    data = table.pivot(index="model", columns="dataset", values="mean").reindex(results.competitors)
+    rows = table.set_index(["model", "dataset"])
+    text, marks = pd.DataFrame({"Model": data.index}), pd.DataFrame({"Model": [""] * len(data)})
+    for dataset in results.datasets:
+        of_set = [rows.loc[(model, dataset)] if (model, dataset) in rows.index else None for model in data.index]
+        text[dataset] = [
+            DASH if row is None else f"{quantity.spread(row['mean'], row.sd)}{_dagger(row)}" for row in of_set
+        ]
+        marks[dataset] = ["" if row is None else row["mark"] for row in of_set]
+    known = costs.reindex(data.index)
+    text["MACs"] = known.macs.map(compact)
+    text["One image (ms)"] = [DASH if absent(seconds) else f"{1e3 * seconds:.2g}" for seconds in known.latency]
+    marks[["MACs", "One image (ms)"]] = ""
+    note = (
+        f"Test {quantity.label}{quantity.in_unit} ± standard deviation over seeds, at {compact(results.budgets[-1])} "
+        "MACs. Bold: best of its data set, with all that cannot be told from it; underlined: the next. † not all seeds "
+        "are there."
+    )
+    return Table(
+        data.join(known).reset_index(), text, note, marks=marks, numbers=[name for name in text if name != "Model"]
+    )
+
+
+def _dagger(row: "pd.Series[Any]") -> str:
+    """Where a mean is not over all seeds that were asked for."""
+    return "" if row.complete or absent(row["mean"]) else "†"
