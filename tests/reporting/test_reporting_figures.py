@@ -22,6 +22,7 @@ from trionet_bench.reporting.style import (
     same_limits,
     style_named,
 )
+from trionet_bench.reporting.text import signed
 from trionet_bench.spaces.operators import OPERATORS
 
 ALWAYS = {kind.name for kind in FIGURES} - {
@@ -216,3 +217,25 @@ def test_differences_of_several_metrics_are_told_apart(tmp_path: Path):
     labels = [tick.get_text() for tick in axis.get_yticklabels()]
     assert (labels[0], labels[-2]) == ("test top-1:", "validation top-1:")
     assert axis.get_xlabel() == "difference in points, candidate minus baseline"
+
+
+def test_placement_map_counts_networks_and_sets_them_against_the_prior(results: Results, drawings: dict[str, Drawing]):
+    place = 2 + 2 + 2  # of the third block of stage 3, which not every network has, among all
+    incomplete = 0
+    for number, dataset in enumerate(results.datasets):
+        blocks = results.blocks[(results.blocks.model == "trionet") & (results.blocks.dataset == dataset)]
+        having = blocks[(blocks.stage == 2) & (blocks.block == 2)].operator.tolist()
+        counted, over_prior = drawings["placement"].figure.axes[2 * number : 2 * number + 2]
+        for row, label in enumerate(counted.get_yticklabels()):
+            count = having.count(label.get_text())
+            over = signed(100 * (count / len(having) - 1 / 3), 0)  # the prior is a third each
+            for axes, expected in ((counted, str(count)), (over_prior, over)):
+                (text,) = (t.get_text() for t in axes.texts if t.get_position() == (place + 0.5, row + 0.5))
+                assert text == expected, (dataset, label)
+        totals = [label.get_text() for label in counted.get_xticklabels(minor=True)]
+        if len(having) < len(blocks.drop_duplicates(["budget", "seed"])):
+            assert totals[place] == f"of {len(having)}"
+            incomplete += 1
+        else:
+            assert not totals
+    assert incomplete

@@ -149,7 +149,7 @@ def test_fixed_words_of_a_label_stay(drawings: dict[str, Drawing]):
     for axes in drawings["inherited_scatter"].figure.axes:
         assert ": τ = " in axes.get_title(loc="left")
     for axes in drawings["placement"].figure.axes[::2]:
-        assert axes.get_title(loc="left").endswith(": found (2 networks)")
+        assert axes.get_title(loc="left").endswith(": found, of 2 networks")
 
 
 def test_name_from_right_to_left_does_not_turn_the_words_around_it(drawings: dict[str, Drawing]):

@@ -59,6 +59,8 @@ _OTHER_HATCHES = [
     "+o",
 ]
 
+# From fewer than the prior gives to more, each end as dark as the other.
+OVER_PRIOR = LinearSegmentedColormap.from_list("over_prior", ["#7a3e06", "#d9a15b", "#f7f5fa", "#8f7cba", "#3b2468"])
 SHARES = LinearSegmentedColormap.from_list("shares", ["#f7f5fa", "#cfc6e3", "#8f7cba", "#553c8b", "#2a1a50"])
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.patches import Patch
 
 from trionet_bench.analysis.placement import by_depth, depth_word, placement_shares, searched_blocks
@@ -12,6 +14,8 @@ from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.names import named
 from trionet_bench.reporting.style import (
+    MUTED,
+    OVER_PRIOR,
     PAPER,
     SHARES,
     Style,
@@ -23,11 +27,12 @@ from trionet_bench.reporting.style import (
     panels,
     shared_legend,
 )
-from trionet_bench.reporting.text import compact, listed
+from trionet_bench.reporting.text import absent, compact, listed, signed
 from trionet_bench.units import counted
 
 MAX_ROWS = 6
 MAX_PANELS = 12
+_MOST_WRITTEN = 18  # blocks; more leave no room for numbers
 
 
 def leading_searches(results: Results) -> list[str]:
@@ -38,17 +43,18 @@ def leading_searches(results: Results) -> list[str]:
 
 
 def draw_placement(results: Results, style: Style) -> Drawing | None:
-    """Heat map: share of searched networks with each operator at each block; to its right the share under the prior."""
+    """Heat map: how many searched networks have each operator at each block; to its right the share less the prior."""
     models = leading_searches(results)
     shares = placement_shares(results, ["dataset", "model"])
     shares = shares[shares.model.isin(models)]
     if shares.empty:
         return None
+    shares = shares.assign(over_prior=shares.share - shares.prior)
     rows = [(dataset, model) for dataset in results.datasets for model in models]
     rows = [row for row in rows if not shares[(shares.dataset == row[0]) & (shares.model == row[1])].empty]
     drawn = rows[:MAX_ROWS]
     kinds = {model: _grid(shares[shares.model == model]) for model in models}
-    heights = [0.52 + 0.24 * len(kinds[model][0]) for _, model in drawn]
+    heights = [0.62 + 0.24 * len(kinds[model][0]) for _, model in drawn]
     figure = new_figure(style.page, sum(heights) * style.page / 6.9)
     grid = figure.subplots(len(drawn), 2, squeeze=False, height_ratios=heights)
     for (dataset, model), (left, right) in zip(drawn, grid, strict=True):
@@ -56,9 +62,17 @@ def draw_placement(results: Results, style: Style) -> Drawing | None:
         operators, columns = kinds[model]
         networks = int(part.n.max())
         name = named(dataset) if len(models) == 1 else f"{named(dataset)}, {named(model)}"
-        title = f"{name}: found ({counted(networks, 'network')})"
-        _heat(left, _wide(part, "share", operators, columns), title, style)
-        _heat(right, _wide(part, "prior", operators, columns), "expected under the sampling prior", style)
+        wide = {value: _wide(part, value, operators, columns) for value in ("share", "count", "n", "over_prior")}
+        _heat(left, wide["share"], wide["count"].map(_counted), SHARES, (0, 1), style)
+        _heat(right, wide["over_prior"], wide["over_prior"].map(_in_points), OVER_PRIOR, (-1, 1), style)
+        left.set_title(f"{name}: found, of {counted(networks, 'network')}")
+        right.set_title("less the sampling prior (points)")
+        totals = wide["n"].max()  # a network need not have every block of the deepest
+        if totals.nunique() > 1 and len(totals) <= _MOST_WRITTEN:
+            left.set_xticks(np.arange(len(totals)) + 0.5, [f"of {int(n)}" for n in totals], minor=True)
+            left.xaxis.remove_overlapping_locs = False  # one in the middle of a stage has that stage's place
+            left.tick_params(axis="x", which="minor", labelsize=style.small, labelcolor=MUTED, length=0)
+            left.tick_params(axis="x", which="major", pad=2.2 * style.small)
     return Drawing(figure, shares, _placement_finding(results), _placement_note(rows))
 
 
@@ -73,31 +87,39 @@ def _wide(part: pd.DataFrame, value: str, operators: list[str], columns: pd.Mult
     return wide.reindex(index=operators, columns=columns)
 
 
-def _heat(axis: Any, shares: pd.DataFrame, title: str, style: Style) -> None:
-    axis.pcolormesh(shares.to_numpy(), cmap=SHARES, vmin=0, vmax=1, edgecolors="face", lw=0.4)
+def _counted(count: float) -> str:
+    """Networks, or where operators divide a block the sum of their shares."""
+    return "" if absent(count) else f"{count:.3g}"
+
+
+def _in_points(difference: float) -> str:
+    return "" if absent(difference) else signed(100 * difference, 0)
+
+
+def _heat(
+    axis: Axes, values: pd.DataFrame, text: pd.DataFrame, colours: Colormap, limits: tuple[float, float], style: Style
+) -> None:
+    axis.pcolormesh(values.to_numpy(), cmap=colours, vmin=limits[0], vmax=limits[1], edgecolors="face", lw=0.4)
     axis.invert_yaxis()
     axis.grid(visible=False)
     for spine in axis.spines.values():
         spine.set_visible(False)
-    annotate = shares.shape[1] <= 18
-    for row in range(shares.shape[0]):
-        for column in range(shares.shape[1]):
-            share = shares.iat[row, column]
-            if annotate and not np.isnan(share):
-                colour = "#fefefe" if share > 0.5 else "#111111"
-                text = f"{share:.2f}".removeprefix("0") if 0 < share < 1 else f"{share:.0f}"
-                axis.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, size=style.small)
-    stages = shares.columns.get_level_values("stage").to_numpy()
+    if values.shape[1] <= _MOST_WRITTEN:
+        for row in range(values.shape[0]):
+            for column in range(values.shape[1]):
+                colour = "#fefefe" if abs(values.iat[row, column]) > 0.5 else "#111111"
+                at = (column + 0.5, row + 0.5)
+                axis.text(*at, text.iat[row, column], ha="center", va="center", color=colour, size=style.small)
+    stages = values.columns.get_level_values("stage").to_numpy()
     edges = [0, *(np.flatnonzero(np.diff(stages)) + 1), len(stages)]
     for edge in edges[1:-1]:
         axis.axvline(edge, color=PAPER, lw=3 * style.scale)
-    axis.set_xticks([(a + b) / 2 for a, b in itertools.pairwise(edges)])
     first = int(stages.min())
     labels = [f"stage {int(stages[edge]) + 1 - min(first, 1)}" for edge in edges[:-1]]
-    axis.set_xticklabels(labels if len(labels) > 1 else ["blocks in order"])
+    labels = labels if len(labels) > 1 else ["blocks in order"]
+    axis.set_xticks([(a + b) / 2 for a, b in itertools.pairwise(edges)], labels)
     axis.tick_params(axis="both", length=0)
-    axis.set_yticks(np.arange(len(shares)) + 0.5, list(shares.index))
-    axis.set_title(title)
+    axis.set_yticks(np.arange(len(values)) + 0.5, list(values.index))
 
 
 def leading_kinds(results: Results) -> list[list[str]]:
@@ -119,14 +141,18 @@ def _placement_finding(results: Results) -> str:
         for stage, group in stages.assign(expected=stages.n * stages.prior).groupby("stage"):
             pooled = group.groupby("operator")[["count", "n", "expected"]].sum()  # blocks of all models together
             top = pooled.sort_values("count", ascending=False, kind="stable").iloc[0]
-            share, prior = top["count"] / top.n, top.expected / top.n
-            parts.append(f"{word} {int(str(stage)) + 1 - min(first, 1)} {top.name} ({share:.2f}, prior {prior:.2f})")
+            over = signed(100 * (top["count"] - top.expected) / top.n, 0)
+            at = f"{word} {int(str(stage)) + 1 - min(first, 1)}"
+            parts.append(f"{at} {top.name} ({top['count']:.4g} of {int(top.n)} blocks, {over} points over the prior)")
         sentences.append(f"Most frequent operator of the networks found by {listed(models)}: {', '.join(parts)}.")
     return " ".join(sentences)
 
 
 def _placement_note(rows: list[tuple[str, str]]) -> str:
-    note = "Shares over found networks of all budgets and seeds, blocks in order within each stage."
+    note = (
+        "Left: how many found networks, of all budgets and seeds, have the operator at the block, in order within each "
+        "stage, of those that have the block at all. Right: that share less what blind draws within the budget give."
+    )
     if len(rows) > MAX_ROWS:
         note += f" The first {MAX_ROWS} of {len(rows)} are drawn; the data have all."
     return note

@@ -5,7 +5,7 @@ import pandas as pd
 from trionet_bench.analysis.placement import depth_word, placement_shares, stage_entropy
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, absent, percent
+from trionet_bench.reporting.text import DASH, absent, percent, points
 
 _BY = ["dataset", "model"]
 
@@ -28,18 +28,19 @@ def placement_by_stage(results: Results) -> Table | None:
             "Stage": [str(stage + 1 - min(first, 1)) for stage in table.stage],
             "Operator": table.operator,
             "Blocks": [f"{count:.4g} of {n}" for count, n in zip(table["count"], table.n, strict=True)],
-            "Share (%)": table.share.map(percent),
-            "95 % interval": [f"[{percent(row.low)}, {percent(row.high)}]" for row in table.itertuples()],
             "Prior (%)": table.prior.map(percent),
+            "Less the prior (points)": (table.share - table.prior).map(points),
+            "95 % interval": [
+                f"[{points(row.low - row.prior)}, {points(row.high - row.prior)}]" for row in table.itertuples()
+            ],
             "Share of MACs (%)": table.macs_share.map(percent),
             "Entropy (prior)": [f"{_bits(row.entropy)} ({_bits(row.prior_entropy)})" for row in table.itertuples()],
         }
     )
     note = (
-        "Blocks of found networks by stage and operator, over budgets and seeds, with Wilson's interval; prior: the "
-        "share that sampling gives before any search. Blocks of one network "
-        "are not independent, so the interval is rather too narrow. Entropy of a stage in bits, 0 is one operator "
-        "only."
+        "Blocks of found networks by stage and operator, over budgets and seeds; prior: the share that sampling gives "
+        "before any search; then the share found less the prior, with Wilson's interval. Blocks of one network are not "
+        "independent, so the interval is rather too narrow. Entropy of a stage in bits, 0 is one operator only."
     )
     if (table["count"] % 1 > 0).any():
         note += " A block of several operators counts for each by its share."
