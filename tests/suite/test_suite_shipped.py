@@ -7,6 +7,7 @@ import pytest
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.opening import open_source
+from trionet_bench.errors import DataError
 from trionet_bench.execution.plan import as_chosen, cell_names, make_cell
 from trionet_bench.suite.specification import load_suite, shipped_suites
 from trionet_bench.systems.registry import SYSTEMS
@@ -35,6 +36,10 @@ def test_shipped_suite_is_valid(name: str):
         index = stand_in(suite.datasets[cell_name.dataset].source, CLASSES.get(cell_name.dataset, 200))
         cell = make_cell(suite, cell_name, as_chosen(suite, cell_name.dataset, index))
         system = SYSTEMS.get(cell.system)
+        if cell.system == "pretrained":
+            with pytest.raises(DataError, match="weights of model"):  # they are results of other suites, or files
+                system.phases(cell)
+            continue
         assert len({phase.name for phase in system.phases(cell)}) == len(system.phases(cell))
         system.check(cell)
 

@@ -9,7 +9,7 @@ from trionet_bench.training.recipe import RecipeError, list_recipes, resolve_rec
 
 
 def test_presets_resolve_by_name_and_carry_it():
-    assert list_recipes() == ["quick", "small", "imagenet-130", "deit"]
+    assert list_recipes() == ["quick", "small", "imagenet-130", "deit", "fine-grained"]
     assert [resolve_recipe(name).name for name in list_recipes()] == list_recipes()
 
 
