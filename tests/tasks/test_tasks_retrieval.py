@@ -145,7 +145,7 @@ def test_children_of_a_supernet_train_its_proxies():
     assert gradient is not None and bool((gradient.abs().sum(dim=1) > 0).all())
 
 
-@pytest.mark.parametrize("system", ["standalone", "trionet", "glit"])
+@pytest.mark.parametrize("system", ["standalone", "trionet", "glit", "fab"])
 def test_cells_of_every_system_leave_metrics_and_an_embedding(system: str, tmp_path: Path):
     of = SYSTEM_CASES[system][0]
     images = index(classes=4)
