@@ -1,6 +1,7 @@
 """Stated machines: how they are written, and what an estimate on one counts."""
 
 import pytest
+from support.system_cases import SYSTEM_CASES
 from support.tiny import cell
 
 from trionet_bench.errors import UsageError
@@ -27,3 +28,10 @@ def test_the_pace_of_a_stated_device_by_hand():
     assert pace.forward == 1 / rate
     assert pace.training == 3 / rate  # a backward pass computes twice the MACs of a forward one
     assert 0 < pace.parameters < 1
+
+
+def test_spaces_whose_stages_differ_in_operators_have_a_pace():
+    of = SYSTEM_CASES["fab"][0]
+    (stage, later) = of.space.to_dict()["stages"]
+    assert stage != later
+    assert stated_pace(of, 1e9).parameters > 0

@@ -64,9 +64,9 @@ def stated_pace(cell: AnyCell, macs_per_s: float) -> Pace:
 
 
 def _typical(cell: AnyCell) -> Iterator[Genes]:
-    """A middle-sized network of each operator."""
+    """A middle-sized network of each operator that all blocks may have."""
     space = cell.space
-    for operator in space.operator_options(space.operator_positions[0]):
+    for operator in space.everywhere:
         yield space.middle(space.operators_set_to(operator))
 
 
