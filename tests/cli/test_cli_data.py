@@ -95,6 +95,8 @@ def test_list_says_what_a_suite_needs(birds: Path):
     shown = run(*arguments).stdout
     assert "Licence: not known to this program" in shown  # of birds, whose images are the reader's own
     assert "nowhere" in shown
+    (birds / "birds/LICENSE").write_text("Free for all.")
+    assert f"Licence: see {birds}/birds/LICENSE" in run(*arguments).stdout
 
 
 def test_list_names_the_kinds_of_sources(tmp_path: Path):

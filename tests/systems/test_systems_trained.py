@@ -106,6 +106,10 @@ def test_a_folder_is_predicted_into_a_frame(cells: Path, tmp_path: Path, monkeyp
     assert frame[list(model.classes)].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-6)
     alone = frame.iloc[3:4, :3].reset_index(drop=True)
     pd.testing.assert_frame_equal(model.predict(places[3:4]), alone, rtol=1e-5)
+    by_file = model.classify_folder("pictures", most=1)
+    assert [(file, guess.name) for file, (guess,) in by_file.items()] == list(zip(places, expected, strict=True))
+    with pytest.raises(UsageError, match="pictures cannot be read as an image"):
+        model.classify("pictures")
     Path("empty").mkdir()
     with pytest.raises(UsageError, match="no images in empty"):
         model.predict("empty")

@@ -108,6 +108,11 @@ class TrainedNetwork(nn.Module):
         ]
         return found[0] if one else found
 
+    def classify_folder(self, folder: str | Path, most: int = 5) -> dict[str, list[Prediction]]:
+        """``classify`` of every image in a folder, at any depth, by its path; errors as of ``predict``."""
+        files = image_files(folder)
+        return dict(zip(map(str, files), self.classify(files, most), strict=True))
+
     def predict(self, images: str | Path | Sequence[str | Path], probabilities: bool = False) -> "pd.DataFrame":
         """One row for each image file: ``file``, the class ``predicted``, and its ``probability``.
 

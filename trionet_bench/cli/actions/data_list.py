@@ -5,9 +5,11 @@ import textwrap
 from pathlib import Path
 
 from trionet_bench.cli.actions._counts import counts_text
+from trionet_bench.data.sources.base import Places
 from trionet_bench.data.sources.catalogue import NamedSet, facts_of, named_set, named_sets
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.data.sources.registry import SOURCES
+from trionet_bench.data.sources.uri import parse_uri
 from trionet_bench.errors import DataError
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.suite.specification import load_suite
@@ -48,7 +50,7 @@ def print_needed(suite: str, data_root: Path, as_json: bool) -> None:
         row: JsonObject = {
             "name": name,
             "source": entry.source,
-            "licence": facts.licence if facts else None,
+            "licence": facts.licence if facts else _licence_beside(entry.source, data_root, loaded.bases[name]),
             "citation": facts.citation if facts else None,
         }
         try:
@@ -62,10 +64,17 @@ def print_needed(suite: str, data_root: Path, as_json: bool) -> None:
     if as_json:
         echo(json.dumps({"schema": 1, "suite": loaded.name, "sets": rows}))
         return
+    width = max(14, *(len(row["name"]) + 2 for row in rows))
     for row in rows:
-        echo(f"{row['name']:14}{row['state']:8}{row['source']}")
+        echo(f"{row['name']:{width}}{row['state']:8}{row['source']}")
         licence = f"Licence: {row['licence'] or 'not known to this program; ask whoever made the images'}"
         echo(_indented(row["detail"], licence, *([f"Cite: {row['citation']}"] if row["citation"] else [])))
+
+
+def _licence_beside(source: str, data_root: Path, base: Path) -> str | None:
+    """Where the licence file of a person's own data is; None where there is none."""
+    folder = Places.of(data_root, base).resolve(parse_uri(source).path)
+    return next((f"see {file}" for file in sorted(folder.glob("LICEN[CS]E*"))), None)
 
 
 def _indented(*lines: str) -> str:
