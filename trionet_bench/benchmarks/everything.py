@@ -14,6 +14,7 @@ from trionet_bench.records.store import write_json
 
 BENCHES = {
     "operators": "Operators, forward and backward",
+    "normalisation": "Batch normalisation",
     "training": "Training steps",
     "supernet": "Supernet and search",
     "cost": "Cost of an architecture",

@@ -50,6 +50,14 @@ def operators(setting: Setting, dtype: str, as_json: bool) -> None:
 @bench.command()
 @setting_options
 @json_option
+def normalisation(setting: Setting, as_json: bool) -> None:
+    """Batch normalisation by the kernel in C against torch's operations."""
+    _one("normalisation", setting, as_json)
+
+
+@bench.command()
+@setting_options
+@json_option
 def training(setting: Setting, as_json: bool) -> None:
     """Steps of ResNet-50 against torchvision's; number and memory formats."""
     _one("training", setting, as_json)

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trionet_bench.networks.normalisation import kernel
+from trionet_bench.networks.normalisation.fused import normalise
 from trionet_bench.networks.sharing import Axis, centred, fixed
 from trionet_bench.randomness import derived_seed
 
@@ -131,6 +133,30 @@ class BatchNorm(nn.BatchNorm2d):
         statistics = {"running_mean": torch.empty(size), "running_var": torch.empty(size)}
         self._buffers |= {**statistics, "num_batches_tracked": torch.zeros((), dtype=torch.long)}
         self.specs = _norm_specs(axis, gamma)
+
+    def forward(self, x: Tensor, shortcut: Tensor | None = None, rectified: bool = False) -> Tensor:
+        """Normalised maps (B, C, H, W), with a shortcut of this shape added, then through a ReLU where ``rectified``.
+
+        In training by one kernel where that is faster than torch's operations.
+        """
+        if self.training and kernel.available(x):
+            y, mean, inverse = normalise(x, self.weight, self.bias, self.eps, shortcut, rectified)
+            self._follow(mean, inverse, x.numel() // x.shape[1])
+            return y
+        y = super().forward(x)
+        if shortcut is not None:
+            y = y + shortcut
+        return F.relu_(y) if rectified else y  # in place: no gradient needs the output of a normalisation
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, inverse: Tensor, count: int) -> None:
+        """Move the running statistics towards those of a batch of ``count`` positions, as torch does."""
+        assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        factor = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        variance = (inverse.square().reciprocal() - self.eps) * (count / max(count - 1, 1))
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), factor)
+        self.running_var.lerp_(variance.to(self.running_var.dtype), factor)
 
 
 class SequenceBatchNorm(nn.BatchNorm1d):

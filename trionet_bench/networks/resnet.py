@@ -60,10 +60,13 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = self.shortcut_norm(self.shortcut(x)) if self.has_shortcut else x
-        x = F.relu_(self.reduce_norm(self.reduce(x)))  # in place: no gradient needs the output of a normalisation
+        x = self.reduce_norm(self.reduce(x), rectified=True)
         x = F.relu_(self.operator(x))
-        x = drop_path(self.expand_norm(self.expand(x)), self.drop_path, self.training)
-        return F.relu_(x + shortcut)
+        x = self.expand(x)
+        if self.training and self.drop_path > 0:
+            return F.relu_(drop_path(self.expand_norm(x), self.drop_path, self.training) + shortcut)
+        rectified: Tensor = self.expand_norm(x, shortcut, rectified=True)
+        return rectified
 
     def macs(self, height: int, width: int) -> dict[str, int]:
         """By kind: the operator under its name, the 1x1 convolutions as ``pointwise``, the ``shortcut``."""

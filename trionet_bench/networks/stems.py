@@ -40,7 +40,7 @@ class ConvolutionStem(Stem):
         self.norm = BatchNorm(channels(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.norm(self.conv(x)))
+        x = self.norm(self.conv(x), rectified=True)
         return F.max_pool2d(x, kernel_size=3, stride=2, padding=1) if self.pools else x
 
     def output_size(self, size: int) -> int:

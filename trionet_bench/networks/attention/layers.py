@@ -108,7 +108,7 @@ class RetrievalNorm(BatchNorm):
     def __init__(self, values: Axis) -> None:
         super().__init__(terms(2, values))
 
-    def forward(self, stacked: Tensor) -> Tensor:
+    def forward(self, stacked: Tensor) -> Tensor:  # type: ignore[override]
         content, position = super().forward(stacked).chunk(2, dim=1)
         return content + position
 

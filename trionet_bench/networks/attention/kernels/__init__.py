@@ -21,6 +21,7 @@ BUILD = Build(
     source=Path(__file__).with_name("window.c"),
     flags=("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC"),
     openmp=torch_uses_libgomp(),
+    purpose="attention",
 )
 
 
@@ -50,4 +51,4 @@ def run(dtype: torch.dtype, problem: Problem, task: Task, groups: int) -> None:
 
 
 def _library(dtype: torch.dtype) -> Library | str:
-    return load_library(dtype, BUILD, os.environ.get("CC", "cc"))
+    return load_library(dtype, BUILD, os.environ.get("CC", "cc"), Library)

@@ -7,10 +7,12 @@ import ctypes
 import logging
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -18,6 +20,7 @@ from trionet_bench.errors import StoreError
 from trionet_bench.networks.attention.kernels.building import BuildError, compiled, compiler_command
 from trionet_bench.networks.attention.kernels.problem import Maps, Problem, Task
 
+L = TypeVar("L")
 C_TYPES = {torch.float32: "float", torch.float64: "double"}
 
 
@@ -41,11 +44,13 @@ class Build:
         flags: of the compiler.
         openmp: whether to run on OpenMP threads where the compiler has OpenMP. Idle OpenMP threads spin; reusing
             torch's avoids oversubscription. Otherwise the library runs on a thread pool of this process.
+        purpose: what is slower without it, for a warning.
     """
 
     source: Path
     flags: tuple[str, ...]
     openmp: bool
+    purpose: str
 
 
 class Library:
@@ -97,19 +102,20 @@ def _pool(process: int, threads: int) -> ThreadPoolExecutor:
 
 
 @cache
-def load_library(dtype: torch.dtype, build: Build, compiler: str) -> Library | str:
+def load_library(dtype: torch.dtype, build: Build, compiler: str, opened: Callable[[Path, bool], L]) -> L | str:
     """The library for numbers of a type, compiled if it is not in the cache; the reason, with a warning, where there is
     none.
 
     Args:
         compiler: as ``CC`` has it.
+        opened: loads a file, and is told whether it was compiled with OpenMP; OSError where it does not fit.
     """
     flags = (*build.flags, f"-DREAL={C_TYPES[dtype]}", f"-DBYTES={dtype.itemsize}")
     fault = ""
     for openmp in (True, False) if build.openmp else (False,):  # not every compiler has OpenMP
         try:
             command = compiler_command(compiler)
-            return Library(compiled(command, build.source, (*flags, *(["-fopenmp"] if openmp else []))), openmp)
+            return opened(compiled(command, build.source, (*flags, *(["-fopenmp"] if openmp else []))), openmp)
         except (
             OSError,
             AttributeError,
@@ -119,5 +125,5 @@ def load_library(dtype: torch.dtype, build: Build, compiler: str) -> Library | s
             fault = str(error)
             if isinstance(error, TimeoutError):
                 break
-    logging.getLogger(__name__).warning("attention runs without its C kernels, slower: %s", fault)
+    logging.getLogger(__name__).warning("%s runs without its C kernels, slower: %s", build.purpose, fault)
     return fault
