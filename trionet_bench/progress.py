@@ -47,9 +47,9 @@ class Progress:
         if self.bars is not None:
             self.bars.stop()
 
-    def task(self, label: str, total: int) -> "Task":
+    def task(self, label: str, total: int, shows_left: bool = True) -> "Task":
         """Add a task of ``total`` steps."""
-        return Task(self, label, total)
+        return Task(self, label, total, shows_left)
 
     def say(self, line: str) -> None:
         """Write one line of text, above the bars where there are any."""
@@ -61,12 +61,16 @@ class Progress:
 
 
 class Task:
-    """One piece of work, to be called with the number of steps done, the number of all steps, and a note."""
+    """One piece of work, to be called with the number of steps done, the number of all steps, and a note.
 
-    def __init__(self, progress: Progress, label: str, total: int) -> None:
+    ``shows_left`` is False where the note says how long the rest may take.
+    """
+
+    def __init__(self, progress: Progress, label: str, total: int, shows_left: bool = True) -> None:
         self.progress = progress
         self.label = visible(label)
         self.total = total
+        self.shows_left = shows_left
         self.done = 0
         self.note = ""
         self.finished = False
@@ -74,7 +78,7 @@ class Task:
         self.first: tuple[int, float] | None = None  # steps and time of the first call: a resumed task starts above 0
         self.bar: TaskID | None = None
         if progress.bars is not None:
-            self.bar = progress.bars.add_task(self.label, total=total, note="")
+            self.bar = progress.bars.add_task(self.label, total=total, note="", left="")
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Set the number of steps done; the task ends when it reaches ``total``."""
@@ -102,8 +106,14 @@ class Task:
         ends = self.done >= self.total and not self.finished
         self.finished = self.done >= self.total
         if self.progress.bars is not None and self.bar is not None:
+            left = self.seconds_left() if self.shows_left else None
             self.progress.bars.update(
-                self.bar, completed=self.done, total=self.total, note=self.note, visible=not self.finished
+                self.bar,
+                completed=self.done,
+                total=self.total,
+                note=self.note,
+                left="" if left is None else f"{duration(left)} left",
+                visible=not self.finished,
             )
         now = self.progress.clock()
         if ends:
@@ -121,14 +131,14 @@ class Task:
 def _bars(stream: TextIO) -> "Bars":
     # Imported here: rich is slow to import, and most runs draw no bar.
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bars
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}", markup=False),
         TextColumn("{task.fields[note]}", markup=False),
     )
     return Bars(*columns, console=Console(file=stream), transient=True)

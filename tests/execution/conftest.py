@@ -35,3 +35,11 @@ def suite_file(tmp_path: Path):
         return path
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def _nothing_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake system computes nothing, and measuring a pace takes longer than its cells."""
+    from trionet_bench.execution import estimate
+
+    monkeypatch.setattr(estimate, "seconds_of", lambda jobs, resources: {})

@@ -7,10 +7,10 @@ from support.tiny import cell
 
 from trionet_bench.data.sources.catalogue import published_index
 from trionet_bench.execution import estimate as module
-from trionet_bench.execution.estimate import Estimate, estimate
+from trionet_bench.execution.estimate import Estimate, estimate, seconds_of
 from trionet_bench.execution.pace import Pace, measure_pace
 from trionet_bench.execution.plan import make_plan
-from trionet_bench.execution.scheduler import open_cells
+from trionet_bench.execution.scheduler import open_cells, open_phases
 from trionet_bench.suite.specification import load_suite
 from trionet_bench.training.platform import Resources
 
@@ -110,3 +110,15 @@ def test_pace_is_that_of_training_on_the_device():
     pace = measure_pace(cell("trionet"), Resources("cpu", 1))
     assert 0 < pace.forward < pace.training < 1e-5
     assert pace.parameters > 0
+
+
+def test_seconds_of_each_job_add_up_to_those_of_the_study(tmp_path: Path):
+    path = tmp_path / "counted.yaml"
+    models = "{conv: {system: standalone, operator: conv}, mix: {system: trionet}}"
+    source = "synthetic:texture?n=1250"
+    path.write_text(SUITE.replace("SOURCE", source).replace("MODELS", models).replace("BUDGETS", "[2M, 4M]"))
+    plan = make_plan(load_suite(path), tmp_path / "results", tmp_path)
+    cells, resources = open_cells(plan), Resources("cpu", 1)
+    seconds = seconds_of([*open_phases(plan, cells), *cells], resources)
+    assert len(seconds) == 5  # a supernet and four cells
+    assert sum(seconds.values()) == pytest.approx(estimate(plan, cells, resources).seconds)

@@ -113,7 +113,7 @@ def _carry_out_open(
         return session, 0
     name = session.plan.suite.name
     with Progress() as progress:
-        shown = ProgressWatcher(progress, name, len(session.jobs))
+        shown = ProgressWatcher(progress, name, len(session.jobs), len(session.plan.cells))
         watcher = Watchers(shown, MetricsWatcher(session.jobs, loggers))
         workers, seconds = workers_of(settings), None if end is None else end - time.monotonic()
         return session.run(workers, watcher, code_state(), command, cache_folder(), seconds, settings.retries), cells

@@ -5,7 +5,7 @@ import time
 from trionet_bench.execution.scheduler import Watcher
 from trionet_bench.execution.worker import Outcome
 from trionet_bench.progress import Progress
-from trionet_bench.units import duration
+from trionet_bench.units import counted, duration
 
 _INTERVAL = 60.0  # seconds between lines about running jobs where there is no terminal
 
@@ -16,14 +16,17 @@ class ProgressWatcher(Watcher):
     Args:
         title: label of the bar on a terminal.
         jobs: how many jobs the run has.
+        cells: how many cells the study has.
     """
 
-    def __init__(self, progress: Progress, title: str, jobs: int) -> None:
+    def __init__(self, progress: Progress, title: str, jobs: int, cells: int) -> None:
         self.progress = progress
-        self.overall = progress.task(title, jobs) if progress.bars is not None else None
+        self.overall = progress.task(title, jobs, shows_left=False) if progress.bars is not None else None
         self.under_way: dict[str, str] = {}
         self.last_line = time.monotonic()
         self.said_waiting = False
+        self.cells = cells
+        self.state = counted(cells, "cell")
 
     def began(self, label: str) -> None:
         """One more job is under way."""
@@ -47,7 +50,14 @@ class ProgressWatcher(Watcher):
         else:
             self.progress.say(f"{label}: done in {took}{_measured(outcome)}{rest}")
         if self.overall is not None:
-            self.overall(self.overall.total - left, self.overall.total, ", ".join(self.under_way.values()))
+            self.overall(self.overall.total - left, self.overall.total, self.overall.note)
+
+    def remains(self, cells: int, seconds: float | None) -> None:
+        """Shown by the bar at once, without a terminal in a line a minute."""
+        self.state = f"{cells} of {counted(self.cells, 'cell')} done"
+        if seconds is not None:
+            self.state += f", about {duration(seconds)} left"
+        self._show()
 
     def waits(self, labels: list[str]) -> None:
         """Says so once."""
@@ -56,11 +66,11 @@ class ProgressWatcher(Watcher):
             self.said_waiting = True
 
     def _show(self) -> None:
-        note = ", ".join(self.under_way.values())
+        note = f"{self.state}; under way: {', '.join(self.under_way.values())}"
         if self.overall is not None:
             self.overall.advance(0, note)
         elif time.monotonic() - self.last_line >= _INTERVAL:
-            self.progress.say(f"under way: {note}")
+            self.progress.say(note)
             self.last_line = time.monotonic()
 
 
@@ -84,6 +94,11 @@ class Watchers(Watcher):
         """Told to all."""
         for watcher in self.watchers:
             watcher.ended(label, outcome, left, seconds_left)
+
+    def remains(self, cells: int, seconds: float | None) -> None:
+        """Told to all."""
+        for watcher in self.watchers:
+            watcher.remains(cells, seconds)
 
     def waits(self, labels: list[str]) -> None:
         """Told to all."""

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from trionet_bench.data.sources.catalogue import published_index
 from trionet_bench.execution.devices import StatedMachine
-from trionet_bench.execution.jobs import CellJob
+from trionet_bench.execution.jobs import CellJob, Job, PhaseJob
 from trionet_bench.execution.pace import Pace, measure_pace, stated_pace
 from trionet_bench.execution.plan import Plan, as_chosen, make_cell
 from trionet_bench.jsontypes import JsonObject
@@ -77,24 +77,20 @@ def estimate(
     """
     known, published, unknown = _with_stand_ins(plan, cells)
     jobs, silent = work_of(plan, known)
-    paces: dict[tuple[object, ...], Pace] = {}
+    paces = _Paces(resources, machine)
     seconds: dict[str, float] = defaultdict(float)
     macs: dict[str, float] = defaultdict(float)
     images: dict[tuple[str, bool], int] = defaultdict(int)
     counts: dict[str, int] = defaultdict(int)
     weights, checkpoint = 0.0, 0.0
     for cell, works in jobs:
-        where = (cell.space, cell.resolution, cell.recipe.precision, cell.recipe.batch, cell.data.index.channels)
-        if where not in paces:
-            stated = machine and machine.device.macs_per_s
-            paces[where] = stated_pace(cell, stated) if stated else measure_pace(cell, resources)
-        pace = paces[where]
+        pace = paces.of(cell)
         for what in {work.what for work in works}:
             counts[what] += 1
         for work in works:
             macs[work.what] += work.total_macs
             images[work.what, work.trains] += work.images
-            seconds[work.what] += work.images * work.macs * (pace.training if work.trains else pace.forward)
+            seconds[work.what] += _seconds(work, pace)
             if work.trains and work.what != "finetune":
                 kept = FLOAT * (work.parameters or pace.parameters * work.macs)
                 states = 2 if cell.recipe.optimizer.name == "adamw" else 1
@@ -106,6 +102,36 @@ def estimate(
     device = machine.device.name if machine else resources.device
     data_bytes = sum({cell.data.name: _image_bytes(cell) for cell in known}.values())
     return Estimate(device, parts, data_bytes, round(weights), round(checkpoint), published, unknown, silent)
+
+
+def seconds_of(jobs: Iterable[Job], resources: Resources) -> dict[str, float]:
+    """Estimated seconds of each job, by its claim; phases of systems that do not say what they compute are left out."""
+    paces, seconds = _Paces(resources), {}
+    for job in jobs:
+        runner = SYSTEMS.get(job.cell.system).runner
+        works = runner.phase_work(job.phase, job.cell) if isinstance(job, PhaseJob) else runner.work(job.cell)
+        if works is not None:
+            seconds[job.claim] = sum(_seconds(work, paces.of(job.cell)) for work in works)
+    return seconds
+
+
+class _Paces:
+    """The pace of each kind of cell, measured once."""
+
+    def __init__(self, resources: Resources, machine: StatedMachine | None = None) -> None:
+        self._resources, self._machine = resources, machine
+        self._known: dict[tuple[object, ...], Pace] = {}
+
+    def of(self, cell: AnyCell) -> Pace:
+        where = (cell.space, cell.resolution, cell.recipe.precision, cell.recipe.batch, cell.data.index.channels)
+        if where not in self._known:
+            stated = self._machine and self._machine.device.macs_per_s
+            self._known[where] = stated_pace(cell, stated) if stated else measure_pace(cell, self._resources)
+        return self._known[where]
+
+
+def _seconds(work: Work, pace: Pace) -> float:
+    return work.images * work.macs * (pace.training if work.trains else pace.forward)
 
 
 def _with_stand_ins(plan: Plan, cells: Iterable[CellJob]) -> tuple[list[AnyCell], tuple[str, ...], tuple[str, ...]]:

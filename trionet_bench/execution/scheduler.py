@@ -19,6 +19,7 @@ from trionet_bench.errors import DamagedFile, StoreError
 from trionet_bench.execution.declaration import declare
 from trionet_bench.execution.durations import Durations
 from trionet_bench.execution.executors.base import Advanced, Ended, Executor
+from trionet_bench.execution.foresight import Foresight
 from trionet_bench.execution.jobs import CellJob, CellName, Job, PhaseJob
 from trionet_bench.execution.plan import Plan, PlannedCell, without_damaged_phases
 from trionet_bench.execution.worker import Outcome, RunRequest, failed_record, make_platform, utc_now
@@ -31,6 +32,7 @@ from trionet_bench.training.platform import Resources
 
 _CLAIMED_RETRY = 1.0  # seconds until a job that another runner holds is looked at again
 _TICK = 0.5
+_FORESEEN_AFTER = 1.0  # seconds: a run that is over by then needs no estimate
 _FIRST_WAIT = 1.0  # seconds until what failed by its surroundings is tried again; then twice as long
 
 _log = logging.getLogger(__name__)
@@ -47,6 +49,9 @@ class Watcher:
 
     def ended(self, label: str, outcome: Outcome, left: int, seconds_left: float | None) -> None:
         """A job is over; ``left`` others are not."""
+
+    def remains(self, cells: int, seconds: float | None) -> None:
+        """Every half second: how many cells are done, and how long the rest may take, where that is known."""
 
     def waits(self, labels: list[str]) -> None:
         """All that is left is being done by another runner."""
@@ -83,19 +88,27 @@ def inputs_of(plan: Plan, job: Job, contents: Mapping[str, str]) -> dict[str, In
 
 
 def run_plan(
-    plan: Plan, executor: Executor, request: RunRequest, watcher: Watcher, seconds: float | None = None
+    plan: Plan,
+    executor: Executor,
+    request: RunRequest,
+    watcher: Watcher,
+    seconds: float | None = None,
+    resources: Resources | None = None,
 ) -> Plan:
     """Carry out the open cells of ``plan``; returns it with the new states. KeyboardInterrupt on SIGINT and SIGTERM.
 
     A failed cell leaves a failed record, and the others go on. What fails by its surroundings is tried again
     ``request.retries`` times; then a store error stops everything. After so many
     ``seconds`` the run ends as it would by an interrupt: what is under way goes on from its checkpoint the next time.
+
+    Args:
+        resources: of one worker, by which the time left is foreseen; without them it is known after the first job.
     """
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     plan = without_damaged_phases(plan, open_cells(plan, request.retry_failed, request.force))
     declare(plan)
     with _sigterm_as_interrupt(), Claims(plan.folder / CLAIMS) as claims:
-        scheduler = Scheduler(plan, executor, request, watcher, claims)
+        scheduler = Scheduler(plan, executor, request, watcher, claims, resources)
         try:
             scheduler.run(deadline)
         finally:
@@ -108,7 +121,15 @@ def run_plan(
 class Scheduler:
     """The state of one run: jobs that wait, jobs under way by folder, and the results of the others."""
 
-    def __init__(self, plan: Plan, executor: Executor, request: RunRequest, watcher: Watcher, claims: Claims) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        executor: Executor,
+        request: RunRequest,
+        watcher: Watcher,
+        claims: Claims,
+        resources: Resources | None = None,
+    ) -> None:
         cells = open_cells(plan, request.retry_failed, request.force)
         self.plan, self.executor, self.request, self.watcher, self.claims = plan, executor, request, watcher, claims
         self.waiting: list[Job] = [*open_phases(plan, cells), *cells]
@@ -117,14 +138,19 @@ class Scheduler:
         self.contents = {key: phase.content for key, phase in plan.phases.items() if phase.content is not None}
         self.done: dict[CellName, PlannedCell] = {}
         self.planned = {cell.name: cell for cell in plan.cells}
-        self.durations = Durations(plan)
+        self.foresight = Foresight(self.waiting, resources) if resources else None
+        self.durations = Durations(plan, self.foresight)
+        self.began: dict[str, float] = {}
         self.environment: Environment | None = None
         self.tries: Counter[str] = Counter()
 
     def run(self, deadline: float = math.inf) -> None:
         """Until nothing is left to be done, here or elsewhere, or the monotonic clock is at ``deadline``."""
+        started = time.monotonic()
         while (self.waiting or self.under_way) and time.monotonic() < deadline:
             self._start_ready_jobs()
+            if self.foresight and not self.foresight.begun and time.monotonic() - started >= _FORESEEN_AFTER:
+                self.foresight.begin()
             held = [job.label for job in self.waiting if job.claim not in self.tries]
             if held and not self.under_way:
                 self.watcher.waits(held)
@@ -133,6 +159,13 @@ class Scheduler:
                     self.watcher.advanced(event.job.label, event.done, event.total, event.message)
                 else:
                     self._finish(event)
+            self.watcher.remains(sum(cell.state == "complete" for cell in self.plan_after().cells), self._left())
+
+    def _left(self) -> float | None:
+        """Seconds that the rest may take."""
+        now = time.monotonic()
+        spent = {job.claim: now - self.began[job.claim] for job in self.under_way.values()}
+        return self.durations.left([*self.waiting, *self.under_way.values()], self.executor.slots, spent)
 
     def plan_after(self) -> Plan:
         """The plan with the present state of its cells and phases."""
@@ -159,6 +192,7 @@ class Scheduler:
             elif claimed:
                 self.waiting.remove(waiting)
                 self.under_way[job.folder] = job
+                self.began[job.claim] = now
                 self.watcher.began(job.label)
                 self.executor.start(job)
                 return True
@@ -227,8 +261,7 @@ class Scheduler:
         if outcome.failure is None:
             self.durations.learn(job, outcome.seconds)
         self.claims.release(job.claim)
-        left = [*self.waiting, *self.under_way.values()]
-        self.watcher.ended(job.label, outcome, len(left), self.durations.left(left, self.executor.slots))
+        self.watcher.ended(job.label, outcome, len(self.waiting) + len(self.under_way), self._left())
 
     def _is_tried_again(self, job: Job, outcome: Outcome | str | StoreError) -> bool:
         """Whether a job failed by its surroundings and has tries left: it then waits, longer each time."""

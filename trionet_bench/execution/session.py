@@ -187,7 +187,10 @@ class Session:
             self.plan.results, suite.fidelity, code, command, self.retry_failed, self.force, cache, retries
         )
         executor = self._executor(request, workers)
-        return replace(self, plan=run_plan(self.plan, executor, request, watcher, seconds))
+        # A smoke run is over before it is foreseen; what a cluster's machines can do is not known here.
+        foreseen = suite.fidelity != "smoke" and workers.executor == "local"
+        foreseen_on = workers.resources()[0] if foreseen else None
+        return replace(self, plan=run_plan(self.plan, executor, request, watcher, seconds, foreseen_on))
 
     def redeclare(self) -> None:
         """Leave what the suite declares beside the results that are there, where nothing is to be run."""
