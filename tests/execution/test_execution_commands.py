@@ -345,3 +345,16 @@ def test_noise_of_earlier_runs_is_told_in_points(suite_file: Write):
     path = suite_file(models, comparisons=[{"baseline": "a", "candidates": ["b"]}])
     bench("run", path)
     assert "points in the records that are there" in bench("suite", "validate", path).stdout.splitlines()[-1]
+
+
+def test_a_part_of_a_suite_is_a_study_and_grows(suite_file: Write):
+    path = suite_file({"a": {}, "b": {}}, seeds=[0, 1], comparisons=[{"baseline": "a", "candidates": ["b"]}])
+
+    def declared(*only: str) -> list[tuple[str, int]]:
+        assert bench("run", path, *only).exit_code == 0
+        expected = json.loads(Path("results/fakes/suite.json").read_text())["expected"]
+        return [(cell["model"], cell["seed"]) for cell in expected]
+
+    assert declared("--only", "seed=0") == [("a", 0), ("b", 0)]
+    assert declared("--only", "seed=1,model=b") == [("a", 0), ("b", 0), ("b", 1)]  # what is there stays
+    assert declared() == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]

@@ -43,9 +43,7 @@ def test_the_time_left_is_known_before_the_first_job_is_done(plan: Plan, monkeyp
     durations = Durations(plan, foreseen(plan, {"a": 30.0, "b": 50.0}, monkeypatch))
     assert durations.left(jobs.values(), slots=2) == 40.0
     assert durations.left(jobs.values(), slots=1, spent={jobs["a"].claim: 10.0}) == 70.0
-    assert (
-        durations.left(jobs.values(), slots=1, spent={jobs["a"].claim: 99.0}) == 53.0
-    )  # a tenth is left
+    assert durations.left(jobs.values(), slots=1, spent={jobs["a"].claim: 99.0}) == 53.0  # a tenth is left
     durations.learn(jobs["a"], 60.0)  # twice of what was foreseen, so b will take twice as long too
     assert durations.left([jobs["b"]], slots=1) == 100.0
 

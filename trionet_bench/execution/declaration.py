@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 from trionet_bench.errors import DamagedFile
+from trionet_bench.execution.jobs import CellName
 from trionet_bench.execution.plan import Plan, cell_names
 from trionet_bench.files import write_atomically
 from trionet_bench.jsontypes import JsonObject
-from trionet_bench.records.layout import DECLARED, SUITE
+from trionet_bench.records.layout import DECLARED, RECORD, SUITE, cell_folder
 from trionet_bench.records.store import read_json, write_json
 from trionet_bench.suite.seeds import SeedPlan
 from trionet_bench.suite.specification import Suite
@@ -27,11 +28,19 @@ def _looks(plan: SeedPlan, seeds: int) -> JsonObject:
     return {"planned": list(looks), "seeds": seeds, "taken": looks.index(seeds) + 1, "level": plan.level(seeds)}
 
 
+def _has_record(plan: Plan, name: CellName) -> bool:
+    return (cell_folder(plan.results, plan.suite.name, *name) / RECORD).is_file()
+
+
 def declare(plan: Plan) -> None:
     """Leave the suite's text, and its title, comparisons and expected cells. An equal declaration is
     not rewritten, so that a report can compare dates.
+
+    Where the plan is of a part of the suite, the cells of that part are expected and those that have a record already:
+    a part is a study of its own, not a large one that lacks most.
     """
     suite = plan.suite
+    wanted = {cell.name for cell in plan.cells}
     keys = {cell.name: {"key": cell.key} for cell in plan.cells if cell.key is not None}
     value: JsonObject = {
         "schema": 1,
@@ -40,7 +49,11 @@ def declare(plan: Plan) -> None:
         "fidelity": suite.fidelity,
         "comparisons": [comparison.model_dump(mode="json") for comparison in suite.comparisons],
         **({"looks": _looks(suite.seed_plan, len(suite.seeds))} if suite.seed_plan else {}),
-        "expected": [{**name._asdict(), **keys.get(name, {})} for name in cell_names(suite)],
+        "expected": [
+            {**name._asdict(), **keys.get(name, {})}
+            for name in cell_names(suite)
+            if name in wanted or _has_record(plan, name)
+        ],
     }
     write_atomically(plan.folder / SUITE, suite.document.text)
     try:
