@@ -110,7 +110,8 @@ class SuiteFile(Strict):
     )
     models: dict[Name, JsonObject] = Field(min_length=1, description="By name: {system: NAME, ...options}.")
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
-        description="Each is a repetition with a split, initial weights and batches of its own."
+        description="Each is a repetition with a split, initial weights and batches of its own. With {start: 3, most: "
+        "12, until: decided} instead of a list, seeds are added until every declared comparison is decided."
     )
     comparisons: tuple[Comparison, ...] = Field(default=(), description="What is tested, and nothing else is.")
 
