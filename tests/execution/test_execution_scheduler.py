@@ -392,23 +392,39 @@ def test_everything_a_worker_says_is_in_the_log_and_nothing_after(tmp_path: Path
     assert capfd.readouterr().out == "afterwards\n"
 
 
-def test_a_run_ends_after_its_time_and_goes_on_the_next_time(suite_file: Write, tmp_path: Path):
+class Clock(Watcher):
+    """Stands at 0 until a job tells of its progress, then at 100."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def advanced(self, label: str, done: int, total: int, message: str) -> None:
+        self.now = 100.0
+
+
+def test_a_run_ends_after_its_time_and_goes_on_the_next_time(
+    suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     trace = tmp_path / "trace"
-    path = suite_file({"a": {"seconds": 60.0, "epochs": 600, "trace": str(trace)}}, seeds=[0, 1])
-    session = Session.open(load_suite(path), tmp_path / "results", None)
-    began = time.monotonic()
-    after = session.run(Workers(1, "cpu"), Watcher(), CODE, "test", None, minutes=3 / 60)
-    assert 2 < time.monotonic() - began < 20
-    assert after.plan.counts() == {"complete": 0, "failed": 0, "missing": 2, "stale": 0}
-    assert after.exit_code == 3
-    first = {line for line in trace.read_text().splitlines() if line.startswith("epoch")}
-    assert {line.split()[-1] for line in first} == {"0"}  # the second seed was not begun
-    Session.open(load_suite(path), tmp_path / "results", None).run(
-        Workers(1, "cpu"), Watcher(), CODE, "test", None, minutes=2 / 60
-    )
-    epochs = [int(line.split()[1]) for line in trace.read_text().splitlines()]
-    assert max(epochs) >= len(first)  # it went on from the checkpoint ...
-    assert len(epochs) - len(set(epochs)) <= 1  # ... and repeated the epoch that was cut off, at most
+    path = suite_file({"a": {"seconds": 300.0, "epochs": 600, "trace": str(trace)}}, seeds=[0, 1])
+
+    def epochs() -> list[tuple[str, int]]:
+        """Seed and epoch of each that was begun."""
+        return [(line.split()[-1], int(line.split()[1])) for line in trace.read_text().splitlines()]
+
+    for _ in range(2):
+        session = Session.open(load_suite(path), tmp_path / "results", None)
+        clock = Clock()
+        monkeypatch.setattr(scheduler, "time", clock)
+        after = session.run(Workers(1, "cpu"), clock, CODE, "test", None, seconds=50)
+        assert after.plan.counts() == {"complete": 0, "failed": 0, "missing": 2, "stale": 0}
+        assert after.exit_code == 3
+    assert {seed for seed, _ in epochs()} == {"0"}  # the second was not begun
+    begun = [epoch for _, epoch in epochs()]
+    assert len(begun) - len(set(begun)) <= 1  # the second run went on, and repeated the epoch that was cut off at most
+    assert max(begun) >= 1
 
 
 @pytest.mark.parametrize(
