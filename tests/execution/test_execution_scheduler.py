@@ -393,15 +393,15 @@ def test_everything_a_worker_says_is_in_the_log_and_nothing_after(tmp_path: Path
 
 
 class Clock(Watcher):
-    """Stands at 0 until a job tells of its progress, then at 100."""
+    """Stands at 0 until a job has told three times of its progress, then at 100."""
 
-    now = 0.0
+    told = 0
 
     def monotonic(self) -> float:
-        return self.now
+        return 100.0 if self.told >= 3 else 0.0
 
     def advanced(self, label: str, done: int, total: int, message: str) -> None:
-        self.now = 100.0
+        self.told += 1
 
 
 def test_a_run_ends_after_its_time_and_goes_on_the_next_time(
@@ -424,7 +424,7 @@ def test_a_run_ends_after_its_time_and_goes_on_the_next_time(
     assert {seed for seed, _ in epochs()} == {"0"}  # the second was not begun
     begun = [epoch for _, epoch in epochs()]
     assert len(begun) - len(set(begun)) <= 1  # the second run went on, and repeated the epoch that was cut off at most
-    assert max(begun) >= 1
+    assert max(begun) >= 2
 
 
 @pytest.mark.parametrize(
