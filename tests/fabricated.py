@@ -197,7 +197,11 @@ def _record(
         },
         macs_by_stage={str(s): sum(b["macs"] for b in placement if b["stage"] == s) for s in range(len(DEPTHS))},
         counts={"train": train, "search_val": 100, "val": 100, "test": images, "evaluated": images},
-        timings={"retrain_s": 60 + 5 * rng.random(), "evaluate_s": 1.5}
+        timings={
+            "retrain_s": 60 + 5 * rng.random(),
+            "evaluate_s": 1.5,
+            "latency_s": 3e-4 * (1 + len(model)) * (1 + 0.05 * seed),
+        }
         | ({"supernet_s": 200.0, "search_s": 40 + rng.random()} if searched else {}),
         peak_memory_bytes=int(1.5e9 + 1e8 * rng.random()),
     )

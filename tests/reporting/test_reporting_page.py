@@ -16,7 +16,6 @@ from trionet_bench.cli.report import report as command
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.reporting.page import MANIFEST, write_report
-from trionet_bench.reporting.text import DASH
 from trionet_bench.tasks.thumbnails import image_reader
 
 
@@ -28,7 +27,7 @@ def report(made_up: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_opens_with_coverage_and_the_answer(report: Path):
     page = report.read_text()
     assert "88 of 90 cells, 1 failed, 1 missing" in page
-    assert page.index("trionet has the highest mean accuracy") < page.index("Main results")
+    assert page.index("no difference above") < page.index("; take ") < page.index("Main results")
     assert "2026-11-20" in page
     assert "0123456789ab" in page
 
@@ -97,7 +96,7 @@ def test_a_folder_that_cannot_be_written_or_is_damaged_is_named_with_the_way_out
         write_report([folder], tmp_path / "out", ["csv"])
 
 
-def test_deleting_a_record_leaves_a_dash_and_says_so(tmp_path: Path):
+def test_a_cell_that_was_not_run_leaves_a_dagger_and_says_so(tmp_path: Path):
     folder = fabricate(
         tmp_path / "results", datasets=("digits",), models=("conv", "axial"), budgets=(4_000_000,), images=100, epochs=2
     )
@@ -111,7 +110,9 @@ def test_deleting_a_record_leaves_a_dash_and_says_so(tmp_path: Path):
     assert shown in complete
     assert shown not in lacking
     line = next(line for line in (tmp_path / "out/report.md").read_text().splitlines() if "| axial" in line)
-    assert [cell.strip() for cell in line.split("|")][4:10] == [DASH, DASH, DASH, DASH, DASH, "2 of 3"]
+    left = pd.read_csv(tmp_path / "out/tables/main.csv").set_index("model").loc["axial"]
+    cells = [cell.strip() for cell in line.split("|")]
+    assert (cells[4], cells[9]) == (f"{100 * left['mean']:.1f} ± {100 * left.sd:.1f}†", "2 of 3")
 
 
 def test_smoke_runs_carry_a_banner(tmp_path: Path):
@@ -133,7 +134,7 @@ def test_smoke_runs_carry_a_banner(tmp_path: Path):
 def test_each_figure_has_its_data_and_states_its_finding(report: Path):
     page = report.read_text()
     figures = sorted(path.stem for path in (report.parent / "figures").glob("*.svg"))
-    assert len(figures) == 12
+    assert len(figures) == 15
     for name in figures:
         assert (report.parent / "figures" / f"{name}.csv").is_file()
         start = page.index(f'id="figure-{name}"')

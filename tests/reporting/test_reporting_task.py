@@ -10,6 +10,7 @@ from scipy import stats
 from support.tasks import LIKELIHOOD
 
 from trionet_bench.analysis.comparisons import compare
+from trionet_bench.analysis.decision import decide
 from trionet_bench.analysis.results import Results, load, load_by_task
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.errors import UsageError
@@ -66,8 +67,11 @@ def test_the_lowest_leads(study: Path, results: Results):
     table = summarise(results).assign(mark=mark_leaders(results)).set_index("model")
     assert table.mark[lowest] == "best"
     assert table.mark[max(means, key=means.__getitem__)] != "best"
-    sentence = answer(results)[0]
-    assert sentence.startswith(f"At 4M MACs, {lowest} has the lowest NLL on digits: {means[lowest]:.3f} nats (95 %")
+    decision = decide(results)
+    assert decision is not None
+    assert decision.best == lowest
+    assert f"take {decision.taken}: " in answer(results)[0]
+    assert f"{means[decision.taken]:.3f} nats" in answer(results)[0]
 
 
 def test_main_table_has_plain_numbers_under_the_metric_and_its_unit(study: Path, results: Results):
@@ -104,10 +108,10 @@ def test_verdicts_point_the_right_way(results: Results):
 
 
 def test_figures_are_labelled_with_the_metric_and_drawn_in_its_unit(study: Path, results: Results):
-    accuracy = drawing(results, "accuracy_macs")
+    accuracy = drawing(results, "cost")
     assert accuracy.figure.axes[0].get_ylabel() == "test NLL (nats)"
-    lowest = accuracy.data.sort_values("test_nll").iloc[0]
-    assert lowest.front
+    lowest = accuracy.data.sort_values("mean").iloc[0]
+    assert lowest.front_macs
     differences = drawing(results, "differences")
     axis = differences.figure.axes[0]
     assert axis.get_xlabel() == "difference in nats of test NLL, candidate minus baseline"
@@ -130,11 +134,10 @@ def test_no_sentence_of_the_report_speaks_of_accuracy(study: Path, tmp_path: Pat
 
 
 def test_last_words_of_a_comparison(study: Path):
-    table, sentence = verdict([study])
+    table, sentences = verdict([study])
     assert "NLL nats" in table
-    assert "trionet" in sentence
-    assert "nats ahead" in sentence or "trionet is ahead of conv" in sentence
-    assert "points" not in sentence
+    assert "nats shown; take " in sentences[0]
+    assert not any("points" in sentence for sentence in sentences)
 
 
 def test_tasks_are_reported_apart_on_one_page(study: Path, tmp_path: Path):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from trionet_bench.analysis.crossed import OF_A_DIFFERENCE, OF_A_SHARE, image_part
+from trionet_bench.analysis.decision import simultaneous
 from trionet_bench.analysis.pooled import pooled_difference, pooled_error
 from trionet_bench.analysis.ranking_power import worth_interval
 from trionet_bench.analysis.statistics import (
@@ -102,7 +103,15 @@ def _of_a_study(generator: np.random.Generator, n: int) -> Iterator[tuple[str, b
     yield from _of_differences(noisy[:, [1, 0, 2, 3, 4]], truth[0] - truth[2], ", the model itself twice as noisy")
     equal = draw_study(generator, np.full(MODELS, 1.3), n, parts)
     error = pooled_error(_values(equal), {("d", str(m), s): equal[s, m] for s in range(n) for m in range(MODELS)})
-    yield "F test: models that are equal pass for different", error is not None and error.p < 1 - LEVEL
+    assert error is not None
+    yield "F test: models that are equal pass for different", error.p < 1 - LEVEL
+    best = int(equal.mean(axis=(0, 2)).argmax())
+    leads = []
+    for other in set(range(MODELS)) - {best}:
+        by_image = equal[:, best] - equal[:, other]
+        lead = pooled_difference([float(by_image.mean())], [n], error, [image_part(by_image, OF_A_DIFFERENCE)])
+        leads.append(lead.mean - simultaneous(MODELS, lead.df) * lead.spread)
+    yield "recommendation: a winner among models that are equal", error.p < 1 - LEVEL and min(leads) > 0
 
 
 def _of_differences(answers: NDArray[np.float64], truth: float, where: str) -> Iterator[tuple[str, bool]]:

@@ -67,7 +67,7 @@ class Results:
         """A table of the report as raw numbers. UsageError for an unknown name, or where its data do not exist."""
         return self._table(name).data
 
-    def figure(self, name: str = "accuracy_macs", style: str = "paper") -> Figure:
+    def figure(self, name: str = "cost", style: str = "paper") -> Figure:
         """A figure of the report, as matplotlib's. UsageError for an unknown name, or where its data do not exist.
 
         Args:

@@ -61,7 +61,7 @@ class Study:
         """``Results.table``."""
         return self.results.table(name)
 
-    def figure(self, name: str = "accuracy_macs") -> Figure:
+    def figure(self, name: str = "cost") -> Figure:
         """``Results.figure``."""
         return self.results.figure(name)
 

@@ -2,33 +2,26 @@
 
 import pandas as pd
 
-from trionet_bench.analysis.comparisons import ALPHA, compare
 from trionet_bench.analysis.controls import controls_of, other_datasets
+from trionet_bench.analysis.decision import decide
 from trionet_bench.analysis.model_spread import spread_of_models
 from trionet_bench.analysis.placement import depth_word
 from trionet_bench.analysis.placement_claims import LEAST, placement_claims
-from trionet_bench.analysis.pooled import shared_error
+from trionet_bench.analysis.power import resolution
 from trionet_bench.analysis.ranking import supernet_correlations
 from trionet_bench.analysis.ranking_power import INHERITED, score_table, worth_of_placement
 from trionet_bench.analysis.results import Results
-from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.figures.placement import leading_searches
-from trionet_bench.reporting.quantity import primary, quantity_of
-from trionet_bench.reporting.text import MINUS, absent, compact, listed
-from trionet_bench.units import counted
+from trionet_bench.reporting.quantity import capitalised, primary
+from trionet_bench.reporting.text import DASH, MINUS, absent, compact, listed
+from trionet_bench.units import counted, short_duration
 
-MOST = 4  # comparisons of a kind that are put in words
-_WORDS = {
-    "better": "is better than",
-    "worse": "is worse than",
-    "matches": "matches",
-    "worse, within the margin": "is worse than, but within the margin of,",
-}
+MOST = 4  # supernets that are put in words
 
 
 def answer(results: Results) -> list[str]:
-    """Which model is best; what the declared comparisons say; what the searches placed where; how supernets rank."""
-    parts = (_leader, _verdicts, _placement) if results.competitors else ()
+    """What to take; what this study can show; how it was run; what placement is worth; how supernets rank."""
+    parts = (_decision, _resolution, _conduct, _placement) if results.competitors else ()
     return [sentence for part in (*parts, _worth, _ranking) if (sentence := part(results))]
 
 
@@ -41,68 +34,92 @@ def coverage_line(results: Results) -> str:
     return line + (f", {missing} missing" if missing else "")
 
 
-def _leader(results: Results) -> str:
-    quantity = primary(results)
-    descending = quantity.direction > 0
-    table = summarise(results).assign(mark=mark_leaders(results))
-    budget = results.budgets[-1]
-    table = table[(table.budget == budget) & table.complete].dropna(subset=["mean"])
-    if table.empty:
-        return "No model has all of its seeds yet, so nothing can be compared."
-    where = f"At {compact(budget)} MACs"
-    if table.dataset.nunique() == 1:
-        rows = table.sort_values("mean", ascending=not descending, kind="stable")
-        best = rows.iloc[0]
-        seeds = counted(int(best.n), "seed")
-        leads = "is the most accurate" if quantity.noun == "accuracy" else f"has the {quantity.best} {quantity.label}"
-        text = f"{where}, {best.model} {leads} on {best.dataset}: {quantity.with_unit(best['mean'])}"
-        error = shared_error(results, results.score, int(budget))
-        if error is not None and error.p >= ALPHA:
-            text = (
-                f"{where}, no model is shown to differ from another on {best.dataset} (F test over "
-                f"{counted(error.models, 'model')}, p {error.p:.2f}). The {quantity.best} mean is that of "
-                f"{best.model}, {quantity.with_unit(best['mean'])}"
-            )
-        bounds = f"95 % interval {quantity.interval(best.low, best.high)}, "
-        text += f" ({'' if absent(best.low) else bounds}{seeds})"
-        tied = [row.model for row in rows.iloc[1:].itertuples() if row.mark == "best"]
-        return f"{text}; {listed(tied)} cannot be told from it." if tied else f"{text}."
-    wide = table.pivot(index="dataset", columns="model", values="mean").dropna(axis=1)
-    if wide.empty:
-        return f"{where}, no model has results on all of the {counted(len(results.datasets), 'data set')} yet."
-    means = wide.mean().sort_values(ascending=not descending, kind="stable")
-    best_means = table.groupby("dataset")["mean"].transform("max" if descending else "min")
-    wins = table[table["mean"] == best_means].model.value_counts()
-    best = str(means.index[0])
-    text = f"{where}, {best} has the {quantity.best} mean {quantity.noun} over {len(wide)} data sets, "
-    text += quantity.with_unit(means.iloc[0])
-    if len(means) > 1:
-        text += f", before {means.index[1]} with {quantity.with_unit(means.iloc[1])}"
-    first = int(wins.get(best, 0))
-    return f"{text}; it is first on {'each' if first == len(wide) else first} of them."
+def _decision(results: Results) -> str:
+    """What to take, and what is known of the others."""
+    known, quantity = decide(results), primary(results)
+    if known is None:
+        return "No two models have results of the same seeds on all data sets yet, so nothing can be compared."
+    on = known.datasets[0] if len(known.datasets) == 1 else f"{len(known.datasets)} data sets"
+    where = f"At {compact(known.budget)} MACs on {on}"
+    costs = f"{compact(known.macs)} MACs"
+    if not absent(known.latency):
+        costs = f"{1e3 * known.latency:.2g} ms an image here, {costs}"
+    value = quantity.with_unit(known.value)
+    bound = f"{quantity.number(known.bound)} {quantity.difference_unit}".rstrip()
+    dagger = " † Not all that the suite asks for is there yet." if known.partly else ""
+    if known.kind == "one seed":
+        return (
+            f"{where}, one seed shows no difference between models: the {quantity.best} {quantity.noun} is that of "
+            f"{known.best}, {quantity.with_unit(known.best_value)} ({costs}). † Nothing is known of other seeds."
+        )
+    if known.kind == "winner":
+        return f"{where}, take {known.taken}: {value}, {bound} or more better than any other model; {costs}.{dagger}"
+    if absent(known.bound):
+        return f"{where}, {known.taken} is the only model with results: {value}, {costs}.{dagger}"
+    text = f"{where}, no difference above {bound} shown; take {known.taken}: {costs}, {value}. "
+    text += f"As good may be {listed(known.tied)}"
+    if known.behind:
+        text += f"; {listed(known.behind)} {'is' if len(known.behind) == 1 else 'are'} shown to be behind {known.best}"
+    return f"{text}.{dagger}"
 
 
-def _verdicts(results: Results) -> str:
-    table = compare(results)
-    table = table[table.declared.astype(bool)].dropna(subset=["low"])
-    if table.empty:
+def _resolution(results: Results) -> str:
+    """What seeds and images of this study can show, what was seen, and what would settle a point."""
+    known, quantity = resolution(results), primary(results)
+    if known is None or absent(known.shows):
         return ""
-    table = table[table.budget == table.budget.max()]
-    decided, undecided = [], []
-    for row in table.itertuples():
-        quantity = quantity_of(results, row.metric)
-        bounds = quantity.difference_interval(row.low, row.high)
-        difference = f"({quantity.with_difference_unit(row.mean)}, {bounds})"
-        if row.verdict in _WORDS:
-            decided.append(f"{row.candidate} {_WORDS[row.verdict]} {row.baseline} {difference}")
-        else:
-            undecided.append(f"{row.candidate} against {row.baseline} {difference}")
-    parts = [*decided[:MOST]]
-    if undecided and not decided:
-        return f"None of the declared comparisons is decided: {_some(undecided)}."
-    if undecided:
-        parts.append(f"undecided: {_some(undecided)}")
-    return f"Of the declared comparisons: {'; '.join(parts)}."
+
+    def size(value: float) -> str:
+        return f"{quantity.number(value)} {quantity.difference_unit}".rstrip()
+
+    text = (
+        f"{capitalised(counted(known.seeds, 'seed'))} show a difference of {size(known.shows)} (in four of five such "
+        f"studies, corrected for {counted(known.tests, 'comparison')}); the largest observed is {size(known.observed)}"
+    )
+    if known.declared:
+        text += f", and {known.decided} of {counted(known.declared, 'declared comparison')} "
+        text += f"{'is' if known.decided == 1 else 'are'} decided"
+    if absent(known.target) or known.shows <= known.target:
+        return f"{text}."
+    goal = "one point" if quantity.is_fraction else size(known.target)
+    if known.needed is None:
+        least = size(known.by_images)
+        return f"{text}. No number of seeds settles {goal}: with these test images none shows less than {least}."
+    hours = short_duration(3600 * known.hours)
+    return (
+        f"{text}. Settling {goal} takes {known.needed} seeds, about {hours} more on one worker like these: "
+        f"`{known.command}`."
+    )
+
+
+def _conduct(results: Results) -> str:
+    """How it was run: how thoroughly, on how many pixels, epochs and images, and on which was tested."""
+    cells = results.complete
+    if cells.empty:
+        return ""
+    kinds = dict.fromkeys(cells.fidelity)
+    kind = {"quick": "Quick run, a first look", "full": "Full run", "smoke": "Smoke run"}[next(iter(kinds))]
+    if len(kinds) > 1:
+        kind = "Quick and full recipes"
+    epochs = cells.recipe.map(lambda recipe: recipe.get("epochs")).dropna()
+    facts = [
+        f"{_span(cells.resolution)} pixels",
+        f"{_span(epochs)} epochs",
+        f"{_span(cells.train_images)} training images",
+    ]
+    drawn = cells.warnings.map(lambda lines: any("held out as test" in line for line in lines)).any()
+    which = "held out of the given images" if drawn else "the test part of the data"
+    tested = f"tested on {_span(cells.evaluated)} ({which})"
+    seeds = counted(int(cells.seed.nunique()), "seed")
+    return f"{kind}: {', '.join(fact for fact in facts if not fact.startswith(DASH))}; {tested}; {seeds}."
+
+
+def _span(values: "pd.Series[float]") -> str:
+    """One number, or the least and the greatest."""
+    known = sorted(set(values.dropna().astype(int)))
+    if not known:
+        return DASH
+    return f"{known[0]:,}" if len(known) == 1 else f"{known[0]:,} to {known[-1]:,}"
 
 
 def _some(parts: list[str]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup, escape
 
 from trionet_bench.analysis.results import ImageReader, Results, load_by_task
 from trionet_bench.errors import StoreError, UsageError, nearest
@@ -36,6 +37,7 @@ from trionet_bench.reporting.text import DASH, absent, listed, sentence
 from trionet_bench.units import counted
 
 FORMATS = ("html", "md", "csv", "tex", "svg", "pdf", "png")
+OPENING = "opening"  # figures that stand below the first sentences
 SECTIONS = {
     "results": "Results",
     "comparisons": "Declared comparisons",
@@ -48,6 +50,7 @@ SECTIONS = {
 }
 SMOKE = "Smoke run: too short to say anything about the models."
 MANIFEST = "report.json"
+_FOLDED = ("search", "training", "cost", "coverage")  # sections that start folded, also those of one task
 _PICTURES_FIRST = ("placement", "search", "images")
 _OPEN_ROWS = 40  # longer tables start folded
 _MOST_ROWS = 300  # longer ones are cut on the page; their files have all rows
@@ -256,6 +259,7 @@ def _figure(
 
 def _html(facts: JsonObject, shown: Sequence[Shown], style: Style) -> str:
     environment = page_environment()
+    environment.filters["coded"] = _coded
     environment.globals.update(
         spans=spans,
         data_rows=_data_rows,
@@ -264,9 +268,19 @@ def _html(facts: JsonObject, shown: Sequence[Shown], style: Style) -> str:
     )
     return environment.get_template("page.html.j2").render(
         **facts,
+        opening=[item for item in shown if item.kind.section == OPENING],
+        folded=_FOLDED,
         sections=_sections(shown),
         open_rows=_OPEN_ROWS,
         most_rows=_MOST_ROWS,
+    )
+
+
+def _coded(text: str) -> Markup:
+    """Escaped, with what stands between backticks as code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
     )
 
 
@@ -320,14 +334,15 @@ def _markdown(facts: JsonObject, shown: Sequence[Shown]) -> str:
     ]
     if facts["smoke"]:
         parts.append(f"**{SMOKE}**")
-    for _, title, items in _sections(shown):
-        parts.append(f"## {title}")
+    opening = [item for item in shown if item.kind.section == OPENING]
+    for _, title, items in [("", "", opening), *_sections(shown)]:
+        parts += [f"## {title}"] if title else []
         for item in items:
             if isinstance(item.content, Table):
                 parts.append(to_markdown(item.content, item.title, _MOST_ROWS).strip())
                 continue
             picture = next((item.files[form] for form in ("png", "svg") if form in item.files), None)
-            caption = f"**{sentence(item.title)}** {item.content.alt} {item.content.note}"
+            caption = f"**{sentence(item.title)}** {item.content.note}"
             parts += [f"![{item.content.alt}]({picture})", caption] if picture else [caption]
     made = facts["versions"].astype(str)
     parts += ["## Made with", pipe_table(list(made), made.to_numpy().tolist(), [False] * made.shape[1])]

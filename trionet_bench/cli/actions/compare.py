@@ -46,8 +46,8 @@ def compare_on(
 def _print_verdict(folder: Path) -> None:
     from trionet_bench.reporting.verdict import verdict  # pandas, which a dry run does not need
 
-    table, sentence = verdict([folder])
+    table, sentences = verdict([folder])
     echo()
     echo(table.to_markdown(index=False, disable_numparse=True))
-    if sentence:
+    for sentence in sentences:
         echo(f"\n{sentence}")

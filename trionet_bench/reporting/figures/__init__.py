@@ -1,6 +1,6 @@
 """The kinds of figures, in the order of the report."""
 
-from trionet_bench.reporting.figures.accuracy import accuracy_against
+from trionet_bench.reporting.figures.accuracy import accuracy_against, draw_cost
 from trionet_bench.reporting.figures.classes import draw_class_differences, draw_confusion
 from trionet_bench.reporting.figures.correlation import draw_inherited_scatter, draw_spread_scatter
 from trionet_bench.reporting.figures.data_size import draw_training_set_size
@@ -13,9 +13,12 @@ from trionet_bench.reporting.figures.ranks import draw_critical_difference
 from trionet_bench.reporting.figures.recall import draw_recall
 from trionet_bench.reporting.figures.retrieved import draw_retrieved
 from trionet_bench.reporting.figures.search import draw_search_progress
+from trionet_bench.reporting.figures.strip import draw_strip
 from trionet_bench.reporting.figures.training import draw_supernet_probes, draw_training_curves
 
 FIGURES = [
+    FigureKind("cost", "{Noun} against latency and MACs", "opening", draw_cost),
+    FigureKind("strip", "Found networks from stem to head", "opening", draw_strip),
     FigureKind("accuracy_macs", "{Noun} against MACs", "results", accuracy_against("macs")),
     FigureKind("accuracy_params", "{Noun} against parameters", "results", accuracy_against("params")),
     FigureKind("accuracy_latency", "{Noun} against latency", "results", accuracy_against("latency_s")),

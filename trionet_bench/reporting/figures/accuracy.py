@@ -1,13 +1,14 @@
 """The primary metric against what a network costs: MACs, parameters, latency."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+from trionet_bench.analysis.controls import other_datasets
 from trionet_bench.analysis.pareto import front
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import summarise
@@ -18,6 +19,7 @@ from trionet_bench.reporting.text import compact, listed
 from trionet_bench.units import counted
 
 MAX_PANELS = 9
+FRONT = "the wide grey line is the front of the means."
 
 _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
     "macs": ("MACs", compact),
@@ -26,12 +28,66 @@ _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
 }
 
 
+def draw_cost(results: Results, style: Style) -> Drawing | None:
+    """The mean over data sets against latency, where it was measured, and against MACs, in a panel each."""
+    table = _over_data_sets(results)
+    if table.empty:
+        return None
+    costs = [name for name in ("latency_s", "macs") if name in table and table[name].notna().any()]
+    look, quantity = looks(results.models), primary(results)
+    figure, axes = panels(style, len(costs), sharey=True)
+    for axis, cost in zip(axes, costs, strict=True):
+        rows = table.assign(cost=table[cost]).dropna(subset=["cost"])
+        label, shown = _COSTS[cost]
+        complete = rows[rows.complete]
+        on_front = front(complete.cost.tolist(), complete["mean"].tolist(), quantity.direction)
+        rows["front"] = False
+        rows.loc[complete.index, "front"] = on_front
+        table[f"front_{cost}"] = rows.front
+        _panel(axis, rows, look, quantity)
+        _log_scale(axis, rows.cost.tolist(), shown)
+        axis.set_xlabel(capitalised(label))
+    axes[0].set_ylabel(quantity.axis("test"))
+    drawn = [model for model in results.models if model in set(table.model)]
+    shared_legend(figure, _handles(drawn, look, style), [*drawn, "front"], style)
+    data_sets = table.attrs["datasets"]
+    over = f"Means over {counted(data_sets, 'data set')}" if data_sets > 1 else "Means over seeds"
+    note = f"{over} with 95 % intervals; {FRONT}"
+    if "latency_s" in costs:
+        note += " Latency: the median of one image where the cells ran, beside whatever ran there."
+    if not table.complete.all():
+        note += " Open markers lack seeds and are not part of the front."
+    best = table.loc[(quantity.direction * table["mean"]).idxmax()]
+    alt = f"{best.model} has the {quantity.best} mean {quantity.noun} of {counted(len(drawn), 'model')}."
+    return Drawing(figure, table, capitalised(alt), note)
+
+
+def _over_data_sets(results: Results) -> pd.DataFrame:
+    """Mean over data sets, each counting alike, of the models that have all of them, by budget, with the interval."""
+    table = summarise(results)
+    chosen = other_datasets(results) or list(results.datasets)
+    table = table[table.shown & table.dataset.isin(chosen)].dropna(subset=["mean"])
+    if "latency_s" in results.complete:
+        table = table.merge(results.complete.groupby(GROUP).latency_s.mean().reset_index(), on=GROUP, how="left")
+    table = table.assign(square=((table.high - table.low) / 2) ** 2)
+    names = [name for name in ("mean", "macs", "latency_s") if name in table]
+    grouped = table.groupby(["budget", "model"], sort=False)
+    means = grouped[names].mean()
+    half = np.sqrt(grouped.square.sum(min_count=len(chosen))) / len(chosen)
+    means = means.assign(low=means["mean"] - half, high=means["mean"] + half, complete=grouped.complete.all())
+    means = means[grouped.size() == len(chosen)].reset_index()
+    means.attrs["datasets"] = len(chosen)
+    return means
+
+
 def accuracy_against(cost: str) -> Callable[[Results, Style], Drawing | None]:
     """A builder of the figure of the primary metric against the column ``cost`` of the cells."""
 
     def build(results: Results, style: Style) -> Drawing | None:
         if cost not in results.complete or results.complete[cost].isna().all():
             return None
+        if cost != "params" and len(results.datasets) == 1:
+            return None  # the first figure of the report shows it
         table = _points(results, cost)
         if table.empty:
             return None
@@ -62,23 +118,29 @@ def _draw(results: Results, table: pd.DataFrame, cost: str, style: Style) -> Dra
         rows = table[table.dataset == dataset]
         _panel(axis, rows, look, quantity)
         axis.set_title(dataset)
-        axis.set_xscale("log")
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.set_xticks(_ticks(rows.cost.tolist()))
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value)))
-        axis.margins(x=0.12)
+        _log_scale(axis, rows.cost.tolist(), shown)
     label_outer(axes, capitalised(label), quantity.axis("test"))
     drawn = [model for model in results.models if model in set(table.model)]
-    handles: list[Any] = [
-        Line2D([], [], color=look[model].colour, marker=look[model].marker, ls=look[model].line) for model in drawn
-    ]
-    handles.append(Line2D([], [], color=MUTED, lw=style.line * 2.5, alpha=0.35))
-    shared_legend(figure, handles, [*drawn, "front"], style)
+    shared_legend(figure, _handles(drawn, look, style), [*drawn, "front"], style)
     data = _data(table, cost, results.score)
     return Drawing(figure, data, _finding(table, datasets, label, quantity), _note(table, datasets))
 
 
-def _panel(axis: Any, rows: pd.DataFrame, look: dict[str, Look], quantity: Quantity) -> None:
+def _handles(models: Sequence[str], look: dict[str, Look], style: Style) -> list[Line2D]:
+    """Of the legend: the models, and the front."""
+    lines = [Line2D([], [], color=look[m].colour, marker=look[m].marker, ls=look[m].line) for m in models]
+    return [*lines, Line2D([], [], color=MUTED, lw=style.line * 2.5, alpha=0.35)]
+
+
+def _log_scale(axis: Axes, costs: list[float], shown: Callable[[float], str]) -> None:
+    axis.set_xscale("log")
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set_xticks(_ticks(costs))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value)))
+    axis.margins(x=0.12)
+
+
+def _panel(axis: Axes, rows: pd.DataFrame, look: dict[str, Look], quantity: Quantity) -> None:
     scale = quantity.scale
     best = rows[rows.front].sort_values("cost")
     if len(best):
@@ -99,8 +161,8 @@ def _panel(axis: Any, rows: pd.DataFrame, look: dict[str, Look], quantity: Quant
         axis.plot(group.cost, scale * group["mean"], color=way.colour, ls=way.line, zorder=2)
         known = group[group.complete & group.low.notna()]
         bounds = scale * np.array([known["mean"] - known.low, known.high.clip(upper=quantity.upper) - known["mean"]])
-        look_of_bars = {"fmt": "none", "ecolor": way.colour, "elinewidth": 0.7, "alpha": 0.7, "zorder": 2}
-        axis.errorbar(known.cost, scale * known["mean"], bounds, **look_of_bars)
+        middle = scale * known["mean"]
+        axis.errorbar(known.cost, middle, bounds, fmt="none", ecolor=way.colour, elinewidth=0.7, alpha=0.7, zorder=2)
         for complete, part in group.groupby("complete"):
             face = way.colour if complete else "none"
             axis.plot(part.cost, scale * part["mean"], ls="", marker=way.marker, mfc=face, mec=way.colour, zorder=3)
@@ -152,7 +214,7 @@ def _note(table: pd.DataFrame, datasets: list[str]) -> str:
         "test-set": " with 95 % intervals over test images",
     }
     kind = next((words for name, words in kinds.items() if (table.interval == name).any()), "")
-    note = f"Means over {span}{kind}; the wide grey line is the front of the means."
+    note = f"Means over {span}{kind}; {FRONT}"
     if not table.complete.all():
         note += " Open markers lack seeds and are not part of the front."
     if len(datasets) > MAX_PANELS:

@@ -7,13 +7,15 @@ from trionet_bench.analysis.ranking import mean_ranks
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.quantity import Quantity, primary
+from trionet_bench.reporting.tables.results import dagger
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, absent, compact
 
 _NOTE = (
     "mean ± standard deviation over seeds. Bold: best, with all that cannot be told from it "
-    "(the 95 % interval of the difference, by the error that all models share, contains 0); underlined: the next. A "
-    "dash: seeds failed or are missing. Mean and rank, 1 is best, count every data set alike"
+    "(the 95 % interval of the difference, by the error that all models share, contains 0); underlined: the next. "
+    "† not all seeds were run yet. A dash: seeds failed, or none was run. Mean and rank, 1 is best, count every data "
+    "set alike"
 )
 
 
@@ -22,19 +24,23 @@ def datasets_by_models(results: Results) -> Table | None:
     table = summarise(results).assign(mark=mark_leaders(results))
     if table.dataset.nunique() < 2:
         return None
-    table = table.assign(shown=table["mean"].where(table.complete))
+    table = table.assign(known=table["mean"].where(table.shown), dagger=[dagger(row) for row in table.itertuples()])
     models = results.competitors
     quantity = primary(results)
     texts, marks, data = [], [], []
     for budget, group in table.groupby("budget", sort=True):
         parts = {
             name: group.pivot(index="dataset", columns="model", values=name).reindex(columns=models)
-            for name in ("shown", "sd", "mark")
+            for name in ("known", "sd", "mark", "dagger")
         }
-        order = [name for name in results.datasets if name in parts["shown"].index]
-        means = parts["shown"].loc[order]
+        order = [name for name in results.datasets if name in parts["known"].index]
+        means = parts["known"].loc[order]
         for dataset in order:
-            cells = [quantity.spread(means.at[dataset, m], parts["sd"].at[dataset, m]) for m in models]
+            cells = [
+                quantity.spread(means.at[dataset, m], parts["sd"].at[dataset, m])
+                + ("" if absent(means.at[dataset, m]) else parts["dagger"].at[dataset, m])
+                for m in models
+            ]
             texts.append([compact(budget), dataset, *cells])
             marks.append(["", "", *parts["mark"].loc[dataset].fillna("")])
         for name, row in _below(means, quantity).items():

@@ -23,7 +23,7 @@ def main_results(results: Results) -> Table | None:
     quantity = primary(results)
     table = summarise(results)
     further = {metric.name: summarise(results, f"test_{metric.name}") for metric in results.task.metrics[1:]}
-    shown = table.complete
+    shown = table.shown
     marks = mark_leaders(results)
     text = pd.DataFrame(
         {
@@ -31,15 +31,15 @@ def main_results(results: Results) -> Table | None:
             "Budget": table.budget.map(compact),
             "Model": table.model,
             quantity.heading: [
-                quantity.spread(row.mean, row.sd) + _dagger(row) if row.complete else DASH for row in table.itertuples()
+                quantity.spread(row.mean, row.sd) + dagger(row) if row.shown else DASH for row in table.itertuples()
             ],
             "95 % interval": [
-                quantity.interval(row.low, row.high) if row.complete else DASH for row in table.itertuples()
+                quantity.interval(row.low, row.high) if row.shown else DASH for row in table.itertuples()
             ],
             **dict(_column(Quantity(metric), further[metric.name]) for metric in results.task.metrics[1:]),
             "MACs": [compact(v) if ok else DASH for v, ok in zip(table.macs, shown, strict=True)],
             "Params": [compact(v) if ok else DASH for v, ok in zip(table.params, shown, strict=True)],
-            "n": [str(n) if ok else f"{n} of {e}" for n, e, ok in zip(table.done, table.expected, shown, strict=True)],
+            "n": [str(n) if n == e else f"{n} of {e}" for n, e in zip(table.done, table.expected, strict=True)],
         }
     )
     data = table
@@ -54,11 +54,12 @@ def main_results(results: Results) -> Table | None:
 
 def _column(quantity: Quantity, table: pd.DataFrame) -> tuple[str, list[str]]:
     """Heading and means of a further metric."""
-    return quantity.heading, [quantity.number(row.mean) if row.complete else DASH for row in table.itertuples()]
+    return quantity.heading, [quantity.number(row.mean) if row.shown else DASH for row in table.itertuples()]
 
 
-def _dagger(row: Any) -> str:
-    return "†" if row.interval == "test-set" else ""
+def dagger(row: Any) -> str:
+    """Behind a number that says less than others: of one seed, or of a group whose other seeds were not run yet."""
+    return "†" if row.interval == "test-set" or not row.complete else ""
 
 
 def _main_note(table: pd.DataFrame, quantity: Quantity) -> str:
@@ -66,8 +67,10 @@ def _main_note(table: pd.DataFrame, quantity: Quantity) -> str:
     note = f"Test {quantity.noun}, mean ± standard deviation over n seeds; 95 % interval of the mean over {over}. "
     if (table.interval == "test-set").any():
         note += "† one seed: the interval is Wilson's over test images and says nothing about other seeds. "
-    if not table.complete.all():
-        note += "A dash: seeds failed or are missing; no mean is taken over the rest. "
+    elif (table.shown & ~table.complete).any():
+        note += "† not all seeds were run yet: part of no verdict. "
+    if not table.shown.all():
+        note += "A dash: seeds failed, and no mean is taken over the rest, or none was run. "
     return (
         note + "One MAC is one multiply-accumulate; many papers print this number as FLOPs. MACs and parameters are "
         f"means over the seeds. {_MARKS}"

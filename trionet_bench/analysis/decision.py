@@ -1,0 +1,193 @@
+"""Which model to take: never a winner inside a tie.
+
+All models that have results on the same (data set, seed) at the largest budget are compared with the best of them. An F
+test comes first; then intervals of differences that hold together, by Tukey's studentized range, with the error of
+``analysis.pooled`` and the noise of the test images. Models whose difference to the best may be none are tied, and of
+those the fastest is taken. How often a winner is named where there is none is simulated in ``analysis.coverage``.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from trionet_bench.analysis.comparisons import ALPHA
+from trionet_bench.analysis.controls import other_datasets
+from trionet_bench.analysis.crossed import ImagePart
+from trionet_bench.analysis.image_scores import part_of_difference
+from trionet_bench.analysis.metrics import sign
+from trionet_bench.analysis.pooled import PooledError, pooled_difference, shared_error
+from trionet_bench.analysis.results import Results
+from trionet_bench.analysis.statistics import LEVEL, Estimate, estimate
+
+_AS_FAST = 1.05  # latencies that differ by less count as equal
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to take, and why.
+
+    Args:
+        kind: "winner" is better than each other model; "tie": some may be as good; "one seed": nothing can be told.
+        taken: the model, on the mean over data sets of its primary metric (``value``), MACs, and seconds for one image
+            (NaN where that was not measured).
+        tied: models whose difference to the best may be none, but ``taken``.
+        behind: models that are shown to be worse than the best.
+        bound: of a winner the least lead over any other; of a tie the most that any other can be ahead of what is
+            taken; both hold with 95 % confidence over all models, in the unit of the metric. NaN with one seed.
+        best: the model of the best mean.
+        p: of the F test.
+        partly: whether results that the suite asks for are not there yet.
+    """
+
+    kind: Literal["winner", "tie", "one seed"]
+    budget: int
+    datasets: tuple[str, ...]
+    taken: str
+    value: float
+    macs: float
+    latency: float
+    tied: tuple[str, ...]
+    behind: tuple[str, ...]
+    bound: float
+    best: str
+    best_value: float
+    p: float
+    partly: bool
+
+
+@lru_cache(maxsize=2)
+def decide(results: Results) -> Decision | None:
+    """What to take at the largest budget, over the data sets that are no controls; None where nothing is there."""
+    table = compared(results)
+    if table is None:
+        return None
+    budget, direction = results.budgets[-1], sign(results.primary)
+    means = table.groupby("dataset").mean().mean()  # of each model, data sets counting alike
+    best = str((direction * means).idxmax())
+    datasets = tuple(dict.fromkeys(table.index.get_level_values("dataset")))
+    error = shared_error(results, results.score, budget, datasets)
+    costs = _costs(results, budget, datasets)
+    expected = results.declared.expected
+    expected = expected[(expected.budget == budget) & expected.dataset.isin(datasets)]
+    partly = len(expected[expected.model.isin(results.competitors)]) > table.size
+    if error is None or table.groupby("dataset").size().max() < 2:
+        taken, tied, behind, kind, bound = best, tuple(means.index.drop(best)), (), "one seed", np.nan
+        p = np.nan
+    else:
+        lead = {model: _held_together(results, table, best, model, error) for model in means.index if model != best}
+        far = {model: (direction * known.low if direction > 0 else -known.high) for model, known in lead.items()}
+        shown = [model for model, least in far.items() if least > 0 and error.p < ALPHA]
+        group = [model for model in means.index if model not in shown]
+        taken, p = _cheapest(group, costs), error.p
+        tied, behind = tuple(model for model in group if model != taken), tuple(shown)
+        if not lead:
+            kind, bound = "tie", np.nan
+        elif tied:
+            kind, bound = "tie", _most_ahead(results, table, taken, error)
+        else:
+            kind, bound = "winner", min(far.values())
+    return Decision(
+        kind=kind,  # type: ignore[arg-type]
+        budget=budget,
+        datasets=datasets,
+        taken=taken,
+        value=float(means[taken]),
+        macs=float(costs.macs[taken]),
+        latency=float(costs.latency[taken]),
+        tied=tied,
+        behind=behind,
+        bound=float(bound),
+        best=best,
+        best_value=float(means[best]),
+        p=p,
+        partly=partly,
+    )
+
+
+def compared(results: Results) -> pd.DataFrame | None:
+    """The primary metric at the largest budget by (dataset, seed), a column for each model, without a gap.
+
+    Of the models none of whose cells failed, those and the seeds that make the most of what is there.
+    """
+    cells, score = results.cells, results.score
+    budget, chosen = results.budgets[-1], other_datasets(results) or list(results.datasets)
+    cells = cells[(cells.budget == budget) & cells.dataset.isin(chosen) & cells.model.isin(results.competitors)]
+    if score not in cells:
+        return None
+    failed = set(cells[cells.status == "failed"].model)
+    cells = cells[~cells.model.isin(failed)].dropna(subset=[score])
+    wide = cells.pivot(index=["dataset", "seed"], columns="model", values=score)
+    wide = wide[[model for model in results.models if model in wide]]
+    counts = wide.count()
+    choices = [wide[counts.index[counts >= least]].dropna() for least in sorted(set(counts))]
+    sets = wide.index.get_level_values("dataset").nunique()
+    choices = [choice for choice in choices if choice.index.get_level_values("dataset").nunique() == sets]
+    best = max(choices, key=lambda choice: len(choice) * (choice.shape[1] - 1), default=None)
+    return None if best is None or best.empty else best
+
+
+def difference_of(
+    results: Results, table: pd.DataFrame, candidate: str, baseline: str, error: PooledError | None
+) -> Estimate:
+    """Candidate minus baseline over the rows of ``compared``; of test images alone where nothing is known of seeds."""
+    by_set = (table[candidate] - table[baseline]).groupby("dataset", sort=False)
+    parts = image_parts(results, table, candidate, baseline)
+    means, sizes = by_set.mean().tolist(), by_set.size().tolist()
+    if error is None:
+        return estimate(float(np.mean(means)), 0.0, 1, [part.scaled(1 / len(means) ** 2) for part in parts])
+    return pooled_difference(means, sizes, error, parts)
+
+
+def image_parts(results: Results, table: pd.DataFrame, candidate: str, baseline: str) -> list[ImagePart]:
+    """What the test images of each data set add to a difference over the rows of ``compared``."""
+    names = (results.budgets[-1], candidate, baseline)
+    seeds = table.reset_index("seed").seed.groupby("dataset", sort=False)
+    return [part_of_difference(results, str(dataset), *names, [*of_set]) for dataset, of_set in seeds]
+
+
+def _held_together(
+    results: Results, table: pd.DataFrame, candidate: str, baseline: str, error: PooledError
+) -> Estimate:
+    """``difference_of`` with an interval that holds for all pairs of models at once; where nothing varies, the mean."""
+    known = difference_of(results, table, candidate, baseline, error)
+    half = simultaneous(table.shape[1], known.df) * known.spread
+    return Estimate(known.mean, known.mean - half, known.mean + half, known.spread, known.df, known.p)
+
+
+def _most_ahead(results: Results, table: pd.DataFrame, taken: str, error: PooledError) -> float:
+    direction = sign(results.primary)
+    others = [_held_together(results, table, model, taken, error) for model in table.columns if model != taken]
+    return max(known.high if direction > 0 else -known.low for known in others)
+
+
+def simultaneous(models: int, df: float) -> float:
+    """How many standard errors of a difference an interval reaches that holds for all pairs of models at once."""
+    return _studentized_range(models, max(1, min(int(df), 200))) / math.sqrt(2)
+
+
+@lru_cache(maxsize=256)
+def _studentized_range(models: int, df: int) -> float:
+    return float(stats.studentized_range.ppf(LEVEL, models, df))
+
+
+def _costs(results: Results, budget: int, datasets: Sequence[str]) -> pd.DataFrame:
+    """Means over data sets and seeds: MACs, and seconds for one image where they were measured."""
+    cells = results.complete
+    cells = cells[(cells.budget == budget) & cells.dataset.isin(datasets)]
+    latency = cells.latency_s if "latency_s" in cells else np.nan
+    searched = cells.algorithm.notna()
+    return cells.assign(latency=latency, searched=searched).groupby("model")[["macs", "latency", "searched"]].mean()
+
+
+def _cheapest(models: Sequence[str], costs: pd.DataFrame) -> str:
+    """The fastest, where all were timed; of those about as fast one that needs no search, then that of fewest MACs."""
+    known = costs.loc[list(models)]
+    if known.latency.notna().all():
+        known = known[known.latency <= _AS_FAST * known.latency.min()]
+    return str(known.sort_values(["searched", "macs"], kind="stable").index[0])

@@ -1,0 +1,179 @@
+"""What a study of this size can show, and what more of it would take."""
+
+import shlex
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.optimize import brentq
+
+from trionet_bench.analysis.comparisons import ALPHA, compare
+from trionet_bench.analysis.decision import compared, image_parts
+from trionet_bench.analysis.metrics import sign
+from trionet_bench.analysis.pooled import shared_error
+from trionet_bench.analysis.results import Results
+
+POWER = 0.8
+MOST_SEEDS = 200
+_STEPS = ("supernet_s", "search_s", "select_s", "alone_s", "retrain_s", "finetune_s", "evaluate_s")
+_SHARED = ("supernet_s", "alone_s")  # one phase serves several cells, each of which names its time
+_LEFT_OUT = {
+    "--seeds": 1,
+    "--only": 1,
+    "--minutes": 1,
+    "--json": 0,
+    "--force": 0,
+    "--dry-run": 0,
+    "--no-report": 0,
+}
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What the seeds of a study can show of a difference between two models, in the unit of the primary metric.
+
+    Args:
+        seeds: of each model on each data set, the least.
+        shows: a difference that is shown in four of five studies like this, among ``tests`` corrected tests; NaN with
+            one seed.
+        observed: the largest difference between two means.
+        decided: how many of the ``declared`` comparisons are.
+        target: the difference that is to be settled, a point of a fraction; NaN where the metric has no such unit.
+        needed: seeds that show it; None where no number up to 200 does.
+        by_images: what would be shown with any number of seeds: the test images are what they are.
+        hours: of one worker for the seeds that are still needed.
+        command: that runs them.
+    """
+
+    seeds: int
+    tests: int
+    shows: float
+    observed: float
+    decided: int
+    declared: int
+    target: float
+    needed: int | None
+    by_images: float
+    hours: float
+    command: str
+
+
+@lru_cache(maxsize=2)
+def resolution(results: Results) -> Resolution | None:
+    """Of the comparisons at the largest budget; None where fewer than two models can be compared."""
+    table = compared(results)
+    if table is None or table.shape[1] < 2:
+        return None
+    budget, sizes = results.budgets[-1], table.groupby("dataset", sort=False).size()
+    datasets = tuple(str(name) for name in sizes.index)
+    verdicts = compare(results)
+    here = verdicts.declared.astype(bool) & (verdicts.budget == budget) & (verdicts.metric == results.score)
+    verdicts = verdicts[here]
+    pairs = [(str(row.candidate), str(row.baseline)) for row in verdicts.itertuples()]
+    pairs = [pair for pair in pairs if set(pair) <= set(table)]
+    means = table.groupby("dataset").mean().mean()
+    best = str((sign(results.primary) * means).idxmax())
+    pairs = pairs or [(best, model) for model in table.columns if model != best]
+    seeds, tests = int(sizes.min()), len(verdicts) or len(pairs)
+    error = shared_error(results, results.score, budget, datasets) if seeds > 1 else None
+    target = _target(results)
+    shows = by_images = np.nan
+    needed = None
+    if error is not None:
+        images = _of_images(results, table, pairs)
+        study = _Study(error.sd**2, images, len(datasets), table.shape[1], tests)
+        shows, by_images = study.shown(seeds), study.shown(MOST_SEEDS * 100)
+        needed = study.seeds_for(target)
+    return Resolution(
+        seeds=seeds,
+        tests=tests,
+        shows=shows,
+        observed=float(means.max() - means.min()),
+        decided=int((~verdicts.verdict.str.contains("undecided|incomplete")).sum()),
+        declared=len(verdicts),
+        target=target,
+        needed=needed,
+        by_images=by_images,
+        hours=(needed - seeds) * seconds_of_a_seed(results) / 3600 if needed and needed > seeds else 0.0,
+        command=next_command(results, needed or seeds),
+    )
+
+
+def _target(results: Results) -> float:
+    if results.primary.unit == "fraction":
+        return 0.01
+    return next((c.margin for c in results.declared.comparisons if c.margin is not None), np.nan)
+
+
+def _of_images(results: Results, table: pd.DataFrame, pairs: list[tuple[str, str]]) -> float:
+    """Variance of a difference by the test images alone, however many seeds: the median over the pairs."""
+    values = []
+    for candidate, baseline in pairs:
+        parts = image_parts(results, table, candidate, baseline)
+        values.append(sum(max(part.variance - part.shared, 0.0) for part in parts) / len(parts) ** 2)
+    return float(np.median(values))
+
+
+@dataclass(frozen=True)
+class _Study:
+    """Variances of one run and of a difference by its images, and how many data sets, models and tests there are."""
+
+    of_run: float
+    of_images: float
+    datasets: int
+    models: int
+    tests: int
+
+    def shown(self, seeds: int) -> float:
+        """The difference that a test at the level, corrected as for the first of all, shows with ``POWER``."""
+        by_seeds = 2 * self.of_run / seeds / self.datasets
+        variance = by_seeds + self.of_images
+        df_seeds = (self.models - 1) * (seeds - 1) * self.datasets
+        df = df_seeds * (variance / by_seeds) ** 2 if by_seeds > 0 else 1e6
+        limit = float(stats.t.isf(ALPHA / self.tests / 2, df))
+        reached = brentq(lambda far: float(stats.nct.sf(limit, df, far)) - POWER, 0.0, limit + 20)
+        return float(reached * np.sqrt(variance))
+
+    def seeds_for(self, difference: float) -> int | None:
+        """The fewest seeds that show it, up to ``MOST_SEEDS``."""
+        if np.isnan(difference) or self.shown(MOST_SEEDS) > difference:
+            return None
+        low, high = 1, MOST_SEEDS
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.shown(middle) <= difference else (middle, high)
+        return high
+
+
+def seconds_of_a_seed(results: Results) -> float:
+    """Recorded time of all cells and shared phases of one seed, one after the other: the mean over seeds."""
+    cells = results.complete
+    total: float = 0.0
+    for step in _STEPS:
+        if step in cells:
+            known = cells.dropna(subset=[step])
+            if step in _SHARED:
+                known = known.drop_duplicates(["dataset", "seed", step])
+            total += float(known[step].sum())
+    return total / max(1, int(cells.seed.nunique()))
+
+
+def next_command(results: Results, seeds: int) -> str:
+    """The command that the newest record came from, for so many seeds."""
+    newest = results.cells.sort_values("finished").command.iloc[-1]
+    words = shlex.split(newest)
+    if words[:1] != ["trionet-bench"] or words[1:2] not in (["run"], ["compare"]):
+        words = ["trionet-bench", "run", results.declared.names[0]]
+    kept: list[str] = []
+    skip = 0
+    for word in words:
+        name = word.split("=")[0]
+        if skip:
+            skip -= 1
+        elif name in _LEFT_OUT:
+            skip = _LEFT_OUT[name] if "=" not in word else 0
+        else:
+            kept.append(word)
+    return shlex.join([*kept, "--seeds", str(seeds)])
