@@ -43,7 +43,7 @@ def datasets_by_models(results: Results) -> Table | None:
             ]
             texts.append([compact(budget), dataset, *cells])
             marks.append(["", "", *parts["mark"].loc[dataset].fillna("")])
-        for name, row in _below(means, quantity).items():
+        for name, row in _below(means, quantity, ranked=bool(group.complete.all())).items():
             show = quantity.number if name == "mean" else _rank
             texts.append([compact(budget), name, *(show(value) for value in row)])
             marks.append(["", "", *_extreme(row, largest=name == "mean" and quantity.direction > 0)])
@@ -64,10 +64,10 @@ def datasets_by_models(results: Results) -> Table | None:
     )
 
 
-def _below(means: pd.DataFrame, quantity: Quantity) -> dict[str, pd.Series]:
-    """Mean of the models that have every data set, and mean rank where all models have."""
+def _below(means: pd.DataFrame, quantity: Quantity, ranked: bool) -> dict[str, pd.Series]:
+    """Mean of the models that have every data set, and mean rank where every cell is there."""
     ranks = means.rank(axis=1, ascending=quantity.direction < 0).mean()
-    return {"mean": means.mean(skipna=False), "mean rank": ranks if means.notna().all(axis=None) else ranks * np.nan}
+    return {"mean": means.mean(skipna=False), "mean rank": ranks if ranked else ranks * np.nan}
 
 
 def _rank(value: float) -> str:
