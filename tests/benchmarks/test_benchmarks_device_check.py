@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trionet_bench.benchmarks import device_check
+from trionet_bench.benchmarks import device_check, peak
 from trionet_bench.benchmarks.device_check import SMALL, check, line_of, main, targets
 from trionet_bench.benchmarks.external import Projected
 
@@ -15,6 +15,7 @@ CPU = torch.device("cpu")
 
 def test_it_runs_on_a_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(device_check, "case_peak_bytes", lambda *_: 1)
+    monkeypatch.setattr(peak, "SIDE", 64)
     main(["--device", "cpu", "--results", str(tmp_path)])
     (file,) = (tmp_path / "benchmarks").glob("device-*.json")
     found = json.loads(file.read_text())
