@@ -32,6 +32,9 @@ ALWAYS = {kind.name for kind in FIGURES} - {
     "spread_scatter",
     "recall",
     "retrieved",
+    "pretext_progress",
+    "pretext_loss",
+    "pretext_probes",
 }
 
 

@@ -16,7 +16,8 @@ from trionet_bench.reporting.text import DASH
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS = {kind.name: kind for kind in TABLES}
-OTHERWISE_TESTED = {"published", "controls", "references"}  # need ImageNet records, generated sets, or a retrieval
+# Need ImageNet records, generated sets, a retrieval, or a search without labels.
+OTHERWISE_TESTED = {"published", "controls", "references", "label_free"}
 OF_CORRELATIONS = {"ranking", "placement_worth", "scores", "supernets"}  # a correlation is a study of its own
 
 

@@ -72,7 +72,7 @@ def test_a_search_without_labels_is_scored_by_the_loss_on_images(finished: tuple
     }  # fmt: skip
     assert done.metrics["pretext_search_val_mse"] == pytest.approx(-best.fitness, rel=1e-5)
     rows = read_history(folder / "fab" / "history.jsonl")
-    assert [row["phase"] for row in rows] == ["retrain"] * 3 + ["pretext-supernet"] * 2
+    assert [row["phase"] for row in rows] == ["retrain"] * 3 + ["pretext"] * 2
 
 
 def test_labels_are_not_looked_at(finished: tuple[CellResult, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

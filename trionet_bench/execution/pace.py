@@ -64,10 +64,10 @@ def stated_pace(cell: AnyCell, macs_per_s: float) -> Pace:
 
 
 def _typical(cell: AnyCell) -> Iterator[Genes]:
-    """A middle-sized network of each operator that all blocks may have."""
+    """A middle-sized network of each operator that all blocks may have, or of any where they have none in common."""
     space = cell.space
-    for operator in space.everywhere:
-        yield space.middle(space.operators_set_to(operator))
+    for fixed in [space.operators_set_to(operator) for operator in space.everywhere] or [{}]:
+        yield space.middle(fixed)
 
 
 def _steps(task: TaskRunner[Task], network: torch.nn.Module, batch: int) -> dict[str, Callable[[], object]]:

@@ -34,6 +34,7 @@ NOT_RECALIBRATED = "not_recalibrated.jsonl"  # the same children with the statis
 
 # In both.
 HISTORY = "history.jsonl"  # losses and accuracies by epoch, one a line
+PRETEXT = "pretext"  # phase in the history of a cell: the supernet that was trained without labels
 LOG = "log.txt"
 CHECKPOINT_SUFFIX = ".checkpoint"  # needed only by a run that is taken up again
 

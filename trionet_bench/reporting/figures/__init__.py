@@ -12,9 +12,14 @@ from trionet_bench.reporting.figures.placement import draw_placement, draw_place
 from trionet_bench.reporting.figures.ranks import draw_critical_difference
 from trionet_bench.reporting.figures.recall import draw_recall
 from trionet_bench.reporting.figures.retrieved import draw_retrieved
-from trionet_bench.reporting.figures.search import draw_search_progress
+from trionet_bench.reporting.figures.search import draw_pretext_progress, draw_search_progress
 from trionet_bench.reporting.figures.strip import draw_strip
-from trionet_bench.reporting.figures.training import draw_supernet_probes, draw_training_curves
+from trionet_bench.reporting.figures.training import (
+    draw_pretext_loss,
+    draw_pretext_probes,
+    draw_supernet_probes,
+    draw_training_curves,
+)
 
 FIGURES = [
     FigureKind("cost", "{Noun} against latency and MACs", "opening", draw_cost),
@@ -30,6 +35,9 @@ FIGURES = [
     FigureKind("networks", "Found networks", "placement", draw_networks),
     FigureKind("placement_macs", "MACs by stage and operator", "placement", draw_placement_macs),
     FigureKind("search_progress", "Progress of the search", "search", draw_search_progress),
+    FigureKind("pretext_progress", "Progress of the search without labels", "search", draw_pretext_progress),
+    FigureKind("pretext_loss", "Loss of the task without labels", "search", draw_pretext_loss),
+    FigureKind("pretext_probes", "Children while the supernet trains without labels", "search", draw_pretext_probes),
     FigureKind("inherited_scatter", "Inherited against stand-alone {noun}", "search", draw_inherited_scatter),
     FigureKind("spread_scatter", "Spread architectures, inherited against alone", "search", draw_spread_scatter),
     FigureKind("supernet_probes", "Children while the supernet trains", "search", draw_supernet_probes),

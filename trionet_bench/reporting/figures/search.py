@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from trionet_bench.analysis.label_free import guided_by_labels
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.names import named
@@ -30,17 +31,29 @@ def progress(generations: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_search_progress(results: Results, style: Style) -> Drawing | None:
-    """One panel for each data set at its largest budget: every searched model, random search among them."""
-    largest = results.generations.groupby("dataset").budget.transform("max")
-    table = progress(results.generations[results.generations.budget == largest])
+    """One panel for each data set at its largest budget: every model searched by its task, random search among them."""
+    generations = results.generations[guided_by_labels(results, results.generations)]
+    by_loss = set(results.cells[results.cells.pretext.isna()].fitness.dropna()) == {"loss"}
+    return _drawn(results, generations, style, "the loss" if by_loss else None)
+
+
+def draw_pretext_progress(results: Results, style: Style) -> Drawing | None:
+    """The same of models that were searched without labels."""
+    generations = results.generations[~guided_by_labels(results, results.generations)]
+    return _drawn(results, generations, style, "what the task without labels minimises")
+
+
+def _drawn(results: Results, generations: pd.DataFrame, style: Style, loss: str | None) -> Drawing | None:
+    """``loss`` says in words what is minimised, where that is not the primary metric of the task."""
+    largest = generations.groupby("dataset").budget.transform("max")
+    table = progress(generations[generations.budget == largest])
     if table.empty:
         return None
     datasets = [name for name in results.datasets if name in set(table.dataset)][:MAX_PANELS]
     models = [name for name in results.models if name in set(table.model)]
     look, quantity = looks(results.models), primary(results)
     figure, axes = panels(style, len(datasets), height=1.9)
-    by_loss = set(results.cells.fitness.dropna()) == {"loss"}
-    scale = 1 if by_loss else quantity.scale
+    scale = 1 if loss else quantity.scale
     for axis, dataset in zip(axes, datasets, strict=True):
         rows = table[table.dataset == dataset]
         for model in models:
@@ -59,18 +72,18 @@ def draw_search_progress(results: Results, style: Style) -> Drawing | None:
                 ms=3 * style.scale,
             )
         axis.set_title(f"{named(dataset)}, {compact(rows.budget.iloc[0])}")
-    label_outer(axes, "candidates scored", f"best fitness so far{'' if by_loss else quantity.bracketed}")
+    label_outer(axes, "candidates scored", f"best fitness so far{'' if loss else quantity.bracketed}")
     handles = [Line2D([], [], color=look[m].colour, ls=look[m].line, marker=look[m].marker) for m in models]
     shared_legend(figure, handles, models, style)
     ends = []
     for dataset, rows in table.groupby("dataset", sort=False):
         last = rows.groupby("model", sort=False).best.last()
-        said = "{:.3f}".format if by_loss else quantity.with_unit
+        said = "{:.3f}".format if loss else quantity.with_unit
         reached = [f"{model} {said(last[model])}" for model in models if model in last]
         ends.append(f"on {dataset} {listed(reached)}")
-    several = " In a search of several levels each begins anew." if (results.generations.level > 1).any() else ""
+    several = " In a search of several levels each begins anew." if (generations.level > 1).any() else ""
     fitness = quantity.noun if quantity.direction > 0 else f"minus {quantity.noun}"
-    fitness = "minus the loss" if by_loss else fitness
+    fitness = f"minus {loss}" if loss else fitness
     note = (
         f"Fitness is {fitness} on images cut from train, with inherited weights. Largest budget; lines: mean over "
         f"seeds, bands: least and greatest seed.{several}"

@@ -1,12 +1,16 @@
 """How training went: the primary metric of final networks by epoch, and of fixed children of a supernet."""
 
+from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from trionet_bench.analysis.history import histories
+from trionet_bench.analysis.label_free import guided_by_labels
 from trionet_bench.analysis.results import Results
+from trionet_bench.records.layout import PRETEXT
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import capitalised, primary
@@ -89,12 +93,37 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
 
 def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
     """The primary metric of fixed children of the supernet, recalibrated, on the images that guide the search."""
-    if results.probes.empty:
-        return None
-    probes = results.probes[results.probes.level == 1].drop_duplicates(["dataset", "seed", "model", "epoch", "probe"])
-    first = next(model for model in results.models if model in set(probes.model))
     quantity = primary(results)
-    probes = probes[probes.model == first].assign(value=lambda rows: quantity.direction * rows.fitness)
+    probes = results.probes[guided_by_labels(results, results.probes)]
+    probes = probes.assign(value=quantity.direction * probes.fitness)
+    upwards = quantity.direction > 0
+    return _drawn_probes(
+        results, probes, style, quantity.axis("inherited"), quantity.scale, upwards, quantity.with_unit
+    )
+
+
+def draw_pretext_probes(results: Results, style: Style) -> Drawing | None:
+    """The same for a supernet that is trained without labels: minus the error of its own task."""
+    probes = results.probes[~guided_by_labels(results, results.probes)]
+    probes = probes.assign(value=probes.fitness)
+    return _drawn_probes(results, probes, style, "fitness without labels", 1, True, "{:.3f}".format)
+
+
+def _drawn_probes(
+    results: Results,
+    probes: pd.DataFrame,
+    style: Style,
+    axis_label: str,
+    scale: float,
+    higher_is_better: bool,
+    said: Callable[[float], str],
+) -> Drawing | None:
+    """``probes`` have a column ``value``; of several supernets the first is drawn."""
+    if probes.empty:
+        return None
+    probes = probes[probes.level == 1].drop_duplicates(["dataset", "seed", "model", "epoch", "probe"])
+    first = next(model for model in results.models if model in set(probes.model))
+    probes = probes[probes.model == first]
     bands = (
         probes.groupby(["dataset", "probe", "epoch"], sort=False)
         .value.agg(middle="mean", low="min", high="max", seeds="count")
@@ -108,21 +137,62 @@ def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
         for name in names:
             line = bands[(bands.dataset == dataset) & (bands.probe == name)].sort_values("epoch")
             colour, dashes = ways[name]
-            low, high = quantity.scale * line.low, quantity.scale * line.high
-            axis.fill_between(line.epoch, low, high, color=colour, alpha=0.12, lw=0)
-            axis.plot(line.epoch, quantity.scale * line.middle, color=colour, ls=dashes, marker="o", ms=2 * style.scale)
+            axis.fill_between(line.epoch, scale * line.low, scale * line.high, color=colour, alpha=0.12, lw=0)
+            axis.plot(line.epoch, scale * line.middle, color=colour, ls=dashes, marker="o", ms=2 * style.scale)
         axis.set_title(dataset)
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    label_outer(axes, "epoch of the supernet", quantity.axis("inherited"))
+    label_outer(axes, "epoch of the supernet", axis_label)
     shared_legend(figure, [Line2D([], [], color=ways[n][0], ls=ways[n][1]) for n in names], names, style)
-    end = bands[bands.epoch == bands.epoch.max()].groupby("probe").middle.mean()
-    end = end.sort_values(ascending=quantity.direction < 0)
-    finding = listed([f"{name} {quantity.with_unit(value)}" for name, value in end.items()])
+    end = (
+        bands[bands.epoch == bands.epoch.max()]
+        .groupby("probe")
+        .middle.mean()
+        .sort_values(ascending=not higher_is_better)
+    )
+    finding = listed([f"{name} {said(value)}" for name, value in end.items()])
     note = (
         f"Supernet of {first}. Fixed children on the images that guide the search. Lines: mean over seeds; bands: "
         "least and greatest seed."
     )
     return Drawing(figure, bands, f"At the end of supernet training: {finding}.", note)
+
+
+def draw_pretext_loss(results: Results, style: Style) -> Drawing | None:
+    """The training loss of supernets that are trained without labels, by epoch."""
+    cells = results.complete[results.complete.pretext.notna()]
+    history = histories(cells)
+    history = history[history.phase == PRETEXT]
+    if history.empty:
+        return None
+    bands = (
+        history.groupby(["dataset", "model", "epoch"], sort=False)
+        .train_loss.agg(middle="mean", low="min", high="max", seeds="count")
+        .reset_index()
+    )
+    datasets = [name for name in results.datasets if name in set(bands.dataset)][:MAX_PANELS]
+    look = looks(results.models)
+    models = [name for name in results.models if name in set(bands.model)]
+    figure, axes = panels(style, len(datasets), height=1.9)
+    for axis, dataset in zip(axes, datasets, strict=True):
+        for model in models:
+            line = bands[(bands.dataset == dataset) & (bands.model == model)].sort_values("epoch")
+            way = look[model]
+            axis.fill_between(line.epoch, line.low, line.high, color=way.colour, alpha=0.15, lw=0)
+            axis.plot(line.epoch, line.middle, color=way.colour, ls=way.line)
+        axis.set_title(named(dataset))
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    label_outer(axes, "epoch of the supernet", "training loss without labels")
+    shared_legend(figure, [Line2D([], [], color=look[m].colour, ls=look[m].line) for m in models], models, style)
+    ends = bands.sort_values("epoch").groupby(["dataset", "model"], sort=False).middle
+    finding = "; ".join(
+        f"on {dataset} from {ends.first()[dataset, model]:.3f} to {ends.last()[dataset, model]:.3f} ({model})"
+        for dataset, model in ends.groups
+    )
+    note = (
+        "Mean over the steps of an epoch, each of one child. Models that search one supernet have one line. Lines: "
+        "mean over seeds and budgets; bands: least and greatest."
+    )
+    return Drawing(figure, bands, f"Loss of the task without labels: {finding}.", note)
 
 
 def _probe_looks(names: list[str]) -> dict[str, tuple[str, Any]]:

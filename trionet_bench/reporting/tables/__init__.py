@@ -12,6 +12,7 @@ from trionet_bench.reporting.tables.controls import known_placements
 from trionet_bench.reporting.tables.cost import cost, covered_area
 from trionet_bench.reporting.tables.datasets import datasets_by_models
 from trionet_bench.reporting.tables.images import image_by_image
+from trionet_bench.reporting.tables.label_free import searched_without_labels
 from trionet_bench.reporting.tables.placement import placement_by_stage
 from trionet_bench.reporting.tables.published import published
 from trionet_bench.reporting.tables.ranking_power import placement_worth, scores_beside_macs, supernets_paired
@@ -29,6 +30,7 @@ TABLES = [
     TableKind("controls", "Does the search find what is known?", "placement", known_placements),
     TableKind("placement", "Operators by stage", "placement", placement_by_stage),
     TableKind("architectures", "Found networks", "placement", searched_architectures),
+    TableKind("label_free", "Label-free against supervised search", "search", searched_without_labels),
     TableKind("ablation", "How children are drawn and weights shared", "search", supernet_ablation),
     TableKind("operators", "Subsets of the operators", "search", operator_ablation),
     TableKind("placement_worth", "What is placement worth here?", "search", placement_worth),

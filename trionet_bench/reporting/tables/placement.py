@@ -15,6 +15,7 @@ def placement_by_stage(results: Results) -> Table | None:
     table = placement_shares(results, _BY, level="stage")
     if table.empty:
         return None
+    table = table[(table["count"] > 0) | (table.prior > 0)]  # what no network may have there is left out
     table = table.merge(stage_entropy(results, _BY).drop(columns="blocks"), on=[*_BY, "stage"])
     order = {name: place for place, name in enumerate((*results.datasets, *results.models))}
     table = table.sort_values(

@@ -11,7 +11,7 @@ from trionet_bench.networks.resnet import names_by_window
 from trionet_bench.networks.sharing import MultiHeadSharing
 from trionet_bench.networks.skeletons import architecture_macs
 from trionet_bench.randomness import derived_generator
-from trionet_bench.records.layout import HISTORY
+from trionet_bench.records.layout import HISTORY, PRETEXT
 from trionet_bench.records.record import CellResult, Search
 from trionet_bench.search.calibration import ChildScorer
 from trionet_bench.search.evolution import random_search
@@ -92,10 +92,10 @@ class FabRunner(SystemRunner[Options, FabSpace]):
         else:
             child, metric = done.scorer.child(done.architecture), guided.metric
             parts = ("search_val", "val", "test")
+            _keep_history(context, supernet_phase(cell).name)
             result = result.with_measured({f"pretext_{part}_{metric}": guided.measured(child, part) for part in parts})
         opened.drop_checkpoints()
         phase = supernet_phase(cell).name
-        _keep_history(context, phase)
         timings = {"search_s": searched, "supernet_s": context.finished(phase).timings["supernet_s"]}
         return result.with_measured(timings=timings).model_copy(update={"search": record})
 
@@ -129,10 +129,10 @@ def _search(context: FabContext) -> tuple[ChildSearch, Search]:
 
 
 def _keep_history(context: RunContext, phase: str) -> None:
-    """The supernet's loss by epoch beside that of the network, as a phase of its own name."""
+    """The supernet's loss by epoch beside that of the network."""
     if distributed.rank() == 0:
         rows = read_history(context.inputs[phase] / HISTORY)
-        restart_phase(context.folder / HISTORY, phase, [row | {"phase": phase} for row in rows])
+        restart_phase(context.folder / HISTORY, PRETEXT, [row | {"phase": PRETEXT} for row in rows])
 
 
 # Of a supernet, whatever it is used for.
