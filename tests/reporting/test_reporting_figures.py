@@ -35,6 +35,7 @@ ALWAYS = {kind.name for kind in FIGURES} - {
     "pretext_progress",
     "pretext_loss",
     "pretext_probes",
+    "fitness_scatter",
 }
 
 

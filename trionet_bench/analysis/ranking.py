@@ -123,10 +123,10 @@ def _inherited(frame: pd.DataFrame) -> list[str]:
 def ranked_architectures(results: Results) -> pd.DataFrame:
     """Every architecture of the correlation models, its seeds averaged.
 
-    Columns: dataset, model, budget, architecture, operators, macs, and the primary metric on the validation images,
-    alone and inherited.
+    Columns: dataset, model, budget, architecture, operators, scored_by, macs, and the primary metric on the validation
+    images, alone and inherited, or what ``scored_by`` says in place of the latter.
     """
-    keys = ["dataset", "model", "budget", "architecture", "operators"]
+    keys = ["dataset", "model", "budget", "architecture", "operators", "scored_by"]
     if results.ranked.empty:
         return pd.DataFrame(columns=keys)
     numbers = ["macs", results.measured("val"), *_inherited(results.ranked)]

@@ -127,7 +127,8 @@ class Ranked(Strict):
     ``val`` is of the network that was trained alone, the mean of ``runs`` trainings with standard deviation ``val_sd``,
     which are ``alone`` one by one (records of before have their mean only); ``inherited_val`` of the child with the
     supernet's weights and recalibrated batch norms, ``inherited_val_not_recalibrated`` of the child with running
-    statistics that all children share.
+    statistics that all children share. These two are the primary metric too, or, where ``scored_by`` says so, what a
+    search would maximise, in the direction of the primary metric.
     """
 
     architecture: JsonObject
@@ -140,6 +141,7 @@ class Ranked(Strict):
     alone: list[float] | None = None
     inherited_val: float
     inherited_val_not_recalibrated: float
+    scored_by: Literal["metric", "fitness"] = "metric"
 
 
 class Start(Strict):

@@ -2,7 +2,11 @@
 
 from trionet_bench.reporting.figures.accuracy import accuracy_against, draw_cost
 from trionet_bench.reporting.figures.classes import draw_class_differences, draw_confusion
-from trionet_bench.reporting.figures.correlation import draw_inherited_scatter, draw_spread_scatter
+from trionet_bench.reporting.figures.correlation import (
+    draw_fitness_scatter,
+    draw_inherited_scatter,
+    draw_spread_scatter,
+)
 from trionet_bench.reporting.figures.data_size import draw_training_set_size
 from trionet_bench.reporting.figures.differences import draw_differences
 from trionet_bench.reporting.figures.examples import draw_examples
@@ -40,6 +44,7 @@ FIGURES = [
     FigureKind("pretext_probes", "Children while the supernet trains without labels", "search", draw_pretext_probes),
     FigureKind("inherited_scatter", "Inherited against stand-alone {noun}", "search", draw_inherited_scatter),
     FigureKind("spread_scatter", "Spread architectures, inherited against alone", "search", draw_spread_scatter),
+    FigureKind("fitness_scatter", "Networks near the budget, fitness against alone", "search", draw_fitness_scatter),
     FigureKind("supernet_probes", "Children while the supernet trains", "search", draw_supernet_probes),
     FigureKind("training_curves", "Training curves", "training", draw_training_curves),
     FigureKind("class_differences", "Classes that gain and lose", "images", draw_class_differences),

@@ -79,7 +79,20 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
 
 def draw_spread_scatter(results: Results, style: Style) -> Drawing | None:
     """A panel for each supernet, one point an architecture, with and without recalibration."""
+    quantity = primary(results)
+    inherited = quantity.axis("validation", " with inherited weights")
+    return _spread(results, style, "metric", quantity.scale, inherited)
+
+
+def draw_fitness_scatter(results: Results, style: Style) -> Drawing | None:
+    """The same of supernets that score by what a search in them maximises."""
+    return _spread(results, style, "fitness", 1, "fitness with inherited weights")
+
+
+def _spread(results: Results, style: Style, scored_by: str, scale: float, inherited: str) -> Drawing | None:
+    """``scale`` of the scores, and their axis."""
     table = ranked_architectures(results)
+    table = table[table.scored_by == scored_by]
     if table.empty:
         return None
     quantity = primary(results)
@@ -94,7 +107,7 @@ def draw_spread_scatter(results: Results, style: Style) -> Drawing | None:
     for axis, place in zip(axes, places, strict=True):
         rows = table.set_index(group).loc[[place]]
         for metric, marker, colour in ((shared, "x", OTHER_COLOUR), (recalibrated, "o", INK)):
-            x, y = quantity.scale * rows[metric], quantity.scale * rows[results.measured("val")]
+            x, y = scale * rows[metric], quantity.scale * rows[results.measured("val")]
             axis.scatter(x, y, s=14 * style.scale**2, marker=marker, c=colour, alpha=0.8, lw=0.8)
         best = rank.loc[(*place, recalibrated)]
         axis.grid(visible=True)
@@ -107,15 +120,16 @@ def draw_spread_scatter(results: Results, style: Style) -> Drawing | None:
             f"{name} {_number(best.tau)}{_bounds(best.tau_low, best.tau_high)} with and {_number(without.tau)} "
             "without recalibration"
         )
-    same_limits(axes)
-    inherited, alone = (quantity.axis("validation", words) for words in (" with inherited weights", ", trained alone"))
-    label_outer(axes, inherited, alone)
+    if scored_by == "metric":
+        same_limits(axes)
+    label_outer(axes, inherited, quantity.axis("validation", ", trained alone"))
     handles = [Line2D([], [], ls="", marker=m, color=c) for m, c in (("o", INK), ("x", OTHER_COLOUR))]
     shared_legend(figure, handles, ["recalibrated", "statistics in common"], style)
     note = "Seeds of one architecture averaged; intervals by bootstrap over architectures."
     if (rank.n < FEW).any():
         note += f" Fewer than {FEW} architectures: a rank correlation then says little."
-    finding = f"Kendall's tau-b of inherited with stand-alone {quantity.noun}: {'; '.join(parts)}."
+    score = f"inherited {'fitness' if scored_by == 'fitness' else ''}".strip()
+    finding = f"Kendall's tau-b of {score} with stand-alone {quantity.noun}: {'; '.join(parts)}."
     return Drawing(figure, table, finding, note)
 
 

@@ -16,12 +16,10 @@ from typing import ClassVar, TypeAlias
 from pydantic import Field
 
 from trionet_bench.spaces.resnet import ResNetSpace
+from trionet_bench.systems.alone_phases import alone_phases
 from trionet_bench.systems.base import System
-from trionet_bench.systems.cell import COMPUTATION, Cell, Phase, space_fields
+from trionet_bench.systems.cell import Cell, Phase
 from trionet_bench.systems.trionet.system import SupernetOptions, supernet_phase
-
-ALONE = "alone-"
-_NOT_FOR_ONE = ("supernet", "search", "finetune_epochs", "finetune_lr_scale")
 
 
 class Options(SupernetOptions):
@@ -54,32 +52,5 @@ class Correlation(System[Options, ResNetSpace]):
 
     def phases(self, cell: CorrelationCell) -> tuple[Phase, ...]:
         """The supernet, and the training of each architecture; none waits for another."""
-        spec = {
-            "computation": COMPUTATION,
-            "space": space_fields(cell.space),
-            "budget": cell.budget,
-            "recipe": cell.recipe.key_fields(without=_NOT_FOR_ONE),
-            "data": cell.data.key_fields(),
-            "resolution": cell.resolution,
-            "seed": cell.seed,
-        }
         options = cell.options
-        if options.near is not None:
-            spec["near"] = options.near
-        alone = (
-            Phase(phase_name(number, run), {"number": number, **({"run": run} if run else {}), **spec}, needs=())
-            for number in range(options.architectures)
-            for run in range(options.runs)
-        )
-        return (supernet_phase(cell), *alone)
-
-
-def phase_name(number: int, run: int) -> str:
-    """Of the phase that trains this architecture for this time."""
-    return f"{ALONE}{number:03}" + (f"-run-{run}" if run else "")
-
-
-def phase_number(phase: Phase) -> tuple[int, int]:
-    """Which architecture a phase trains, and for which time."""
-    number, _, run = phase.name.removeprefix(ALONE).partition("-run-")
-    return int(number), int(run or 0)
+        return (supernet_phase(cell), *alone_phases(cell, options.architectures, options.runs, options.near))
