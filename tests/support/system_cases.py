@@ -36,9 +36,9 @@ TINY_FAB = FabSpace(
 )
 
 
-def of_fab(budget: int = 90_000, **options: Any) -> AnyCell:
+def of_fab(budget: int = 90_000, system: str = "fab", **options: Any) -> AnyCell:
     small = {"width": 8, "heads": 2, "layers": 1}
-    return replace(cell("fab", budget=budget, **({"pretext": small} | options)), space=TINY_FAB)
+    return replace(cell(system, budget=budget, **({"pretext": small} | options)), space=TINY_FAB)
 
 
 # Lives as long as the process; a network of one epoch, made where the cases are asked for.
@@ -48,6 +48,10 @@ WEIGHTS = str(finished_cell(Path(_FOLDER.name)))
 SYSTEM_CASES: dict[str, tuple[AnyCell, AnyCell]] = {
     "correlation": (cell("correlation", architectures=3), cell("correlation", architectures=3, budget=1000)),
     "fab": (of_fab(), of_fab(1000)),
+    "fab-correlation": (
+        of_fab(system="fab-correlation", architectures=3, near=0.6),
+        of_fab(1000, system="fab-correlation", architectures=3),
+    ),
     "glit": (of_glit(), of_glit(1000)),
     "halving": (cell("halving", rungs=2, networks=2), cell("halving", budget=1000)),
     "pretrained": (cell("pretrained", weights=WEIGHTS), cell("pretrained", weights=WEIGHTS, budget=1000)),

@@ -7,6 +7,7 @@ import pytest
 from support.carried import phase_folders, record
 from support.system_cases import TINY_FAB, of_fab
 
+from trionet_bench.errors import UsageError
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.resnet import names_by_window
 from trionet_bench.networks.sharing import MultiHeadSharing
@@ -18,6 +19,7 @@ from trionet_bench.systems.fab.running import at_scale
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.systems.training_context import TrainingContext
 from trionet_bench.training.history import read_history
+from trionet_bench.training.recipe import Optimizer
 
 
 def carry_out(of: AnyCell, folder: Path) -> CellResult:
@@ -89,6 +91,29 @@ def test_labels_are_not_looked_at(finished: tuple[CellResult, Path], monkeypatch
     (tmp_path / "cell").mkdir()
     result = SYSTEMS.get("fab").runner.run_search(of_fab(), RunContext(tmp_path / "cell", folders))
     assert result.search == finished[0].search
+
+
+@pytest.mark.parametrize("objective", ["context", "labels"])
+def test_a_search_by_gradients_keeps_one_operator_for_each_block(objective: str, tmp_path: Path):
+    of = of_fab(search="gradient", objective=objective)
+    with pytest.raises(UsageError, match="give it a recipe whose optimizer is adamw"):
+        SYSTEMS.get("fab").check(of)
+    optimizer = Optimizer(name="adamw", lr=0.01)
+    of = replace(of, recipe=of.recipe.model_copy(update={"optimizer": optimizer}))
+    SYSTEMS.get("fab").check(of)
+    (phase,) = SYSTEMS.get("fab").phases(of)
+    assert phase.name == {"context": "pretext-relaxation", "labels": "labelled-relaxation"}[objective]
+    result = carry_out(of, tmp_path)
+    assert result.macs is not None and result.macs <= of.budget
+    search = record(of, result).search
+    assert search is not None
+    assert (search.algorithm, search.evaluations) == ("gradient", 0)
+    assert search.pretext == (None if objective == "labels" else "context-autoregression")
+    facts = RunContext(tmp_path, {phase.name: next((tmp_path / "phases").iterdir())}).finished(phase.name).facts
+    assert [sum(of_block) for of_block in facts["probabilities"]] == pytest.approx([1, 1])
+    assert len({round(p, 9) for of_block in facts["probabilities"] for p in of_block}) > 2  # they were trained
+    with pytest.raises(UsageError, match="scores no networks, since its search is gradient"):
+        SYSTEMS.get("fab").runner.run_search(of, RunContext(tmp_path))
 
 
 def test_searched_by_labels_it_is_as_other_supernets(tmp_path: Path):

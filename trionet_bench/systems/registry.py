@@ -4,6 +4,7 @@ from trionet_bench.registry import Registry
 from trionet_bench.systems.base import AnySystem
 from trionet_bench.systems.correlation.system import Correlation
 from trionet_bench.systems.fab.system import Fab
+from trionet_bench.systems.fab_correlation.system import FabCorrelation
 from trionet_bench.systems.glit.system import GLiT
 from trionet_bench.systems.halving.system import Halving
 from trionet_bench.systems.pretrained.system import Pretrained
@@ -11,5 +12,5 @@ from trionet_bench.systems.standalone.system import Standalone
 from trionet_bench.systems.trionet.system import TrioNet
 
 SYSTEMS: Registry[AnySystem] = Registry(
-    "system", [Correlation(), Fab(), GLiT(), Halving(), Pretrained(), Standalone(), TrioNet()]
+    "system", [Correlation(), Fab(), FabCorrelation(), GLiT(), Halving(), Pretrained(), Standalone(), TrioNet()]
 )

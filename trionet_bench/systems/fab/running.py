@@ -6,6 +6,7 @@ from functools import lru_cache
 from statistics import median
 from typing import TypeVar
 
+from trionet_bench.errors import UsageError
 from trionet_bench.networks.elastic import Supernet
 from trionet_bench.networks.resnet import names_by_window
 from trionet_bench.networks.sharing import MultiHeadSharing
@@ -16,12 +17,13 @@ from trionet_bench.records.record import CellResult, Search
 from trionet_bench.search.calibration import ChildScorer
 from trionet_bench.search.evolution import random_search
 from trionet_bench.search.sampling import SinglePathSampler
-from trionet_bench.spaces.choice import Architecture
+from trionet_bench.spaces.choice import Architecture, Genes
 from trionet_bench.spaces.fab import FabSpace
 from trionet_bench.systems.base import PhaseResult, RunContext, SystemRunner
 from trionet_bench.systems.cell import Cell, Phase
 from trionet_bench.systems.cost import budget_range
-from trionet_bench.systems.fab.system import FabCell, Options, SupernetOptions, supernet_phase
+from trionet_bench.systems.fab.relaxed import chosen, relaxed_work, train_relaxed
+from trionet_bench.systems.fab.system import SCORED, FabCell, Options, SupernetOptions, relaxed_phase, supernet_phase
 from trionet_bench.systems.retraining import retrain_and_describe
 from trionet_bench.systems.search_phase import (
     ChildSearch,
@@ -34,7 +36,7 @@ from trionet_bench.systems.search_phase import (
 )
 from trionet_bench.systems.supernet_work import supernet_work
 from trionet_bench.systems.training_context import TrainingContext
-from trionet_bench.systems.work import Work, final_network, search_work
+from trionet_bench.systems.work import Work, final_network, images_in, search_work
 from trionet_bench.tasks.runner import make_runner
 from trionet_bench.training import distributed
 from trionet_bench.training.history import read_history, restart_phase
@@ -50,54 +52,89 @@ class FabRunner(SystemRunner[Options, FabSpace]):
     searches = True
 
     def check(self, cell: Cell[Options, FabSpace]) -> None:
-        """UsageError where no network of the space fits the budget, or images cannot be cut into patches."""
+        """UsageError where no network of the space fits the budget, images cannot be cut into patches, or the optimizer
+        of the recipe hardly moves the softmax of a search by gradients.
+        """
         at_scale(cell)
-        if cell.options.objective == "context" and cell.options.search in ("evolution", "random"):
+        if cell.options.search == "gradient" and cell.recipe.optimizer.name == "sgd":
+            raise UsageError(
+                f'model "{cell.model}": a search by gradients needs steps that do not shrink with the gradient of the '
+                "operators, which is tiny; give it a recipe whose optimizer is adamw."
+            )
+        if cell.options.objective == "context" and cell.options.search not in ("macs", "none"):
             cell.options.pretext.layout(cell.resolution)
 
     def work(self, cell: Cell[Options, FabSpace]) -> list[Work]:
         """The search, where there is one, and the training of what it chooses."""
-        searched = search_work(cell) if cell.options.search in ("evolution", "random") else []
+        searched = search_work(cell) if cell.options.search in SCORED else []
         without_labels = cell.options.objective == "context"
         kept = [work for work in searched if not (without_labels and work.what == "finetune")]
         return [*kept, *final_network(cell)]
 
     def phase_work(self, phase: Phase, cell: Cell[Options, FabSpace]) -> list[Work]:
         """The supernet's steps and its probes, without the decoder."""
+        if cell.options.search == "gradient":
+            epochs, images = cell.recipe.supernet.epochs, images_in(cell, ("train",))
+            return relaxed_work(images_of(cell), at_scale(cell), epochs, images)
         return work_of_supernet(cell)
 
     def run_phase(self, phase: Phase, cell: Cell[Options, FabSpace], context: RunContext) -> PhaseResult:
-        """Train the supernet; leaves its weights and ``history.jsonl``."""
-        return train_supernet_phase(TrainingContext.open(cell, context))
+        """Train the supernet, or all operators at once; leaves ``history.jsonl``, and weights of a supernet."""
+        opened = TrainingContext.open(cell, context)
+        if cell.options.search == "gradient":
+            return train_relaxed(searching(opened), at_scale(cell))
+        return train_supernet_phase(opened)
 
     def run_search(self, cell: Cell[Options, FabSpace], context: RunContext) -> CellResult:
-        """Only the search: scores are left in ``evaluations.jsonl`` for ``run_cell``."""
+        """Only the search: scores are left in ``evaluations.jsonl`` for ``run_cell``; UsageError where none are."""
+        how = cell.options.search
+        if how not in SCORED:
+            raise UsageError(f'model "{cell.model}" scores no networks, since its search is {how}; run it whole.')
         done, record = _search(searching(TrainingContext.open(cell, context)))
         return CellResult(architecture=done.architecture.to_dict(), search=record)
 
     def run_cell(self, cell: Cell[Options, FabSpace], context: RunContext) -> CellResult:
-        """Search in the trained supernet, then train the best child from scratch for the task of the data set."""
+        """Search, then train what was found from scratch for the task of the data set."""
         opened = TrainingContext.open(cell, context)
-        if cell.options.search in ("macs", "none"):
-            result = retrain_and_describe(opened, _unsearched(cell))
-            opened.drop_checkpoints()
-            return result
-        guided = searching(opened)
-        began = time.monotonic()
-        done, record = _search(guided)
-        searched = time.monotonic() - began
-        result = retrain_and_describe(opened, done.architecture)
-        if cell.options.objective == "labels":
-            result = with_inherited(opened, done, result)
+        if cell.options.search in SCORED:
+            result = _best_child(opened)
+        elif cell.options.search == "gradient":
+            result = _most_probable(opened)
         else:
-            child, metric = done.scorer.child(done.architecture), guided.metric
-            parts = ("search_val", "val", "test")
-            _keep_history(context, supernet_phase(cell).name)
-            result = result.with_measured({f"pretext_{part}_{metric}": guided.measured(child, part) for part in parts})
+            result = retrain_and_describe(opened, _unsearched(cell))
         opened.drop_checkpoints()
-        phase = supernet_phase(cell).name
-        timings = {"search_s": searched, "supernet_s": context.finished(phase).timings["supernet_s"]}
-        return result.with_measured(timings=timings).model_copy(update={"search": record})
+        return result
+
+
+def _best_child(context: FabContext) -> CellResult:
+    """The best child of the supernet, trained from scratch, with what it achieves with the supernet's weights."""
+    guided, phase = searching(context), supernet_phase(context.cell).name
+    began = time.monotonic()
+    done, record = _search(guided)
+    searched = time.monotonic() - began
+    result = retrain_and_describe(context, done.architecture)
+    if context.cell.options.objective == "labels":
+        result = with_inherited(context, done, result)
+    else:
+        child, metric = done.scorer.child(done.architecture), guided.metric
+        parts = ("search_val", "val", "test")
+        result = result.with_measured({f"pretext_{part}_{metric}": guided.measured(child, part) for part in parts})
+        _keep_history(context.run, phase)
+    timings = {"search_s": searched, "supernet_s": context.run.finished(phase).timings["supernet_s"]}
+    return result.with_measured(timings=timings).model_copy(update={"search": record})
+
+
+def _most_probable(context: FabContext) -> CellResult:
+    """The most probable operators, trained from scratch."""
+    cell, phase = context.cell, relaxed_phase(context.cell).name
+    within = budget_range(cell, at_scale(cell))
+    without_labels = cell.options.objective == "context"
+    genes, record = chosen(context, within, cell.options.pretext.name if without_labels else None)
+    result = retrain_and_describe(context, within.space.decode(genes))
+    if without_labels:
+        _keep_history(context.run, phase)
+    timings = {"supernet_s": context.run.finished(phase).timings["supernet_s"]}
+    return result.with_measured(timings=timings).model_copy(update={"search": record})
 
 
 def _unsearched(cell: Cell[Options, FabSpace]) -> Architecture:
@@ -148,19 +185,23 @@ def at_scale(cell: FabCell) -> FabSpace:
     """The space at the largest scale at which half of its networks fit the budget, else at its smallest; UsageError
     where nothing fits at all.
     """
-    chosen = _at_scale(cell.space, *images_of(cell), cell.budget)
+    chosen = _at_scale(cell.space, images_of(cell), cell.budget)
     budget_range(cell, chosen)
     return chosen
 
 
+def macs_in(space: FabSpace, genes: Genes, images: tuple[int, int, int]) -> int:
+    """MACs of a network for ``images_of`` a cell."""
+    return architecture_macs(space.decode(genes), *images)
+
+
 @lru_cache(maxsize=64)  # an estimate asks for it again and again
-def _at_scale(space: FabSpace, outputs: int, channels: int, resolution: int, budget: int) -> FabSpace:
+def _at_scale(space: FabSpace, images: tuple[int, int, int], budget: int) -> FabSpace:
     generator = derived_generator(0, "scale")
     draws = [space.random(generator) for _ in range(_DRAWS)]
 
     def typical(scale: int) -> float:
-        networks = [space.decode((scale, *genes[1:])) for genes in draws]
-        return median(architecture_macs(network, outputs, channels, resolution) for network in networks)
+        return median(macs_in(space, (scale, *genes[1:]), images) for genes in draws)
 
     fitting = [number for number in range(len(space.scales)) if typical(number) <= budget]
     return space.at_scale(space.scales[max(fitting, default=0)])

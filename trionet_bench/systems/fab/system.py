@@ -19,6 +19,7 @@ from trionet_bench.tasks.context.task import ContextAutoRegression
 
 SUPERNET = "pretext-supernet"
 LABELLED_SUPERNET = "labelled-supernet"
+SCORED = ("evolution", "random")  # searches that score children of a supernet
 
 
 class SupernetOptions(SystemOptions):
@@ -38,11 +39,12 @@ class Options(SupernetOptions):
     """What a suite may say of a FAB-NAS model. The defaults are the reconstruction; the rest are its comparisons.
 
     Args:
-        search: ``evolution``; ``random`` scores as many children, all of them drawn blindly; ``macs`` draws as many and
-            takes the one of most MACs, without a supernet; ``none`` takes local attention everywhere.
+        search: ``evolution``; ``random`` scores as many children, all of them drawn blindly; ``gradient`` trains all
+            operators at once and keeps the most probable (``search.relaxation``); ``macs`` draws as many as are scored
+            and takes the one of most MACs, without a supernet; ``none`` takes local attention everywhere.
     """
 
-    search: Literal["evolution", "random", "macs", "none"] = "evolution"
+    search: Literal["evolution", "random", "gradient", "macs", "none"] = "evolution"
 
 
 FabCell: TypeAlias = Cell[SupernetOptions, FabSpace]
@@ -65,6 +67,12 @@ def supernet_phase(cell: FabCell) -> Phase:
     return Phase(LABELLED_SUPERNET if labelled else SUPERNET, spec)
 
 
+def relaxed_phase(cell: FabCell) -> Phase:
+    """The training of all operators at once."""
+    supernet = supernet_phase(cell)
+    return Phase(supernet.name.replace("supernet", "relaxation"), supernet.spec)
+
+
 class Fab(System[Options, FabSpace]):
     """A search over the operators of each layer, without labels or with them."""
 
@@ -74,5 +82,7 @@ class Fab(System[Options, FabSpace]):
     implementation = "trionet_bench.systems.fab.running:FabRunner"
 
     def phases(self, cell: Cell[Options, FabSpace]) -> tuple[Phase, ...]:
-        """The supernet, where it is searched; with one scale, budgets share it."""
-        return () if cell.options.search in ("macs", "none") else (supernet_phase(cell),)
+        """What is searched, where anything is; with one scale, budgets share it."""
+        if cell.options.search == "gradient":
+            return (relaxed_phase(cell),)
+        return (supernet_phase(cell),) if cell.options.search in SCORED else ()
