@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-from fabricated import fabricate
+from fabricated import fabricate, fabricate_ranked
 
 from trionet_bench.analysis.label_free import label_free
 from trionet_bench.analysis.results import Results, load
 from trionet_bench.records.record import Record
+from trionet_bench.reporting.figures.correlation import draw_fitness_scatter, draw_spread_scatter
 from trionet_bench.reporting.figures.search import draw_pretext_progress, draw_search_progress
 from trionet_bench.reporting.figures.training import draw_pretext_loss, draw_pretext_probes, draw_supernet_probes
 from trionet_bench.reporting.style import drawn_in, style_named
+from trionet_bench.reporting.tables.ablations import spread_correlation
 from trionet_bench.reporting.tables.label_free import searched_without_labels
 
 MODELS = ("conv", "labels", "free", "blind")
@@ -81,3 +83,20 @@ def test_figures_keep_both_kinds_of_search_apart(results: Results):
 
 def test_there_is_no_such_table_without_such_a_search(made_up: Path):
     assert searched_without_labels(load([made_up])) is None
+
+
+def test_correlations_by_fitness_have_a_figure_of_their_own(tmp_path: Path):
+    folder = fabricate_ranked(tmp_path)
+    for path in (folder / "digits" / "uniform").rglob("record.json"):
+        value = json.loads(path.read_text())
+        value["ranked"] = [entry | {"scored_by": "fitness"} for entry in value["ranked"]]
+        path.write_text(json.dumps(value))
+    results = load([folder])
+    table = spread_correlation(results)
+    assert table is not None
+    assert "uniform: networks that spend about the budget, and in place of accuracy" in table.note
+    style = style_named("paper")
+    with drawn_in(style):
+        by_metric, by_fitness = draw_spread_scatter(results, style), draw_fitness_scatter(results, style)
+    assert by_metric is not None and by_fitness is not None
+    assert [set(drawing.data.model) for drawing in (by_metric, by_fitness)] == [{"trionet"}, {"uniform"}]

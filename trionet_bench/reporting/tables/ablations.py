@@ -13,7 +13,7 @@ from trionet_bench.jsontypes import JsonObject
 from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import operators_in_order
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, MINUS, RHO, absent, compact
+from trionet_bench.reporting.text import DASH, MINUS, RHO, absent, compact, listed
 
 # Which way a supernet is searched is a control, not an arm of the method.
 _NOT_AN_ARM = {"search"}
@@ -154,6 +154,12 @@ def spread_correlation(results: Results) -> Table | None:
         "averaged. Not recalibrated: batch-norm statistics that all children have in common. "
         f"{_ranks(noun)}"
     )
+    by_fitness = sorted(set(results.ranked[results.ranked.scored_by == "fitness"].model))
+    if by_fitness:
+        note += (
+            f" {listed(by_fitness)}: networks that spend about the budget, and in place of {noun} with the supernet's "
+            "weights what a search in it maximises."
+        )
     return Table(table, text, note, groups=3, numbers=list(text.columns[4:]))
 
 
