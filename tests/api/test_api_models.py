@@ -16,6 +16,7 @@ from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.named import subject
 from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.operators import AxialAttention, LocalAttention
+from trionet_bench.spaces.presets import RESNET_IMAGENET
 from trionet_bench.spaces.published import PUBLISHED, published
 from trionet_bench.training.checkpoint import save_weights
 
@@ -85,7 +86,7 @@ def test_a_network_is_made_from_a_name_a_file_or_a_folder(tmp_path: Path):
     network = trionet_bench.create_model("resnet26", num_classes=7, in_channels=1, resolution=32)
     assert network(torch.zeros(2, 1, 32, 32)).shape == (2, 7)
     card = {
-        "space": "resnet-imagenet",
+        "space": RESNET_IMAGENET.to_dict(),
         "architecture": published("resnet26").to_dict(),
         "classes": ["a", "b"],
         "channels": 3,
