@@ -75,7 +75,8 @@ def test_file_digest(tmp_path: Path):
 def test_record_survives_the_round_trip(tmp_path: Path):
     written = record(metrics={"test_top1": 0.1 + 0.2}, macs=3_999_999)
     write_record(tmp_path, written)
-    assert read_record(tmp_path) == written
+    read = read_record(tmp_path)
+    assert read is not None and read.model_copy(update={"digest": None}) == written
     assert json.loads((tmp_path / "record.json").read_text())["schema"] == 2
     assert read_record(tmp_path / "elsewhere") is None
 

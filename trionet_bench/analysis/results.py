@@ -3,7 +3,7 @@
 Every frame carries the columns ``CELL``, so that any two can be joined.
 """
 
-import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,15 +16,17 @@ import pandas as pd
 from trionet_bench.analysis.frames import Frames
 from trionet_bench.analysis.merging import CELL, check_comparable, drop_duplicates
 from trionet_bench.analysis.metrics import metric_of
-from trionet_bench.errors import UsageError
+from trionet_bench.errors import DamagedFile, UsageError
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import DECLARED
 from trionet_bench.records.record import Ranked
-from trionet_bench.records.store import read_record, record_folders
+from trionet_bench.records.store import is_as_written, read_json, read_record, record_folders
 from trionet_bench.records.task_info import Metric, TaskInfo
 from trionet_bench.spaces.operators import OPERATORS
 
 GROUP = ["dataset", "budget", "model"]
+
+_log = logging.getLogger(__name__)
 
 _LAST = ("random",)
 
@@ -97,6 +99,8 @@ class Results:
     images: ImageReader | None = None
     references: Path | None = None
     division: str = ""
+    damaged: int = 0
+    changed: tuple[str, ...] = ()
 
     @property
     def primary(self) -> Metric:
@@ -180,13 +184,21 @@ def load_by_task(
     UsageError where there is nothing to report or records do not compare.
     """
     frames = Frames()
+    damaged, changed = 0, list[str]()
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a results folder; give one that `trionet-bench run` wrote.")
         for place in record_folders(folder):
-            record = read_record(place)
+            try:
+                record = read_record(place)
+            except DamagedFile as error:
+                _log.warning("%s It is left out.", error)
+                damaged += 1
+                continue
             if record is not None:
                 frames.add(record, place)
+                if not is_as_written(place):
+                    changed.append(str(place))
     cells = frames.cells()
     if cells.empty:
         raise UsageError(f"No record under {', '.join(map(str, folders))}; run the suite first.")
@@ -206,7 +218,8 @@ def load_by_task(
         for division, models in _divisions(kept, of_task.expected).items():
             of_division = _declared_for(of_task, models)
             cells = kept.merge(of_division.expected[CELL], on=CELL)
-            more = {"outside": 0 if found else outside, "images": images, "references": references}
+            of_all = {} if found else {"outside": outside, "damaged": damaged, "changed": tuple(changed)}
+            more = {**of_all, "images": images, "references": references}
             found.append(_of_task(task, of_division, cells, parts, division=division, **more))
     return tuple(found)
 
@@ -279,7 +292,13 @@ def _measured(field: str, primary: Metric) -> str:
 
 def _declared_beside(folders: Iterable[Path]) -> list[JsonObject]:
     paths = sorted({path for folder in folders for where in ("", "*/") for path in folder.glob(f"{where}{DECLARED}")})
-    return [json.loads(path.read_text()) for path in paths]
+    declared = []
+    for path in paths:
+        try:
+            declared.append(read_json(path))
+        except DamagedFile as error:
+            _log.warning("%s What it declared is taken from the records.", error)
+    return [value for value in declared if isinstance(value, dict)]
 
 
 def _declared(suites: Sequence[Mapping[str, Any]], cells: pd.DataFrame) -> Declared:

@@ -1,18 +1,22 @@
 """Is a results folder what it says? Recomputes keys, hashes, counts and accuracies from the files themselves."""
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import BenchError
-from trionet_bench.records.layout import PHASE, PHASES, PREDICTIONS, RECORD, cell_folder
+from trionet_bench.jsontypes import JsonObject
+from trionet_bench.records.layout import ARCHITECTURE, PHASE, PHASES, PREDICTIONS, RECORD, cell_folder, is_file_name
 from trionet_bench.records.phase import content_of, file_faults, read_phase
-from trionet_bench.records.record import Record
-from trionet_bench.records.store import canonical, read_record, record_folders
+from trionet_bench.records.record import Placement, Record
+from trionet_bench.records.store import canonical, is_as_written, read_json, read_record, record_folders
+from trionet_bench.spaces.card import read_card
 from trionet_bench.systems.cell import Phase, cell_key, data_key_fields
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.tasks.base import Task
@@ -52,45 +56,77 @@ def verify(results: Path, data_root: Path | None = None, data: bool = False) -> 
     counts = {"records": 0, "phases": 0, "files": 0}
     for folder in record_folders(results):
         counts["records"] += 1
-        try:
-            record = read_record(folder)
-            assert record is not None  # the walk found it
-            counts["files"] += len(record.artifacts)
-            messages = list(_record_faults(folder, record))
-            if data and (fault := _data_fault(record, data_root, known)) is not None:
-                messages.append(fault)
-        except BenchError as error:
-            messages = [str(error)]
-        faults += [Fault(str(folder.relative_to(results) / RECORD), message) for message in messages]
-    for path in sorted(results.rglob(f"{PHASES}/*/{PHASE}")):
+        path = str(folder.relative_to(results) / RECORD)
+        faults += [
+            Fault(path, message) for message in _messages(_faults_of_record(folder, counts, data_root, known, data))
+        ]
+    for place in sorted(results.rglob(f"{PHASES}/*/{PHASE}")):
         counts["phases"] += 1
-        try:
-            messages = list(_phase_faults(path.parent))
-        except BenchError as error:
-            messages = [str(error)]
-        faults += [Fault(str(path.relative_to(results)), message) for message in messages]
+        faults += [
+            Fault(str(place.relative_to(results)), message) for message in _messages(_phase_faults(place.parent))
+        ]
     return Verdict(**counts, faults=tuple(faults))
 
 
-def _record_faults(folder: Path, record: Record) -> Iterator[str]:
+def _messages(faults: Iterator[str]) -> Iterator[str]:
+    """The faults; one that keeps the others from being found is named too, whatever it is, and ends them."""
+    try:
+        yield from faults
+    except BenchError as error:
+        yield str(error)
+    except Exception as error:  # a file may hold anything
+        yield f"it cannot be verified further: {type(error).__name__}: {error}"
+
+
+def _faults_of_record(
+    folder: Path, counts: dict[str, int], data_root: Path | None, known: dict[str, str | None], data: bool
+) -> Iterator[str]:
+    record = read_record(folder)
+    assert record is not None  # the walk found it
+    counts["files"] += len(record.artifacts)
+    found = [fault for part in _parts(folder, record) for fault in _messages(part)]
+    yield from found
+    if not found and not is_as_written(folder):
+        yield "it was changed after it was written, in something that cannot be computed again"
+    if data and (fault := _data_fault(record, data_root, known)) is not None:
+        yield fault
+
+
+def _parts(folder: Path, record: Record) -> Iterator[Iterator[str]]:
+    """What is looked at one by one, so that a fault in one part does not hide those of the others."""
+    yield _place_faults(folder, record)
+    if record.status == "failed":
+        return
+    yield _key_faults(record)
+    yield file_faults(folder, record.artifacts)
+    yield _number_faults(record)
+    yield _prediction_faults(folder, record)
+    yield _network_faults(folder, record)
+    yield _input_faults(folder, record)
+
+
+def _place_faults(folder: Path, record: Record) -> Iterator[str]:
     suite_folder = folder.parents[2]
     place = cell_folder(
         suite_folder.parent, suite_folder.name, record.dataset, record.model, record.budget, record.seed
     )
     if place != folder:
         yield f"it is the record of {place.relative_to(suite_folder)}"
-    if record.status == "failed":
-        if record.error is None:
-            yield "it failed without an error"
-        return
+    if record.status == "failed" and record.error is None:
+        yield "it failed without an error"
+
+
+def _key_faults(record: Record) -> Iterator[str]:
     if record.key != recomputed_key(record):
         yield "its key does not follow from its contents"
-    yield from file_faults(folder, record.artifacts)
-    yield from _number_faults(record)
-    if PREDICTIONS in record.artifacts and (folder / PREDICTIONS).is_file():
-        yield from _prediction_faults(folder / PREDICTIONS, record)
+
+
+def _input_faults(folder: Path, record: Record) -> Iterator[str]:
     for name, item in record.inputs.items():
-        phase = read_phase(suite_folder / item.path)
+        if not all(map(is_file_name, item.path.split("/"))):
+            yield f"the path of its phase {name} leads out of its suite"
+            continue
+        phase = read_phase(folder.parents[2] / item.path)
         if phase is not None and (phase.key, phase.content) != (item.key, item.content):
             yield f"its phase {name} has been made anew since"
 
@@ -167,12 +203,49 @@ def _number_faults(record: Record) -> Iterator[str]:
             yield f"{name} is {value}, not between 0 and 1"
 
 
-def _prediction_faults(path: Path, record: Record) -> Iterator[str]:
+def _network_faults(folder: Path, record: Record) -> Iterator[str]:
+    """Architecture against its space and its file, and what the network costs, counted again."""
+    if record.architecture is None or ARCHITECTURE not in record.artifacts or not (folder / ARCHITECTURE).is_file():
+        return
+    card = read_json(folder / ARCHITECTURE)
+    if not isinstance(card, dict) or "space" not in card:
+        return  # a plugin describes its networks otherwise
+    import torch  # here, where there is a network to count
+
+    from trionet_bench.networks.mac_totals import profile
+    from trionet_bench.networks.named import subject
+
+    architecture, _ = read_card(folder / ARCHITECTURE)
+    if architecture.to_dict() != record.architecture:
+        yield f"its architecture is not the one in {ARCHITECTURE}"
+    of = subject(str(folder / ARCHITECTURE))
+    with torch.device("meta"):
+        network = of.build()
+    cost = profile(network, of.resolution)
+    placed = network.placement(of.resolution)
+    macs = cost.of_placement(placed)
+    again: JsonObject = {
+        "macs": cost.macs,
+        "params": cost.params,
+        "macs_by_operator": cost.macs_by_operator,
+        "macs_by_stage": cost.macs_by_stage,
+        "placement": [Placement(**entry, macs=of).model_dump() for entry, of in zip(placed, macs, strict=True)],
+    }
+    stated = record.model_dump(include=set(again))
+    for name, value in again.items():
+        if stated[name] != value:
+            yield f"its {name} is not what its architecture has"
+
+
+def _prediction_faults(folder: Path, record: Record) -> Iterator[str]:
+    path = folder / PREDICTIONS
+    if PREDICTIONS not in record.artifacts or not path.is_file():
+        return
     try:
         with np.load(path) as stored:
             columns = {name: stored[name] for name in stored.files}
             measured = _task(record).measure(columns)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile, EOFError, zlib.error) as error:
         yield f"{PREDICTIONS} cannot be read: {error}"
         return
     lengths = {len(column) for column in columns.values()}

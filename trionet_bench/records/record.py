@@ -289,6 +289,7 @@ class Record(RecordHead, CellResult):
     code: Code
     determinism: JsonObject = Field(default_factory=dict)
     command: str
+    digest: str | None = Field(default=None, description="SHA-256 of the text of the record before this line.")
 
     @model_validator(mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from trionet_bench.records.values import Versioned
 Stored = TypeVar("Stored", bound=Versioned)
 
 _CANONICAL = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+_SEAL = re.compile(rb',\n "digest": "([0-9a-f]{64})"\n}\n\Z')
 _READABLE = json.JSONEncoder(allow_nan=False, ensure_ascii=False, indent=1)
 
 
@@ -74,7 +76,22 @@ def write_record(folder: Path, record: Record, force: bool = False) -> None:
         if not force and _is_complete(path.read_bytes()):
             raise StoreError(f"{path} is already complete; run with --force to add an attempt.")
         write_atomically(_earlier(path), path.read_bytes())
-    write_json(path, record.model_dump(by_alias=True))
+    write_atomically(path, _sealed(_encoded(record.model_dump(by_alias=True, exclude={"digest"}), _READABLE)))
+
+
+def is_as_written(folder: Path) -> bool:
+    """Whether the record of a cell is, to the byte, what was written; True for one of before records had a digest."""
+    content = _content(folder / RECORD) or b""
+    seal = _SEAL.search(content)
+    if seal is None:
+        return b'"digest":' not in content
+    return hashlib.sha256(content[: seal.start()]).hexdigest().encode() == seal[1]
+
+
+def _sealed(text: str) -> str:
+    """An encoded record with its digest as the last entry."""
+    body = text.removesuffix("\n}")
+    return f'{body},\n "digest": "{hashlib.sha256(body.encode()).hexdigest()}"\n}}\n'
 
 
 def retire_record(folder: Path) -> None:

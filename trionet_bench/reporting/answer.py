@@ -31,7 +31,12 @@ def coverage_line(results: Results) -> str:
     total, done, failed = int(status.sum()), int(status.get("complete", 0)), int(status.get("failed", 0))
     line = f"{done} of {counted(total, 'cell')}, {failed} failed"
     missing = total - done - failed
-    return line + (f", {missing} missing" if missing else "")
+    doubts = {
+        f"{missing} missing": missing,
+        f"{counted(results.damaged, 'damaged record')} left out": results.damaged,
+        f"{counted(len(results.changed), 'record')} changed since written, see verify": len(results.changed),
+    }
+    return ", ".join([line, *(text for text, some in doubts.items() if some)])
 
 
 def _decision(results: Results) -> str:
