@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from support.studies import small_suite
 
+from trionet_bench.analysis.results import load_by_task
 from trionet_bench.records.store import iter_records
+from trionet_bench.reporting.answer import answer
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +29,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "small.yaml").write_text(small_suite("small"))
     done = bench(folder, "run", "small.yaml", "--device", "cpu", "--jobs", "2")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "small: 2 of 2 cells complete\nReport: reports/small/index.html\n"
+    (results,) = load_by_task([folder / "results" / "small"])
+    said = ["small: 2 of 2 cells complete", *answer(results), "Report: reports/small/index.html"]
+    assert done.stdout == "\n".join(said) + "\n"
+    assert " take " in said[1] or "†" in said[1], said[1]  # what the page opens with
     return folder
 
 

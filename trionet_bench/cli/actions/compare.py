@@ -37,7 +37,7 @@ def compare_on(
     options = CompareOptions(models, budget, seeds, epochs, resolution, recipe, quick, name)
     keep = not run_options.dry_run
     suite, _ = comparison(data, options, run_options, named=name is not None, keep=keep, changes=settings)
-    code = run_suite(suite, run_options)
+    code = run_suite(suite, run_options, with_answer=False)
     if not run_options.dry_run and not run_options.as_json:
         _print_verdict(Path(run_options.results) / suite.name)
     return code

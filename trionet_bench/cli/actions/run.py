@@ -1,6 +1,7 @@
 """Runs what is missing of a suite, writes its report, prints its state."""
 
 import json
+from pathlib import Path
 
 from trionet_bench.api.running import carry_out, open_session, workers_of
 from trionet_bench.cli._run_options import RunOptions
@@ -29,8 +30,12 @@ def run_named(
     return run_suite(load_changed(suite, Changes(seeds, epochs, settings, name)), options)
 
 
-def run_suite(suite: Suite, options: RunOptions) -> int:
-    """Run what is missing of a suite, write its report, print its state; returns the exit code."""
+def run_suite(suite: Suite, options: RunOptions, with_answer: bool = True) -> int:
+    """Run what is missing of a suite, write its report, print its state; returns the exit code.
+
+    Args:
+        with_answer: also print the sentences that the report opens with.
+    """
     session = open_session(suite, options)
     if options.dry_run:
         _print_dry_run(session, options)
@@ -45,8 +50,19 @@ def run_suite(suite: Suite, options: RunOptions) -> int:
         if options.minutes is not None and plan.counts()["missing"]:
             echo(f"Stopped after {options.minutes:g} minutes; the same command goes on from there.")
         if done.page:
+            if with_answer:
+                _print_answer(plan.folder)
             echo(f"Report: {done.page}")
     return done.session.exit_code
+
+
+def _print_answer(folder: Path) -> None:
+    from trionet_bench.analysis.results import load_by_task  # pandas, which only those need who have results
+    from trionet_bench.reporting.answer import answer
+
+    for results in load_by_task([folder]):
+        for sentence in answer(results):
+            echo(sentence)
 
 
 def _print_dry_run(session: Session, options: RunOptions) -> None:
