@@ -67,7 +67,7 @@ def fabricate(
                         fidelity,
                         task,
                     )
-                    (place / "record.json").write_text(record.model_dump_json(by_alias=True))
+                    (place / "record.json").write_text(record.model_dump_json(by_alias=True, exclude={"digest"}))
     expected = [
         {"dataset": d, "model": m, "budget": b, "seed": s}
         for d in datasets
@@ -369,7 +369,7 @@ def fabricate_ranked(results: Path) -> Path:
             }
             for n, (a, b, c) in enumerate(zip(*ranked_accuracies(value["model"]), strict=True))
         ]  # fmt: skip
-        path.write_text(Record.model_validate(value).model_dump_json(by_alias=True))
+        path.write_text(Record.model_validate(value).model_dump_json(by_alias=True, exclude={"digest"}))
     suite = json.loads((folder / "suite.json").read_text())
     (folder / "suite.json").write_text(json.dumps(suite | {"comparisons": []}))
     return folder

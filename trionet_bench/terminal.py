@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 import warnings
+from collections.abc import Sequence
 from io import TextIOWrapper
 
 import click
@@ -28,6 +29,30 @@ def visible(text: str) -> str:
 def echo(message: object = "", err: bool = False, nl: bool = True) -> None:
     """Write a message, made visible, to standard output or standard error."""
     click.echo(visible(str(message)), err=err, nl=nl)
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on standard output: drawn by rich on a terminal, Markdown elsewhere.
+
+    The first column is left-aligned, the others are right-aligned where they begin with a digit in the first row.
+    """
+    right = [bool(column) and cell[:1].isdigit() for column, cell in enumerate(rows[0])] if rows else []
+    if sys.stdout.isatty():
+        from rich import box  # slow to import, and of use on a terminal only
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD)
+        for head, to_right in zip(heads, right or [False] * len(heads), strict=True):
+            table.add_column(visible(head), justify="right" if to_right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(visible(cell)) for cell in row))
+        Console().print(table, highlight=False)
+        return
+    lines = [heads, ["---:" if to_right else "---" for to_right in right], *rows]
+    for line in lines:
+        echo(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |")
 
 
 class VisibleFormatter(logging.Formatter):

@@ -68,8 +68,8 @@ def test_study_without_controls_is_unchecked():
 def test_report_claims_a_placement_only_where_the_controls_hold(
     networks: dict[str, list[Network]], sources: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("trionet_bench.reporting.answer._leader", lambda results: "")
-    monkeypatch.setattr("trionet_bench.reporting.answer._verdicts", lambda results: "")
+    for other in ("_decision", "_resolution", "_conduct"):  # need accuracies
+        monkeypatch.setattr(f"trionet_bench.reporting.answer.{other}", lambda results: "")
     text = " ".join(answer(found(networks, sources=sources)))
     assert said in text, text
 

@@ -49,7 +49,7 @@ def correlation(
             }
             for n in range(runs.shape[1])
         ]  # fmt: skip
-        path.write_text(Record.model_validate(value).model_dump_json(by_alias=True))
+        path.write_text(Record.model_validate(value).model_dump_json(by_alias=True, exclude={"digest"}))
     suite = json.loads((study / "suite.json").read_text())
     (study / "suite.json").write_text(json.dumps(suite | {"comparisons": []}))
     return load([study])

@@ -23,7 +23,7 @@ REQUEST = RunRequest(Path("results"), "full", Code(version="0", commit=None, dir
 
 def test_without_ray_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(UsageError, match=r'pip install "trionet_bench\[cluster\]"'):
+    with pytest.raises(UsageError, match=r"pip install 'ray>=2\.40'"):
         RayExecutor(REQUEST, None, "cpu")
 
 

@@ -53,12 +53,19 @@ def program(path: Path, results: Path, *options: str) -> Iterator[subprocess.Pop
     """``trionet-bench run`` as a program of its own, ended when the context is."""
     command = [sys.executable, "-m", "trionet_bench", "run", str(path), "--results", str(results)]
     command += ["--no-report", "--device", "cpu", "--jobs", "2", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored where the tests run in the background
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:

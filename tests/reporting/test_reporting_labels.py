@@ -1,5 +1,6 @@
 """Labels of figures as drawn: whatever names a user gives, they stay inside the figure, apart, and told apart."""
 
+import gc
 import json
 import warnings
 from collections.abc import Iterator
@@ -64,6 +65,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="module", params=sorted(STYLES))
 def drawings(request: pytest.FixtureRequest, results: Results) -> Iterator[dict[str, Drawing]]:
+    gc.collect()  # files that other tests left open would be errors here
     with warnings.catch_warnings(), drawn_in(STYLES[request.param]):
         warnings.simplefilter("error")  # axes that have no room left, a glyph that no font has
         built = {kind.name: drawing for kind in FIGURES if (drawing := kind.build(results, STYLES[request.param]))}

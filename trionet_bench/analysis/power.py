@@ -91,7 +91,7 @@ def resolution(results: Results) -> Resolution | None:
         tests=tests,
         shows=shows,
         observed=float(means.max() - means.min()),
-        decided=int((~verdicts.verdict.str.contains("undecided|incomplete")).sum()),
+        decided=int((~verdicts.verdict.astype(str).str.contains("undecided|incomplete")).sum()),
         declared=len(verdicts),
         target=target,
         needed=needed,

@@ -113,6 +113,8 @@ def run_plan(
             scheduler.run(deadline)
         finally:
             executor.stop()
+            if scheduler.foresight:
+                scheduler.foresight.end()
     after = scheduler.plan_after()
     declare(after)
     return after

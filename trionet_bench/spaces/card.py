@@ -37,8 +37,9 @@ def read_card(path: Path) -> tuple[Architecture, JsonObject]:
             raise UsageError(f'{path} is not an architecture file: it has no "{part}". One lies beside every record.')
     for name, most in (("resolution", MOST_PIXELS), ("channels", MOST_CHANNELS), ("outputs", MOST_CHANNELS)):
         value = card.get(name, 1)
-        if type(value) is not int or not 0 < value <= most:
-            raise UsageError(f"{path}: {name} must be a whole number above 0 and up to {most}, not {shown(value)}.")
+        least = 0 if name == "outputs" else 1  # an encoder has no outputs
+        if type(value) is not int or not least <= value <= most:
+            raise UsageError(f"{path}: {name} must be a whole number of {least} to {most}, not {shown(value)}.")
     classes = card.get("classes", [])
     if not isinstance(classes, list) or len(classes) > _MOST_CLASSES or not all(isinstance(c, str) for c in classes):
         raise UsageError(f"{path}: classes must be a list of up to {_MOST_CLASSES} names.")

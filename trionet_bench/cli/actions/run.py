@@ -8,13 +8,12 @@ from trionet_bench.cli._run_options import RunOptions
 from trionet_bench.cli.actions._estimate import estimate_lines, part_rows
 from trionet_bench.cli.actions._resolution import resolution_json, resolution_lines
 from trionet_bench.cli.actions._suite_state import failures, headline, outcome_json
-from trionet_bench.cli.actions._table import print_table
 from trionet_bench.execution.devices import parse_machine
 from trionet_bench.execution.jobs import PhaseJob
 from trionet_bench.execution.session import DATA_MISSING, DONE, Session
 from trionet_bench.suite.changes import Changes, load_changed
 from trionet_bench.suite.specification import Suite
-from trionet_bench.terminal import echo
+from trionet_bench.terminal import echo, print_table
 from trionet_bench.units import counted
 
 
