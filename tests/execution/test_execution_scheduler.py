@@ -53,19 +53,16 @@ def program(path: Path, results: Path, *options: str) -> Iterator[subprocess.Pop
     """``trionet-bench run`` as a program of its own, ended when the context is."""
     command = [sys.executable, "-m", "trionet_bench", "run", str(path), "--results", str(results)]
     command += ["--no-report", "--device", "cpu", "--jobs", "2", *options]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        ),  # ignored where the tests run in the background
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, preexec_fn=_heed_interrupts) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's jobs in the background ignore them
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
