@@ -20,6 +20,7 @@ Examples:
 
 import torch
 
+from trionet_bench.networks.attention.dot_product import DotProductAttention
 from trionet_bench.networks.attention.layers import freeze_unused
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators import axial, conv, crisscross, local, nonlocal_attention
@@ -137,7 +138,15 @@ class AxialAttention(_Layer, axial.AxialAttention):
         self.made_with["span"] = span
 
 
-class CrissCross(_Layer, crisscross.CrissCrossAttention):
+class _DotProduct(_Layer, DotProductAttention):
+    """An operator without positions."""
+
+    def __init__(self, channels: int, heads: int = 8, qk: float = 1.0, v: float = 1.0, stride: int = 1) -> None:
+        super().__init__(channels, heads, qk, v, stride)
+        self.begin(channels=channels, heads=heads, qk=qk, v=v, stride=stride)
+
+
+class CrissCross(_DotProduct, crisscross.CrissCrossAttention):
     """Self-attention of every position over its row and its column (Huang et al. 2019, arXiv 1811.11721).
 
     Args:
@@ -147,12 +156,8 @@ class CrissCross(_Layer, crisscross.CrissCrossAttention):
         stride: 1 or 2, by average pooling.
     """
 
-    def __init__(self, channels: int, heads: int = 8, qk: float = 1.0, v: float = 1.0, stride: int = 1) -> None:
-        super().__init__(channels, heads, qk, v, stride)
-        self.begin(channels=channels, heads=heads, qk=qk, v=v, stride=stride)
 
-
-class GlobalAttention(_Layer, nonlocal_attention.NonLocalAttention):
+class GlobalAttention(_DotProduct, nonlocal_attention.NonLocalAttention):
     """Self-attention of every position over all of the map, without positions (Wang et al. 2018, arXiv 1711.07971).
 
     Args:
@@ -161,7 +166,3 @@ class GlobalAttention(_Layer, nonlocal_attention.NonLocalAttention):
         qk, v: query/key and value size over C; see ``LocalAttention``.
         stride: 1 or 2, by average pooling.
     """
-
-    def __init__(self, channels: int, heads: int = 8, qk: float = 1.0, v: float = 1.0, stride: int = 1) -> None:
-        super().__init__(channels, heads, qk, v, stride)
-        self.begin(channels=channels, heads=heads, qk=qk, v=v, stride=stride)

@@ -72,7 +72,7 @@ def decide(results: Results) -> Decision | None:
     best = str((direction * means).idxmax())
     datasets = tuple(dict.fromkeys(table.index.get_level_values("dataset")))
     error = shared_error(results, results.score, budget, datasets)
-    costs = _costs(results, budget, datasets)
+    costs = costs_of(results, budget, datasets)
     expected = results.declared.expected
     expected = expected[(expected.budget == budget) & expected.dataset.isin(datasets)]
     partly = len(expected[expected.model.isin(results.competitors)]) > table.size
@@ -81,7 +81,7 @@ def decide(results: Results) -> Decision | None:
         p = np.nan
     else:
         lead = {model: _held_together(results, table, best, model, error) for model in means.index if model != best}
-        far = {model: (direction * known.low if direction > 0 else -known.high) for model, known in lead.items()}
+        far = {model: known.low if direction > 0 else -known.high for model, known in lead.items()}
         shown = [model for model, least in far.items() if least > 0 and error.p < ALPHA]
         group = [model for model in means.index if model not in shown]
         taken, p = _cheapest(group, costs), error.p
@@ -176,7 +176,7 @@ def _studentized_range(models: int, df: int) -> float:
     return float(stats.studentized_range.ppf(LEVEL, models, df))
 
 
-def _costs(results: Results, budget: int, datasets: Sequence[str]) -> pd.DataFrame:
+def costs_of(results: Results, budget: int, datasets: Sequence[str]) -> pd.DataFrame:
     """Means over data sets and seeds: MACs, and seconds for one image where they were measured."""
     cells = results.complete
     cells = cells[(cells.budget == budget) & cells.dataset.isin(datasets)]

@@ -9,13 +9,12 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 
-from trionet_bench.analysis.comparisons import ALPHA, compare
-from trionet_bench.analysis.decision import compared, image_parts
-from trionet_bench.analysis.metrics import sign
+from trionet_bench.analysis.comparisons import ALPHA, DECIDED, compare
+from trionet_bench.analysis.decision import compared, decide, image_parts
+from trionet_bench.analysis.planning import POWER
 from trionet_bench.analysis.pooled import shared_error
 from trionet_bench.analysis.results import Results
 
-POWER = 0.8
 MOST_SEEDS = 200
 _STEPS = ("supernet_s", "search_s", "select_s", "alone_s", "retrain_s", "finetune_s", "evaluate_s")
 _SHARED = ("supernet_s", "alone_s")  # one phase serves several cells, each of which names its time
@@ -63,8 +62,8 @@ class Resolution:
 @lru_cache(maxsize=2)
 def resolution(results: Results) -> Resolution | None:
     """Of the comparisons at the largest budget; None where fewer than two models can be compared."""
-    table = compared(results)
-    if table is None or table.shape[1] < 2:
+    table, decision = compared(results), decide(results)
+    if table is None or decision is None or table.shape[1] < 2:
         return None
     budget, sizes = results.budgets[-1], table.groupby("dataset", sort=False).size()
     datasets = tuple(str(name) for name in sizes.index)
@@ -74,8 +73,7 @@ def resolution(results: Results) -> Resolution | None:
     pairs = [(str(row.candidate), str(row.baseline)) for row in verdicts.itertuples()]
     pairs = [pair for pair in pairs if set(pair) <= set(table)]
     means = table.groupby("dataset").mean().mean()
-    best = str((sign(results.primary) * means).idxmax())
-    pairs = pairs or [(best, model) for model in table.columns if model != best]
+    pairs = pairs or [(decision.best, model) for model in table.columns if model != decision.best]
     seeds, tests = int(sizes.min()), len(verdicts) or len(pairs)
     error = shared_error(results, results.score, budget, datasets) if seeds > 1 else None
     target = _target(results)
@@ -91,7 +89,7 @@ def resolution(results: Results) -> Resolution | None:
         tests=tests,
         shows=shows,
         observed=float(means.max() - means.min()),
-        decided=int((~verdicts.verdict.astype(str).str.contains("undecided|incomplete")).sum()),
+        decided=int(verdicts.verdict.isin(DECIDED).sum()),
         declared=len(verdicts),
         target=target,
         needed=needed,

@@ -127,8 +127,7 @@ def score_table(results: Results) -> pd.DataFrame:
         truth, n = group.truth.to_numpy(float), len(group)
         if n < 3:
             continue
-        counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
-        counts = np.vstack([np.ones(n, dtype=counts.dtype), counts])  # the first is all of them, once
+        counts = resamples(n)
         scores = dict(_scores(group))
         taus = {name: resampled(values, truth, counts)[0] for name, values in scores.items()}
         top = math.nan
@@ -140,16 +139,26 @@ def score_table(results: Results) -> pd.DataFrame:
             tau, ahead = taus[name], taus[name] - taus[MACS]
             low, high = np.nanpercentile(tau[1:], TAILS) if n >= LEAST else (math.nan, math.nan)
             ahead_low, ahead_high = np.nanpercentile(ahead[1:], TAILS) if n >= LEAST else (math.nan, math.nan)
-            first = values == values.max()
             rows.append(
                 {
                     **dict(zip(("dataset", "budget", "model", "seed"), supernet, strict=True)),
                     **{"networks": n, "score": name, "tau": float(tau[0]), "low": low, "high": high},
                     **{"ahead": float(ahead[0]), "ahead_low": ahead_low, "ahead_high": ahead_high},
-                    **{"regret": float(truth.max() - truth[first].mean()), "ceiling": top, "repeated": again},
+                    **{"regret": regret(values, truth), "ceiling": top, "repeated": again},
                 }
             )
     return pd.DataFrame(rows)
+
+
+def resamples(n: int) -> np.ndarray:
+    """How often each of n networks is in each resample, (1 + RESAMPLES, n); the first has all of them once."""
+    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
+    return np.vstack([np.ones(n, dtype=counts.dtype), counts])
+
+
+def regret(score: np.ndarray, truth: np.ndarray) -> float:
+    """The best truth less that of the networks which the score puts first."""
+    return float(truth.max() - truth[score == score.max()].mean())
 
 
 def _scores(group: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from trionet_bench.analysis.ranking import LEAST, resampled
-from trionet_bench.analysis.ranking_power import RESAMPLES, TAILS, truths
+from trionet_bench.analysis.ranking_power import TAILS, regret, resamples, truths
 from trionet_bench.analysis.results import Results
 
 COLUMNS = [
@@ -37,12 +37,11 @@ def supernet_differences(results: Results) -> pd.DataFrame:
 
 def _difference(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, float]:
     n = len(pairs[0][0])
-    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
-    counts = np.vstack([np.ones(n, dtype=counts.dtype), counts])  # the first is all of them, once
+    counts = resamples(n)
     ours, theirs = (np.mean([_taus(pair[of], counts) for pair in pairs], axis=0) for of in (0, 1))
     ahead = ours - theirs
     low, high = np.nanpercentile(ahead[1:], TAILS) if n >= LEAST else (math.nan, math.nan)
-    regrets = [float(np.mean([_regret(pair[of]) for pair in pairs])) for of in (0, 1)]
+    regrets = [float(np.mean([regret(*_values(pair[of])) for pair in pairs])) for of in (0, 1)]
     return {
         **{"networks": n, "seeds": len(pairs), "tau": float(ours[0]), "ahead": float(ahead[0])},
         **{"low": float(low), "high": float(high), "regret": regrets[0], "regret_less": regrets[1] - regrets[0]},
@@ -50,9 +49,9 @@ def _difference(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> dict[str, flo
 
 
 def _taus(ranked: pd.DataFrame, counts: np.ndarray) -> np.ndarray:
-    return resampled(ranked.inherited.to_numpy(float), ranked.truth.to_numpy(float), counts)[0]
+    return resampled(*_values(ranked), counts)[0]
 
 
-def _regret(ranked: pd.DataFrame) -> float:
-    first = ranked.inherited == ranked.inherited.max()
-    return float(ranked.truth.max() - ranked.truth[first].mean())
+def _values(ranked: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Score and truth of the networks."""
+    return ranked.inherited.to_numpy(float), ranked.truth.to_numpy(float)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -15,13 +16,15 @@ from trionet_bench.analysis.history import histories
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.reporting.answer import answer, coverage_line
 from trionet_bench.reporting.figures import FIGURES
-from trionet_bench.reporting.figures.figure import settle
+from trionet_bench.reporting.figures.figure import FigureKind, settle
 from trionet_bench.reporting.page import FORMATS, find_results, write_report
 from trionet_bench.reporting.style import drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
-from trionet_bench.reporting.tables.table import Table, to_html
+from trionet_bench.reporting.tables.table import Table, TableKind, to_html
 from trionet_bench.reporting.text import listed
 from trionet_bench.tasks.thumbnails import image_reader
+
+Kind = TypeVar("Kind", TableKind, FigureKind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +76,7 @@ class Results:
         Args:
             style: "paper" or "slide".
         """
-        kind = next((kind for kind in FIGURES if kind.name == name), None)
-        if kind is None:
-            raise UsageError(f'there is no figure "{name}"; {nearest(name, [kind.name for kind in FIGURES])}')
+        kind = _named(FIGURES, name, "figure")
         look = style_named(style)
         with drawn_in(look):
             drawing = kind.build(self.records, look)
@@ -107,9 +108,7 @@ class Results:
         return report_of(self.folders, out, formats, style, force, data_root, references)
 
     def _table(self, name: str) -> Table:
-        kind = next((kind for kind in TABLES if kind.name == name), None)
-        if kind is None:
-            raise UsageError(f'there is no table "{name}"; {nearest(name, [kind.name for kind in TABLES])}')
+        kind = _named(TABLES, name, "table")
         table = kind.build(self.records)
         if table is None:
             raise UsageError(f'these records have no data for the table "{name}".')
@@ -166,6 +165,14 @@ def report_of(
     images = image_reader(Path(data_root))
     published = Path(references) if references else None
     return write_report(folders, place, formats, style, force=force, images=images, references=published)
+
+
+def _named(kinds: Sequence[Kind], name: str, noun: str) -> Kind:
+    """The kind of that name; UsageError where there is none."""
+    kind = next((kind for kind in kinds if kind.name == name), None)
+    if kind is None:
+        raise UsageError(f'there is no {noun} "{name}"; {nearest(name, [kind.name for kind in kinds])}')
+    return kind
 
 
 def _shown_in_notebooks() -> None:

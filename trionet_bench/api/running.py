@@ -114,7 +114,7 @@ def _carry_out_open(
     name = session.plan.suite.name
     with Progress() as progress:
         shown = ProgressWatcher(progress, name, len(session.jobs), len(session.plan.cells))
-        watcher = Watchers(shown, MetricsWatcher(session.jobs, loggers))
+        watcher = Watchers(shown, MetricsWatcher(session.jobs, loggers)) if loggers else shown
         workers, seconds = workers_of(settings), None if end is None else end - time.monotonic()
         return session.run(workers, watcher, code_state(), command, cache_folder(), seconds, settings.retries), cells
 

@@ -32,8 +32,7 @@ def opened(changes: JsonObject, model: str, device: str, data_root: Path | None 
     with TemporaryDirectory() as folder:
         here = Path(folder)
         plan = make_plan(load_suite(str(write_suite(here, changes))), here / "results", data_root)
-        for error in plan.absent.values():
-            raise error
+        plan.check_data()
         job = next(planned.job for planned in plan.cells if planned.name.model == model)
         assert job is not None  # no data set is absent
         yield TrainingContext.open(job.cell, RunContext(here, device=device))

@@ -45,8 +45,7 @@ def measure(setting: Setting, on_case: OnCase, suite: str = "quickstart", data_r
     with TemporaryDirectory() as folder, threads(workers[0].threads) as used:
         here = Path(folder)
         plan = make_plan(load_suite(suite), here / "results", data_root)
-        for error in plan.missing:
-            raise error
+        plan.check_data()
         macs: dict[str, float] = defaultdict(float)
         for _, works in work_of(plan, [cell.job.cell for cell in plan.cells if cell.job is not None])[0]:
             for work in works:

@@ -80,6 +80,11 @@ class Plan:
         """Why some cells cannot be run."""
         return [*self.absent.values(), *self.lacking.values()]
 
+    def check_data(self) -> None:
+        """DataError, the first of ``missing``, where some cells cannot be run."""
+        for error in self.missing:
+            raise error
+
     @property
     def folder(self) -> Path:
         """Where all results of this suite are."""

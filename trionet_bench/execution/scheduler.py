@@ -161,7 +161,8 @@ class Scheduler:
                     self.watcher.advanced(event.job.label, event.done, event.total, event.message)
                 else:
                     self._finish(event)
-            self.watcher.remains(sum(cell.state == "complete" for cell in self.plan_after().cells), self._left())
+            complete = sum(self.done.get(cell.name, cell).state == "complete" for cell in self.plan.cells)
+            self.watcher.remains(complete, self._left())
 
     def _left(self) -> float | None:
         """Seconds that the rest may take."""

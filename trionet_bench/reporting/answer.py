@@ -50,7 +50,7 @@ def _decision(results: Results) -> str:
     if not absent(known.latency):
         costs = f"{1e3 * known.latency:.2g} ms an image here, {costs}"
     value = quantity.with_unit(known.value)
-    bound = f"{quantity.number(known.bound)} {quantity.difference_unit}".rstrip()
+    bound = quantity.size(known.bound)
     dagger = " † Not all that the suite asks for is there yet." if known.partly else ""
     if known.kind == "one seed":
         return (
@@ -73,10 +73,7 @@ def _resolution(results: Results) -> str:
     known, quantity = resolution(results), primary(results)
     if known is None or absent(known.shows):
         return ""
-
-    def size(value: float) -> str:
-        return f"{quantity.number(value)} {quantity.difference_unit}".rstrip()
-
+    size = quantity.size
     text = (
         f"{capitalised(counted(known.seeds, 'seed'))} show a difference of {size(known.shows)} (in four of five such "
         f"studies, corrected for {counted(known.tests, 'comparison')}); the largest observed is {size(known.observed)}"
@@ -199,8 +196,7 @@ def _worth_of_models(results: Results) -> str:
     noise = "the noise of seeds and test images"
     if known.high == 0:
         return f"{models} differ by less than {noise}."
-    low, sd, high = map(quantity.number, (known.low, known.sd, known.high))
-    differ = f"{sd} {quantity.difference_unit}".rstrip() + f" ([{low}, {high}])"
+    differ = f"{quantity.size(known.sd)} ([{quantity.number(known.low)}, {quantity.number(known.high)}])"
     said = f"{models} differ by a standard deviation of {differ} beyond {noise}"
     return f"{said}." if known.low > 0 else f"{said}, which may be nothing."
 
@@ -211,8 +207,7 @@ def _worth_of_networks(results: Results) -> str:
     parts = []
     for row in worth_of_placement(results).itertuples():
         where = f"{counted(row.networks, 'network')} of {compact(row.budget)} MACs on {row.dataset}"
-        low, worth, high = map(quantity.number, (row.low, row.worth, row.high))
-        differ = f"{worth} {quantity.difference_unit}".rstrip() + f" ([{low}, {high}])"
+        differ = f"{quantity.size(row.worth)} ([{quantity.number(row.low)}, {quantity.number(row.high)}])"
         parts.append(
             f"{where} differ by a standard deviation of {differ} beyond the noise of training"
             if row.low > 0

@@ -63,6 +63,11 @@ class Quantity:
         return f" ({self.unit})" if self.unit else ""
 
     @property
+    def difference_bracketed(self) -> str:
+        """The unit of a difference as the end of a heading: " (points)"."""
+        return f" ({self.difference_unit})" if self.difference_unit else ""
+
+    @property
     def heading(self) -> str:
         """Of a column: "Top-1 (%)"."""
         return f"{capitalised(self.label)}{self.bracketed}"
@@ -109,9 +114,9 @@ class Quantity:
             return text.points(value)
         return DASH if value is None or absent(value) else text.signed(value, 1 + _MORE_DIGITS)
 
-    def with_difference_unit(self, value: float | None) -> str:
-        """A difference with its unit: "+1.2 points"."""
-        return f"{self.difference(value)} {self.difference_unit}".rstrip()
+    def size(self, value: float) -> str:
+        """How large a difference is, with its unit: "1.2 points"."""
+        return f"{self.number(value)} {self.difference_unit}".rstrip()
 
     def difference_interval(self, low: float | None, high: float | None) -> str:
         """Bounds of a difference."""

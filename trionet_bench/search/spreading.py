@@ -1,6 +1,8 @@
 """Architectures spread over the costs and operators of a space, to ask whether a supernet ranks as training does."""
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from trionet_bench.spaces.choice import Cost, Genes, Space
 CANDIDATES = 16
 _ROUNDS = 40
 _GOLDEN = (math.sqrt(5) - 1) / 2
+
+Draw: TypeAlias = Callable[[np.random.Generator], Genes | None]
 
 
 def spread(space: Space, cost: Cost, budget: int, count: int, seed: int = 0) -> list[Genes]:
@@ -61,13 +65,7 @@ def drawn_near(within: BudgetRange, count: int, seed: int = 0) -> list[Genes]:
 
     A longer list begins with the shorter one. UsageError where the range does not show so many.
     """
-    chosen = networks_near(within, count, seed)
-    if len(chosen) == count:
-        return chosen
-    raise UsageError(
-        f"{within.space.name} does not show {count} different networks of {within.least / 1e6:.3g}M to "
-        f"{within.most / 1e6:.3g}M MACs, only {len(chosen)}; ask for fewer architectures or a wider range."
-    )
+    return enough(networks_near(within, count, seed), count, within.space, within.least, within.most)
 
 
 def networks_near(within: BudgetRange, count: int, seed: int = 0) -> list[Genes]:
@@ -75,15 +73,34 @@ def networks_near(within: BudgetRange, count: int, seed: int = 0) -> list[Genes]
     range does not show so many.
     """
     sampler = HierarchicalSampler(within.space, seed)
+    return first_different(lambda draws: within.fitted(sampler.random(draws), draws), count, _ROUNDS * count, seed)
+
+
+def first_different(draw: Draw, count: int, draws: int, seed: int = 0) -> list[Genes]:
+    """The first ``count`` different networks of so many draws, each of a generator of its own; fewer where the draws do
+    not show so many.
+
+    Args:
+        draw: a network, or None where it is not to be taken.
+    """
     chosen: dict[Genes, None] = {}
-    for number in range(_ROUNDS * count):
-        generator = derived_generator(seed, "near", number)
-        genes = within.fitted(sampler.random(generator), generator)
+    for number in range(draws):
+        genes = draw(derived_generator(seed, "near", number))
         if genes is not None:
             chosen[genes] = None
         if len(chosen) == count:
             break
     return list(chosen)
+
+
+def enough(chosen: list[Genes], count: int, space: Space, least: float, most: float) -> list[Genes]:
+    """The networks; UsageError where there are fewer than ``count`` of ``least`` to ``most`` MACs."""
+    if len(chosen) == count:
+        return chosen
+    raise UsageError(
+        f"{space.name} does not show {count} different networks of {least / 1e6:.3g}M to {most / 1e6:.3g}M MACs, only "
+        f"{len(chosen)}; ask for fewer architectures or a wider range."
+    )
 
 
 def _candidate(space: Space, shares: NDArray[np.float64], generator: np.random.Generator) -> Genes:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.elastic import Supernet
-from trionet_bench.records.layout import EVALUATIONS, HISTORY, SUPERNET_WEIGHTS
+from trionet_bench.records.layout import EVALUATIONS, SUPERNET_WEIGHTS
 from trionet_bench.records.record import CellResult, OperatorPrior, Search
 from trionet_bench.search.budget import BudgetRange
 from trionet_bench.search.calibration import ChildScorer
@@ -73,10 +73,7 @@ def train_phase(context: TrainingContext[O, S], supernet: Supernet, sampler: Sam
         batches,
         recipe,
         child_scorer(context, supernet),
-        checkpoint=run.folder / "supernet.checkpoint",
-        checkpoint_seconds=run.checkpoint_seconds,
-        history=run.folder / HISTORY,
-        progress=lambda done, total, text: run.progress(done, total, f"supernet: {text}"),
+        **context.fit_files("supernet"),
     )
     if distributed.rank() == 0:
         save_weights(run.folder / SUPERNET_WEIGHTS, supernet)

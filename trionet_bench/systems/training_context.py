@@ -14,7 +14,7 @@ from trionet_bench.data.pipeline.image_set import ImageData, ImageSet
 from trionet_bench.data.pipeline.loader import load_images
 from trionet_bench.networks.skeletons import Skeleton
 from trionet_bench.randomness import derived_generator
-from trionet_bench.records.layout import HISTORY
+from trionet_bench.records.layout import CHECKPOINT_SUFFIX, HISTORY, checkpoint_file
 from trionet_bench.records.record import Counts
 from trionet_bench.spaces.choice import Architecture, Space
 from trionet_bench.systems.base import RunContext
@@ -24,6 +24,7 @@ from trionet_bench.tasks.runner import Evaluation, TaskRunner, make_runner
 from trionet_bench.training import distributed
 from trionet_bench.training.device import resolve_device
 from trionet_bench.training.history import HistoryRow
+from trionet_bench.training.loop import FitFiles
 from trionet_bench.training.recipe import Recipe
 
 EVALUATION_BATCH = 256
@@ -140,12 +141,18 @@ class TrainingContext(Generic[O, S]):
             network,
             self.train_batches(*parts),
             recipe,
-            checkpoint=self.run.folder / f"{phase}.checkpoint",
+            on_epoch_end=validated,
+            phase=phase,
+            **self.fit_files(phase),
+        )
+
+    def fit_files(self, phase: str) -> FitFiles:
+        """Where training of this name keeps what it does, and where it reports its progress."""
+        return FitFiles(
+            checkpoint=checkpoint_file(self.run.folder, phase),
             checkpoint_seconds=self.run.checkpoint_seconds,
             history=self.run.folder / HISTORY,
             progress=lambda done, total, text: self.run.progress(done, total, f"{phase}: {text}"),
-            on_epoch_end=validated,
-            phase=phase,
         )
 
     def counts(self, evaluated: int) -> Counts:
@@ -163,7 +170,7 @@ class TrainingContext(Generic[O, S]):
     def drop_checkpoints(self) -> None:
         """Remove what only an interrupted cell needs."""
         if distributed.rank() == 0:
-            for checkpoint in self.run.folder.glob("*.checkpoint"):
+            for checkpoint in self.run.folder.glob(f"*{CHECKPOINT_SUFFIX}"):
                 checkpoint.unlink()
 
 

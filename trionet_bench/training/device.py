@@ -5,7 +5,6 @@ import platform
 import resource
 import sys
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ import torch.utils.deterministic as deterministic
 
 from trionet_bench.errors import UsageError
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.processor import described
 from trionet_bench.records.record import Environment
 from trionet_bench.training.recipe_parts import Precision
 
@@ -100,9 +100,4 @@ def environment(device: torch.device) -> Environment:
 
 
 def _cpu_name() -> str:
-    described = Path("/proc/cpuinfo")
-    if described.exists():
-        for line in described.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return described("model name") or platform.processor() or platform.machine()

@@ -129,10 +129,11 @@ class State:
         """
         saved = None
         if self.checkpoint is not None:
-            if distributed.rank() == 0:
-                latest_checkpoint(self.checkpoint, _FIELDS)  # sets damaged ones aside before others look
+            if distributed.rank() == 0:  # it sets damaged ones aside before others look
+                saved = latest_checkpoint(self.checkpoint, _FIELDS)
             distributed.gathered(None)
-            saved = latest_checkpoint(self.checkpoint, _FIELDS)
+            if distributed.rank() != 0:
+                saved = latest_checkpoint(self.checkpoint, _FIELDS)
             if saved is not None and saved["identity"] != self.identity:
                 _log.warning(
                     "%s is of another run: recipe, seed, data or network differ; starting over.", self.checkpoint

@@ -19,8 +19,7 @@ def run_step(name: Step, suite: str, results: Path, data_root: Path, only: str |
     """
     loaded = load_suite(suite)
     plan = make_plan(loaded, results.resolve(), data_root, parse_only(only, loaded) if only else None)
-    for error in plan.missing:
-        raise error
+    plan.check_data()
     check_cells(cell.job for cell in plan.cells if cell.job is not None)
     request = RunRequest(plan.results, loaded.fidelity, code_state(), command_line(sys.argv[1:]))
     with Progress(interval=30) as progress:

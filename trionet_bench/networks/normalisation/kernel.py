@@ -4,20 +4,14 @@
 """
 
 import ctypes
-import os
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from trionet_bench.networks.attention.kernels.library import C_TYPES, Build, load_library, torch_uses_libgomp
+from trionet_bench.networks.attention.kernels.library import C_TYPES, Build, library_of, switched_off
 
-BUILD = Build(
-    source=Path(__file__).with_name("batch_norm.c"),
-    flags=("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC"),
-    openmp=torch_uses_libgomp(),
-    purpose="batch normalisation",
-)
+BUILD = Build(Path(__file__).with_name("batch_norm.c"), "batch normalisation")
 LEAST = 2**17  # values of maps that are worth a call
 _INTEGERS = ("images", "channels", "positions", "rectified")
 _ARRAYS = ("x", "shortcut", "weight", "bias", "y", "dy", "out", "dshortcut", "dweight", "dbias", "mean", "inverse")
@@ -64,8 +58,8 @@ def available(x: Tensor) -> bool:
 
 def missing_because(dtype: torch.dtype) -> str | None:
     """Why there is no kernel for this number format on torch's number of threads; None where there is one."""
-    if os.environ.get("TRIONET_BENCH_KERNELS", "on") == "off":
-        return "off by TRIONET_BENCH_KERNELS"
+    if (off := switched_off()) is not None:
+        return off
     library = _library(dtype)
     if isinstance(library, str):
         return library
@@ -81,4 +75,4 @@ def run(dtype: torch.dtype, problem: Problem, backward: bool) -> None:
 
 
 def _library(dtype: torch.dtype) -> Library | str:
-    return load_library(dtype, BUILD, os.environ.get("CC", "cc"), Library)
+    return library_of(dtype, BUILD, Library)

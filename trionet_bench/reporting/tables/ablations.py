@@ -173,7 +173,7 @@ def _ranks(noun: str) -> str:
 
 def _agreement(table: pd.DataFrame, quantity: Quantity) -> JsonObject:
     """The columns of a correlation as text."""
-    regret = f" ({quantity.difference_unit})" if quantity.difference_unit else ""
+    regret = quantity.difference_bracketed
     return {
         capitalised(quantity.noun): [_spoken(metric, quantity.metric.name) for metric in table.metric],
         "n": [f"{n}{'' if n >= 30 else ' (few)'}" for n in table.n],

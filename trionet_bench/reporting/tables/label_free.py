@@ -24,7 +24,7 @@ def searched_without_labels(results: Results) -> Table | None:
     if table.empty:
         return None
     quantity = primary(results)
-    unit = f" ({quantity.difference_unit})" if quantity.difference_unit else ""
+    unit = quantity.difference_bracketed
     guided = [
         DASH if absent(row.algorithm) else "labels" if absent(row.pretext) else row.pretext
         for row in table.itertuples()

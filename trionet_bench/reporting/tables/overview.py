@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from trionet_bench.analysis.decision import costs_of
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.quantity import primary
@@ -19,9 +19,6 @@ def overview(results: Results) -> Table | None:
     if table.empty or table["mean"].isna().all():
         return None
     quantity = primary(results)
-    cells = results.complete[results.complete.budget == results.budgets[-1]]
-    latency = cells["latency_s"] if "latency_s" in cells else pd.Series(np.nan, index=cells.index)
-    costs = cells.assign(latency=latency).groupby("model")[["macs", "latency"]].mean()
     data = table.pivot(index="model", columns="dataset", values="mean").reindex(results.competitors)
     rows = table.set_index(["model", "dataset"])
     text, marks = pd.DataFrame({"Model": data.index}), pd.DataFrame({"Model": [""] * len(data)})
@@ -31,7 +28,7 @@ def overview(results: Results) -> Table | None:
             DASH if row is None else f"{quantity.spread(row['mean'], row.sd)}{_dagger(row)}" for row in of_set
         ]
         marks[dataset] = ["" if row is None else row["mark"] for row in of_set]
-    known = costs.reindex(data.index)
+    known = costs_of(results, results.budgets[-1], results.datasets)[["macs", "latency"]].reindex(data.index)
     text["MACs"] = known.macs.map(compact)
     text["One image (ms)"] = [DASH if absent(seconds) else f"{1e3 * seconds:.2g}" for seconds in known.latency]
     marks[["MACs", "One image (ms)"]] = ""

@@ -16,7 +16,7 @@ def placement_worth(results: Results) -> Table | None:
     if table.empty:
         return None
     quantity = primary(results)
-    unit = f" ({quantity.difference_unit})" if quantity.difference_unit else ""
+    unit = quantity.difference_bracketed
     text = pd.DataFrame(
         {
             "Data set": table.dataset,
@@ -45,7 +45,7 @@ def scores_beside_macs(results: Results) -> Table | None:
     if table.empty:
         return None
     quantity = primary(results)
-    unit = f" ({quantity.difference_unit})" if quantity.difference_unit else ""
+    unit = quantity.difference_bracketed
     text = pd.DataFrame(
         {
             "Data set": table.dataset,
@@ -79,7 +79,7 @@ def supernets_paired(results: Results) -> Table | None:
     if table.empty:
         return None
     quantity = primary(results)
-    unit = f" ({quantity.difference_unit})" if quantity.difference_unit else ""
+    unit = quantity.difference_bracketed
     tau = "Kendall \N{GREEK SMALL LETTER TAU}"
     text = pd.DataFrame(
         {

@@ -14,7 +14,6 @@ from trionet_bench.networks.mixture import Mixture, mix
 from trionet_bench.networks.resnet import ResNet
 from trionet_bench.networks.skeletons import Skeleton, build_network
 from trionet_bench.randomness import derived_generator
-from trionet_bench.records.layout import HISTORY
 from trionet_bench.records.record import Search
 from trionet_bench.search.budget import BudgetRange
 from trionet_bench.search.relaxation import Halves, RelaxedStep, discretised
@@ -37,7 +36,7 @@ def train_relaxed(context: TrainingContext[F, FabSpace], space: FabSpace) -> Pha
     option of each block is among the facts.
     """
     began = time.monotonic()
-    run, recipe = context.run, context.cell.recipe.for_supernet()
+    recipe = context.cell.recipe.for_supernet()
     network = context.build(space.decode((0,) * len(space.choices)))
     encoder = context.task.deployed_part(network)
     mixtures = _mixed(encoder, space, context.cell.resolution)
@@ -49,10 +48,7 @@ def train_relaxed(context: TrainingContext[F, FabSpace], space: FabSpace) -> Pha
         device=context.device,
         step=RelaxedStep(network, context.task),
         phase="supernet",
-        checkpoint=run.folder / "supernet.checkpoint",
-        checkpoint_seconds=run.checkpoint_seconds,
-        history=run.folder / HISTORY,
-        progress=lambda done, total, text: run.progress(done, total, f"supernet: {text}"),
+        **context.fit_files("supernet"),
     )
     context.drop_checkpoints()
     probabilities = [mixture.logits.detach().softmax(0).tolist() for mixture in mixtures]

@@ -3,11 +3,12 @@
 from functools import lru_cache
 from statistics import fmean
 
-from trionet_bench.errors import UsageError
+import numpy as np
+
 from trionet_bench.networks.skeletons import Skeleton
-from trionet_bench.randomness import derived_generator
 from trionet_bench.records.record import CellResult
 from trionet_bench.search.sampling import SinglePathSampler
+from trionet_bench.search.spreading import enough, first_different
 from trionet_bench.spaces.choice import Genes
 from trionet_bench.spaces.fab import FabSpace
 from trionet_bench.systems.alone import alone_work, ranked, scoring, train_alone
@@ -80,14 +81,10 @@ def _architectures(cell: FabCorrelationCell) -> list[Genes]:
 
 @lru_cache(maxsize=8)  # an estimate asks for the same ones for each
 def _chosen(space: FabSpace, images: tuple[int, int, int], budget: int, count: int, near: float) -> list[Genes]:
-    chosen: dict[Genes, None] = {}
-    for number in range(_DRAWS * count):
-        genes = space.random(derived_generator(0, "near", number))
-        if near * budget <= macs_in(space, genes, images) <= budget:
-            chosen[genes] = None
-        if len(chosen) == count:
-            return list(chosen)
-    raise UsageError(
-        f"{space.name} does not show {count} different networks of {near * budget / 1e6:.3g}M to {budget / 1e6:.3g}M "
-        f"MACs, only {len(chosen)}; ask for fewer architectures or a wider range."
-    )
+    least = near * budget
+
+    def drawn(generator: np.random.Generator) -> Genes | None:
+        genes = space.random(generator)
+        return genes if least <= macs_in(space, genes, images) <= budget else None
+
+    return enough(first_different(drawn, count, _DRAWS * count), count, space, least, budget)

@@ -3,7 +3,6 @@
 ``TRIONET_BENCH_KERNELS=off`` turns them off.
 """
 
-import os
 from pathlib import Path
 
 import torch
@@ -12,17 +11,12 @@ from trionet_bench.networks.attention.kernels.library import (
     C_TYPES,
     Build,
     Library,
-    load_library,
-    torch_uses_libgomp,
+    library_of,
+    switched_off,
 )
 from trionet_bench.networks.attention.kernels.problem import Problem, Task
 
-BUILD = Build(
-    source=Path(__file__).with_name("window.c"),
-    flags=("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC"),
-    openmp=torch_uses_libgomp(),
-    purpose="attention",
-)
+BUILD = Build(Path(__file__).with_name("window.c"), "attention")
 
 
 def available(dtype: torch.dtype) -> bool:
@@ -34,8 +28,8 @@ def available(dtype: torch.dtype) -> bool:
 
 def missing_because(dtype: torch.dtype) -> str | None:
     """Why there are no kernels for numbers of this type; None where there are."""
-    if os.environ.get("TRIONET_BENCH_KERNELS", "on") == "off":
-        return "off by TRIONET_BENCH_KERNELS"
+    if (off := switched_off()) is not None:
+        return off
     if dtype not in C_TYPES:
         return f"there are none for {dtype}"
     library = _library(dtype)
@@ -51,4 +45,4 @@ def run(dtype: torch.dtype, problem: Problem, task: Task, groups: int) -> None:
 
 
 def _library(dtype: torch.dtype) -> Library | str:
-    return load_library(dtype, BUILD, os.environ.get("CC", "cc"), Library)
+    return library_of(dtype, BUILD, Library)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from trionet_bench.caching import cache_folder, temporary_folder
 from trionet_bench.files import write_atomically
+from trionet_bench.processor import described
 
 BUILD_SECONDS = 120.0  # after which a compiler is given up on
 _VERSION_SECONDS = 20.0
@@ -151,8 +152,4 @@ def _lock(folder: Path) -> Iterator[None]:
 
 def _processor() -> str:
     """What ``-march=native`` depends on: architecture and, on Linux, the instruction sets."""
-    machine = f"{platform.machine()} {platform.processor()}"
-    details = Path("/proc/cpuinfo")
-    if details.exists():
-        machine += next((line for line in details.read_text().splitlines() if line.startswith("flags")), "")
-    return machine
+    return f"{platform.machine()} {platform.processor()} {described('flags')}"

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +21,7 @@ from trionet_bench.networks.attention.kernels.building import BuildError, compil
 from trionet_bench.networks.attention.kernels.problem import Maps, Problem, Task
 
 L = TypeVar("L")
+FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 C_TYPES = {torch.float32: "float", torch.float64: "double"}
 
 
@@ -41,16 +42,16 @@ class Build:
 
     Args:
         source: the C file; files that it includes lie beside it.
+        purpose: what is slower without it, for a warning.
         flags: of the compiler.
         openmp: whether to run on OpenMP threads where the compiler has OpenMP. Idle OpenMP threads spin; reusing
             torch's avoids oversubscription. Otherwise the library runs on a thread pool of this process.
-        purpose: what is slower without it, for a warning.
     """
 
     source: Path
-    flags: tuple[str, ...]
-    openmp: bool
     purpose: str
+    flags: tuple[str, ...] = FLAGS
+    openmp: bool = field(default_factory=torch_uses_libgomp)
 
 
 class Library:
@@ -99,6 +100,16 @@ class Library:
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     """Keyed by process, since threads do not survive a fork."""
     return ThreadPoolExecutor(threads, thread_name_prefix="kernel")
+
+
+def switched_off() -> str | None:
+    """Why no kernel is to be used, where somebody said so."""
+    return "off by TRIONET_BENCH_KERNELS" if os.environ.get("TRIONET_BENCH_KERNELS", "on") == "off" else None
+
+
+def library_of(dtype: torch.dtype, build: Build, opened: Callable[[Path, bool], L]) -> L | str:
+    """``load_library`` by the compiler that ``CC`` names."""
+    return load_library(dtype, build, os.environ.get("CC", "cc"), opened)
 
 
 @cache
