@@ -5,13 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 import trionet_bench
+from trionet_bench.data.sources.archives import unpack_tar
 
 ROOT = Path(__file__).parents[1]
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
@@ -37,8 +37,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for name in ("sdist", "wheel", "source", "installed"):
         (top / name).mkdir()
-    with tarfile.open(built("build_sdist", checkout, top / "sdist")) as archive:
-        archive.extractall(top / "source", filter="data")
+    unpack_tar(built("build_sdist", checkout, top / "sdist"), top / "source")
     (source,) = (top / "source").iterdir()
     with zipfile.ZipFile(built("build_wheel", source, top / "wheel")) as wheel:
         wheel.extractall(top / "installed")

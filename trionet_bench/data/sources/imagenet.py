@@ -12,12 +12,12 @@ published counts are asserted, unless ``?subset=1`` is given.
 """
 
 import csv
-import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.reading import UNPACK, reading
+from trionet_bench.data.sources.archives import unpack_tar
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.classes import quoted
@@ -85,8 +85,7 @@ def unpack(folder: Path) -> None:
 def _extract(archive: Path, target: Path) -> None:
     if not archive.is_file():
         raise DataError(f"{archive} is not there. {named_sets()['ImageNet'].manual}")
-    with reading(archive, "Get it again, or make room for what it holds."), tarfile.open(archive) as packed:
-        packed.extractall(target, filter="data")
+    unpack_tar(archive, target)
 
 
 def _with_class_name(file: ImageFile, names: dict[str, str]) -> ImageFile:
