@@ -8,21 +8,22 @@ import pytest
 from fabricated import fabricate
 from scipy import stats
 
-from trionet_bench.analysis.planning import known_sd, resolution
+from trionet_bench.analysis.planning import foreseen, known_sd
 
 
 def test_half_width_by_hand():
-    found = resolution(seeds=5, models=5)
+    found = foreseen(seeds=5, models=5)
     assert found is not None
     assert found.df == 16
     assert found.half_width == pytest.approx(2.120 * (2 / 5) ** 0.5, abs=1e-3)  # t of 16 degrees, 97.5 %: 2.120
-    assert found.detectable == pytest.approx((2.120 + 0.865) * (2 / 5) ** 0.5, abs=1e-3)  # t of 80 %: 0.865
-    assert resolution(seeds=1, models=5) is None
-    assert resolution(seeds=5, models=1) is None
+    reached = found.detectable / (2 / 5) ** 0.5  # in standard errors; beyond 2.120 in four of five studies
+    assert stats.nct(16, reached).sf(2.120) == pytest.approx(0.8, abs=1e-3)
+    assert foreseen(seeds=1, models=5) is None
+    assert foreseen(seeds=5, models=1) is None
 
 
 def test_a_difference_of_that_size_is_found_in_four_of_five_studies():
-    found = resolution(seeds=5, models=4, datasets=2)
+    found = foreseen(seeds=5, models=4, datasets=2)
     assert found is not None
     values = np.random.default_rng(0).normal(size=(4000, 2, 4, 5))  # study, data set, model, seed
     values[:, :, 1] += found.detectable

@@ -1,8 +1,6 @@
 """What a study of some size can decide, before it is run: in standard deviations of one training run.
 
-The error is that of ``analysis.pooled``: with k models and n seeds on d data sets it has (k - 1) (n - 1) d degrees of
-freedom, and a difference of two models over all of them has the standard error sd sqrt(2 / (n d)). What test images add
-is left out: it is not known before they are seen.
+What test images add is left out: it is not known before they are seen.
 """
 
 from dataclasses import dataclass
@@ -10,16 +8,15 @@ from pathlib import Path
 
 from scipy import stats
 
+from trionet_bench.analysis.design import Design
 from trionet_bench.analysis.metrics import margin_unit
 from trionet_bench.analysis.pooled import shared_error
 from trionet_bench.analysis.results import load_by_task
 from trionet_bench.analysis.statistics import LEVEL
 
-POWER = 0.8
-
 
 @dataclass(frozen=True)
-class Resolution:
+class Foresight:
     """What a study of a size can decide.
 
     Args:
@@ -35,22 +32,21 @@ class Resolution:
     detectable: float
 
 
-def resolution(
+def foreseen(
     seeds: int, models: int, datasets: int = 1, comparisons: int = 1, level: float = 1 - LEVEL
-) -> Resolution | None:
+) -> Foresight | None:
     """None where no error can be estimated: with one seed, or with one model.
 
     Args:
         comparisons: that Holm's correction runs over.
         level: at which they are decided.
     """
-    df = (models - 1) * (seeds - 1) * datasets
+    design = Design(models, datasets, max(1, comparisons), level=level)
+    df = design.df(seeds)
     if df < 1:
         return None
-    error = (2 / (seeds * datasets)) ** 0.5
-    half_width = float(stats.t.ppf((1 + LEVEL) / 2, df)) * error
-    critical = stats.t.ppf(1 - level / 2 / max(1, comparisons), df)
-    return Resolution(seeds, df, half_width, float(critical + stats.t.ppf(POWER, df)) * error)
+    half_width = float(stats.t.ppf((1 + LEVEL) / 2, df)) * design.by_seeds(seeds) ** 0.5
+    return Foresight(seeds, df, half_width, design.shown(seeds))
 
 
 def known_sd(folder: Path, budget: int) -> tuple[float, str] | None:

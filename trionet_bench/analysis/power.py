@@ -6,16 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from scipy.optimize import brentq
 
-from trionet_bench.analysis.comparisons import ALPHA, DECIDED, compare
+from trionet_bench.analysis.comparisons import DECIDED, compare
 from trionet_bench.analysis.decision import compared, decide, image_parts
-from trionet_bench.analysis.planning import POWER
+from trionet_bench.analysis.design import MOST_SEEDS, Design
 from trionet_bench.analysis.pooled import shared_error
 from trionet_bench.analysis.results import Results
 
-MOST_SEEDS = 200
 _STEPS = ("supernet_s", "search_s", "select_s", "alone_s", "retrain_s", "finetune_s", "evaluate_s")
 _SHARED = ("supernet_s", "alone_s")  # one phase serves several cells, each of which names its time
 _LEFT_OUT = {
@@ -81,7 +78,7 @@ def resolution(results: Results) -> Resolution | None:
     needed = None
     if error is not None:
         images = _of_images(results, table, pairs)
-        study = _Study(error.sd**2, images, len(datasets), table.shape[1], tests)
+        study = Design(table.shape[1], len(datasets), tests, error.sd**2, images)
         shows, by_images = study.shown(seeds), study.shown(MOST_SEEDS * 100)
         needed = study.seeds_for(target)
     return Resolution(
@@ -112,37 +109,6 @@ def _of_images(results: Results, table: pd.DataFrame, pairs: list[tuple[str, str
         parts = image_parts(results, table, candidate, baseline)
         values.append(sum(max(part.variance - part.shared, 0.0) for part in parts) / len(parts) ** 2)
     return float(np.median(values))
-
-
-@dataclass(frozen=True)
-class _Study:
-    """Variances of one run and of a difference by its images, and how many data sets, models and tests there are."""
-
-    of_run: float
-    of_images: float
-    datasets: int
-    models: int
-    tests: int
-
-    def shown(self, seeds: int) -> float:
-        """The difference that a test at the level, corrected as for the first of all, shows with ``POWER``."""
-        by_seeds = 2 * self.of_run / seeds / self.datasets
-        variance = by_seeds + self.of_images
-        df_seeds = (self.models - 1) * (seeds - 1) * self.datasets
-        df = df_seeds * (variance / by_seeds) ** 2 if by_seeds > 0 else 1e6
-        limit = float(stats.t.isf(ALPHA / self.tests / 2, df))
-        reached = brentq(lambda far: float(stats.nct.sf(limit, df, far)) - POWER, 0.0, limit + 20)
-        return float(reached * np.sqrt(variance))
-
-    def seeds_for(self, difference: float) -> int | None:
-        """The fewest seeds that show it, up to ``MOST_SEEDS``."""
-        if np.isnan(difference) or self.shown(MOST_SEEDS) > difference:
-            return None
-        low, high = 1, MOST_SEEDS
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self.shown(middle) <= difference else (middle, high)
-        return high
 
 
 def seconds_of_a_seed(results: Results) -> float:

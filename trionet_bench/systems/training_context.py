@@ -60,7 +60,6 @@ class TrainingContext(Generic[O, S]):
     cell: Cell[O, S]
     run: RunContext
     images: ImageData
-    split_hash: str
     task: TaskRunner[Task]
 
     @classmethod
@@ -70,11 +69,12 @@ class TrainingContext(Generic[O, S]):
         ``seed`` replaces the cell's in training, but not in the split, so that a network can be trained several times.
         """
         data = cell.data
-        splits = data.splits(cell.seed)
-        images = load_images(data.index, splits, cell.resolution, run.workers, run.cache, skip_broken=data.skip_broken)
+        images = load_images(
+            data.index, data.splits(cell.seed), cell.resolution, run.workers, run.cache, skip_broken=data.skip_broken
+        )
         training_seed, device = cell.seed if seed is None else seed, resolve_device(run.device)
         task = make_runner(data.task, data.index, cell.resolution, cell.recipe, training_seed, device)
-        return cls(cell, run, images, splits.hash, task)
+        return cls(cell, run, images, task)
 
     @property
     def device(self) -> torch.device:

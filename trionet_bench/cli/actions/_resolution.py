@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from trionet_bench.analysis.planning import Resolution, known_sd, resolution
+from trionet_bench.analysis.planning import Foresight, foreseen, known_sd
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.suite.specification import Suite
 from trionet_bench.units import counted
@@ -56,13 +56,13 @@ def _comparisons(suite: Suite) -> int:
     return len(suite.budgets) * sum(len(comparison.candidates) for comparison in suite.comparisons)
 
 
-def _at(suite: Suite, seeds: int) -> Resolution | None:
+def _at(suite: Suite, seeds: int) -> Foresight | None:
     plan = suite.seed_plan
     level = {"level": plan.level(seeds)} if plan else {}
-    return resolution(seeds, len(suite.models), len(suite.datasets), _comparisons(suite), **level)
+    return foreseen(seeds, len(suite.models), len(suite.datasets), _comparisons(suite), **level)
 
 
-def _shown(at: Resolution) -> str:
+def _shown(at: Foresight) -> str:
     return (
         f"{counted(at.seeds, 'seed')}: a difference is known to ± {at.half_width:.2g} sd of one run, "
         f"one of {at.detectable:.2g} sd is found with 80 % chance"
