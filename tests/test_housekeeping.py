@@ -64,3 +64,9 @@ def test_remedies_name_packages_that_any_pip_can_install(setup: ConfigParser):
                 shlex.join(["pip", "install", *packages]),
                 f"pip install -e '.[{extra}]' in the checkout",  # an installation from before the extra
             )
+
+
+def test_no_page_holds_both_sides_of_a_merge():
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    marks = ("<<<<<<< ", ">>>>>>> ")
+    assert [page.name for page in pages if any(line.startswith(marks) for line in page.read_text().splitlines())] == []

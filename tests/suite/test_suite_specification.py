@@ -84,6 +84,7 @@ def test_a_data_set_changes_the_recipe_and_a_model_comes_after_it(tmp_path: Path
         ("name: birds", "name: birds\nname: geese", 3, 'the key "name" is already on line 2; remove one of the two.'),
         ("  two:", "  one:", 11, 'the key "one" is already on line 10; remove one of the two.'),
         ("  two:", "  2:", 11, "the key 2 is not text; put it in quotes."),
+        ("  two:", "  <<:", 11, "merge keys (<<) are not part of YAML 1.2; write the values out."),
         ("system: trionet", "system: trionets", 12, 'model "two": unknown system "trionets"; did you mean "trionet"?'),
         ("{system: standalone, ", "{", 10, 'model "one" has no "system"'),
         ("skip_broken: no", "recipe: {epoch: 7}", 5, 'unknown key "epoch" in recipe; did you mean "epochs"?'),

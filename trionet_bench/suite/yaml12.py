@@ -189,6 +189,8 @@ class _Walk:
             key = self.plain(key_node, place)
             if not isinstance(key, str):
                 raise self._error(key_node, f"the key {reprlib.repr(key)} is not text; put it in quotes")
+            if key == "<<":
+                raise self._error(key_node, "merge keys (<<) are not part of YAML 1.2; write the values out")
             if key in value:
                 raise self._error(key_node, f'the key "{key}" is already on line {lines[key]}; remove one of the two')
             lines[key] = key_node.start_mark.line + 1
