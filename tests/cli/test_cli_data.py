@@ -40,7 +40,7 @@ def test_list_says_which_sets_are_here(tmp_path: Path):
     shown = {line.split()[0]: line.split()[1] for line in lines}
     assert (shown["EuroSAT"], shown["CIFAR10"], shown["digits"]) == ("here", "fetch", "here")
     document = json.loads(run("list", "--data-root", str(tmp_path), "--json").stdout)
-    generated = {"texture", "match", "gratings", "noise"}
+    generated = {"texture", "match", "gratings", "cued", "noise"}
     assert {row["name"] for row in document["sets"] if row["present"]} == {"EuroSAT", "digits", *generated}
     assert all(row["licence"] and row["citation"] for row in document["sets"])
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from trionet_bench.data.sources.generated.cued import BRIGHT, cued
 from trionet_bench.data.sources.generated.gratings import PATCH, gratings
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.data.sources.synthetic import SETS
@@ -67,3 +68,16 @@ def test_known_placements_name_operators_of_the_space_and_say_why():
     assert {placement.operator for placement in known} <= set(TRIO)
     assert all(placement.operator in OPERATORS and len(placement.why.split()) > 5 for placement in known)
     assert not SETS["noise"].known
+
+
+def test_the_bar_of_cued_says_which_patch_has_the_direction_of_the_label():
+    labels = np.arange(200) % 4
+    images = cued(labels, 32, np.random.default_rng(0))
+    bar = images == BRIGHT
+    upright = bar.any(axis=2).sum(axis=1) > bar.any(axis=1).sum(axis=1)  # spans more rows than columns
+    assert np.array_equal(bar.sum(axis=(1, 2)), np.full(200, 10))
+    left, right = directions(np.where(bar, 128, images)).T
+    assert 60 < upright.sum() < 140
+    assert np.array_equal(np.where(upright, left, right), labels)
+    the_other = np.where(upright, right, left)
+    assert 0.1 < np.mean(the_other == labels) < 0.4  # the other patch says nothing of the class

@@ -12,6 +12,7 @@ from trionet_bench.data.sources.arrays import index_of_arrays
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.catalogue import named_sets
 from trionet_bench.data.sources.generated.base import GeneratedSet
+from trionet_bench.data.sources.generated.cued import CUED
 from trionet_bench.data.sources.generated.gratings import GRATINGS
 from trionet_bench.data.sources.generated.match import MATCH
 from trionet_bench.data.sources.generated.noise import NOISE
@@ -19,7 +20,7 @@ from trionet_bench.data.sources.generated.texture import TEXTURE
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.randomness import derived_generator
 
-SETS = {each.name: each for each in (TEXTURE, MATCH, GRATINGS, NOISE)}
+SETS = {each.name: each for each in (TEXTURE, MATCH, GRATINGS, CUED, NOISE)}
 
 
 def open_index(uri: Uri, places: Places) -> Index:

@@ -21,15 +21,25 @@ def gratings(labels: np.ndarray, size: int, generator: np.random.Generator) -> n
     other = (left + generator.integers(1, DIRECTIONS, size=count)) % DIRECTIONS
     right = np.where(labels == 1, left, other)
     images = np.full((count, size, size), 128.0)
-    each, steps = np.arange(count)[:, None, None], np.arange(PATCH)
     for direction, edge in ((left, margin), (right, size - margin - PATCH)):
-        top = generator.integers(margin, size - margin - PATCH + 1, size=count)
-        angle = (direction * np.pi / DIRECTIONS)[:, None, None]
-        phase = generator.uniform(0, 2 * np.pi, (count, 1, 1))
-        across = steps[None, None, :] * np.cos(angle) + steps[None, :, None] * np.sin(angle)  # (N, PATCH, PATCH)
-        rows = top[:, None] + steps  # (N, PATCH)
-        images[each, rows[:, :, None], edge + steps] += 80 * np.sin(2 * np.pi * across / WAVELENGTH + phase)
+        add_patch(images, direction, edge, margin, generator)
     return images
+
+
+def add_patch(
+    images: np.ndarray, direction: np.ndarray, edge: int, margin: int, generator: np.random.Generator
+) -> None:
+    """Add a patch to each of (N, S, S), of its direction (N,), with its left edge there and at any height between
+    the margins.
+    """
+    count, size = images.shape[:2]
+    each, steps = np.arange(count)[:, None, None], np.arange(PATCH)
+    top = generator.integers(margin, size - margin - PATCH + 1, size=count)
+    angle = (direction * np.pi / DIRECTIONS)[:, None, None]
+    phase = generator.uniform(0, 2 * np.pi, (count, 1, 1))
+    across = steps[None, None, :] * np.cos(angle) + steps[None, :, None] * np.sin(angle)  # (N, PATCH, PATCH)
+    rows = top[:, None] + steps  # (N, PATCH)
+    images[each, rows[:, :, None], edge + steps] += 80 * np.sin(2 * np.pi * across / WAVELENGTH + phase)
 
 
 GRATINGS = GeneratedSet(
