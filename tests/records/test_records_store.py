@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from support.tasks import CLASSIFICATION
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.records.claims import STALE_AFTER, Claims
 from trionet_bench.records.layout import cell_folder, format_budget, parse_budget, phase_folder
+from trionet_bench.records.owner import Owner
 from trionet_bench.records.record import Record, RecordHead
 from trionet_bench.records.store import (
     canonical,
@@ -212,7 +215,7 @@ class Clock:
 @pytest.mark.parametrize("age", [-300, 0, 300, 10**6])
 def test_claim_of_another_machine_is_void_when_it_did_not_change_while_it_was_watched(tmp_path: Path, age: float):
     claim, clock = tmp_path / "cell.0", Clock()
-    claim.write_text("elsewhere/boot 1/1 000000000000\n")
+    claim.write_bytes(owner_line(host="elsewhere/boot"))
     os.utime(claim, (time.time() - age,) * 2)  # whatever the other machine thinks the time is
     with Claims(tmp_path, clock) as mine:
         assert not mine.take("cell")
@@ -226,7 +229,7 @@ def test_claim_of_another_machine_lives_as_long_as_its_counter_moves(tmp_path: P
     claim, clock = tmp_path / "cell.0", Clock()
     with Claims(tmp_path, clock) as mine:
         for beats in range(20):
-            claim.write_text(f"elsewhere/boot 1/1 {beats:012}\n")
+            claim.write_bytes(owner_line(beats, host="elsewhere/boot", token="0" * 16))
             os.utime(claim, (0, 0))  # its clock stands still
             assert not mine.take("cell")
             clock.now += STALE_AFTER
@@ -241,18 +244,50 @@ def test_a_beat_changes_the_claim_and_not_its_holder(tmp_path: Path):
         mine.beat()
         mine.beat()
         after = (tmp_path / "cell.0").read_text().split()
-        assert after[:2] == before[:2]
-        assert (int(before[2]), int(after[2])) == (0, 2)
+        assert after[:3] == before[:3]
+        assert (int(before[3]), int(after[3])) == (0, 2)
         assert not other.take("cell")
 
 
-@pytest.mark.parametrize("content", ["", "no claim", "{host} x/1", "{host}", "\xff\xfe"])
-def test_a_claim_that_names_no_process_is_watched(tmp_path: Path, content: str):
+def owner_line(beats: int = 0, **changes: object) -> bytes:
+    """The line of a runner like this one but for ``changes``."""
+    return replace(Owner.here(), **changes).line(beats)
+
+
+NOBODY = 2**22 + 1  # a number that no process has
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no claim",
+        b"\xff\xfe",
+        b"{host} x/1 {token} 000000000000\n",
+        b"{host} 1/1 000000000000\n",  # without a token, as claims once were
+        b"{host} " + b"9" * 5000 + b"/1 {token} 000000000000\n",
+        b"{host} 1/" + b"1" * 5000 + b" {token} 000000000000\n",
+        "{host} \u0663/1 {token} 000000000000\n".encode(),
+    ],
+)
+def test_a_garbled_claim_is_watched(tmp_path: Path, content: bytes):
     clock = Clock()
     with Claims(tmp_path, clock) as mine:
-        assert mine.take("probe")
-        host = (tmp_path / "probe.0").read_text().partition(" ")[0]
-        (tmp_path / "cell.0").write_bytes(content.format(host=host).encode("latin-1"))
+        names = {b"{host}": mine.owner.host.encode(), b"{token}": mine.owner.token.encode()}
+        for name, value in names.items():
+            content = content.replace(name, value)
+        (tmp_path / "cell.0").write_bytes(content)
+        assert not mine.take("cell")
+        clock.now += STALE_AFTER + 1
+        assert mine.take("cell")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_claim_that_is_no_file_is_watched(tmp_path: Path, make: Callable[[Path], None]):
+    clock = Clock()
+    with Claims(tmp_path, clock) as mine:
+        make(tmp_path / "cell.0")
         assert not mine.take("cell")
         clock.now += STALE_AFTER + 1
         assert mine.take("cell")
@@ -260,11 +295,54 @@ def test_a_claim_that_names_no_process_is_watched(tmp_path: Path, content: str):
 
 def test_a_process_of_another_container_on_this_machine_is_not_taken_for_dead(tmp_path: Path):
     with Claims(tmp_path) as mine:
-        assert mine.take("probe")
-        host = (tmp_path / "probe.0").read_text().partition(" ")[0]
-        other = host.rsplit("/", 1)[0] + "/pid:[1]"
-        (tmp_path / "cell.0").write_text(f"{other} {2**22}/1 000000000000\n")  # a number that no process has here
+        other = mine.owner.host.rsplit("/", 1)[0] + "/pid:[1]"
+        (tmp_path / "cell.0").write_bytes(owner_line(host=other, process=NOBODY))
         assert not mine.take("cell")
+
+
+def test_a_copy_of_this_machine_with_the_same_names_is_not_taken_for_dead(tmp_path: Path):
+    # Host, boot and process space are ours, as in a copy of a virtual machine; only the mark of its token is not here.
+    with Claims(tmp_path) as mine:
+        elsewhere = Owner.here()
+        (tmp_path / "cell.0").write_bytes(replace(elsewhere, process=NOBODY).line(0))
+        assert not mine.take("cell")
+        elsewhere.leave_mark()  # the same claim, of a process that did run here
+        assert mine.take("cell")
+        mine.release("cell")
+    elsewhere.leave_mark()  # for comparison: the mark was removed with the claim
+    assert replace(elsewhere, process=NOBODY).is_gone()
+    elsewhere.remove_mark()
+    assert not replace(elsewhere, process=NOBODY).is_gone()
+
+
+def test_marks_are_removed_with_the_last_claim_of_their_runner(tmp_path: Path):
+    dead = replace(Owner.here(), process=NOBODY)
+    dead.leave_mark()
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.0").write_bytes(dead.line(0))
+    with Claims(tmp_path) as mine:
+        assert mine.take("a")
+        mine.release("a")
+        assert dead.is_gone()  # "b" is still to be taken over
+        assert mine.take("b")
+        mine.release("b")
+        assert not dead.is_gone()
+
+
+def test_a_runner_that_was_taken_for_dead_leaves_alone_what_is_no_longer_its_own(tmp_path: Path):
+    clock = Clock()
+    with Claims(tmp_path) as slept, Claims(tmp_path, clock) as second, Claims(tmp_path) as third:
+        assert slept.take("cell")
+        assert not second.take("cell")
+        clock.now += STALE_AFTER + 1
+        assert second.take("cell")
+        second.release("cell")
+        assert third.take("cell")
+        held = (tmp_path / "cell.0").read_bytes()
+        slept.beat()
+        slept.release("cell")
+        assert (tmp_path / "cell.0").read_bytes() == held
+        assert not second.take("cell")
 
 
 def test_a_claim_on_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,16 +1,16 @@
 """Claims on work, so that several runners on one results folder, on one machine or many, never do the same cell twice.
 
 A claim is a file made by a link or by exclusive creation, which a shared file system lets exactly one process do. Its
-holder counts up a number in it now and then. A claim is void when its process is gone (same machine), or when whoever
-waits for it saw no change for ``STALE_AFTER`` seconds of its own monotonic clock, so that clocks of two machines are
-never compared. A void claim is never removed by others, which could hit its successor: the next holder makes the file
-of the next number.
+holder counts up a number in it now and then. A claim is void when its process is gone (same machine, see ``Owner``), or
+when whoever waits for it saw no change for ``STALE_AFTER`` seconds of its own monotonic clock, so that clocks of two
+machines are never compared; so is a claim that is no file or says nothing that can be read. A void claim is never removed
+by others, which could hit its successor: the next holder makes the file of the next number. A holder that was taken for
+dead, such as one on a machine that slept, touches nothing that is no longer its own.
 """
 
 import contextlib
 import os
 import re
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -19,9 +19,11 @@ from types import TracebackType
 from typing import NamedTuple
 
 from trionet_bench.errors import StoreError
+from trionet_bench.records.owner import Owner
 
 HEARTBEAT = 20.0
 STALE_AFTER = 240.0
+_LONGEST = 1000  # bytes of a claim
 
 
 class _Sighting(NamedTuple):
@@ -42,6 +44,7 @@ class Claims:
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder = folder
+        self.owner = Owner.here()
         self._clock = clock
         self._held: dict[str, list[Path]] = {}
         self._beats = 0
@@ -55,6 +58,7 @@ class Claims:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self.folder} could not be made: {error.strerror}.") from error
+        self.owner.leave_mark()
         self._pulse.start()
         return self
 
@@ -65,6 +69,7 @@ class Claims:
         self._pulse.join()
         for name in list(self._held):
             self.release(name)
+        self.owner.remove_mark()
 
     def take(self, name: str) -> bool:
         """Whether ``name`` is now ours; False while another runner works on it.
@@ -78,13 +83,13 @@ class Claims:
         number = _number(void[-1]) + 1 if void else 0
         path = self.folder / f"{name}.{number}"
         try:
-            _create(path, _content(0))
+            _create(path, self.owner.line(0))
         except FileExistsError:
             return False
         except OSError as error:
             raise StoreError(f"{path} could not be written: {error.strerror}.") from error
         if self._files(name) != [*void, path]:  # the void claim was taken over and released while we looked at it
-            path.unlink()
+            path.unlink(missing_ok=True)
             return False
         with self._lock:
             self._held[name] = [*void, path]
@@ -94,8 +99,15 @@ class Claims:
         """Give ``name`` back; void claims go first, so that ours is the last word until all are gone."""
         with self._lock:
             files = self._held.pop(name)
+        if not self._is_ours(files[-1]):
+            return
+        void = {owner for path in files[:-1] if (owner := Owner.of_line(_content(path))) is not None}
         for path in files:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # beyond our reach: then others find it void in time
+                path.unlink()
+        if void:
+            for owner in void.difference(Owner.of_line(_content(path)) for path in self._claims()):
+                owner.remove_mark()
 
     def beat(self) -> None:
         """Show once that this runner is alive; called every ``HEARTBEAT`` seconds inside the context."""
@@ -104,35 +116,56 @@ class Claims:
             self._beats += 1
         for path in held:
             # Whoever waits bears with several beats that are lost; what is gone was released, or cleaned away by hand.
-            with contextlib.suppress(OSError), path.open("r+b") as file:
-                file.write(_content(self._beats))
+            if self._is_ours(path):
+                with contextlib.suppress(OSError), path.open("r+b") as file:
+                    file.write(self.owner.line(self._beats))
 
     def _keep_beating(self) -> None:
         while not self._stop.wait(HEARTBEAT):
             self.beat()
 
     def _files(self, name: str) -> list[Path]:
-        pattern = re.compile(re.escape(name) + r"\.\d+")
+        pattern = re.compile(re.escape(name) + r"\.[0-9]+")
+        return sorted((path for path in self._claims() if pattern.fullmatch(path.name)), key=_number)
+
+    def _claims(self) -> list[Path]:
         try:
-            return sorted((path for path in self.folder.iterdir() if pattern.fullmatch(path.name)), key=_number)
+            return list(self.folder.iterdir())
         except OSError as error:
             raise StoreError(
                 f"{self.folder} could not be read: {error.strerror}. Was the results folder moved during the run?"
             ) from error
 
+    def _is_ours(self, path: Path) -> bool:
+        """Whether a claim that we took is still ours; another runner may have taken us for dead."""
+        return Owner.of_line(_content(path)) == self.owner
+
     def _is_void(self, path: Path) -> bool:
         try:
-            content, modified_ns = path.read_bytes(), path.stat().st_mtime_ns
+            modified_ns = path.stat().st_mtime_ns
         except FileNotFoundError:
             return False  # given back at this moment; whoever wants it may ask again
-        host, _, rest = content.decode(errors="replace").partition(" ")
-        process = re.match(r"(\d+)/(\S+)", rest)
-        if host == _host() and process:
-            return not _runs(int(process[1]), process[2])
+        except OSError as error:
+            raise StoreError(f"{path} could not be read: {error.strerror}.") from error
+        content = _content(path)
+        owner = Owner.of_line(content)
+        if owner is not None and owner.is_gone():
+            return True
         now, seen = self._clock(), self._seen.get(path)
         if seen is None or (seen.content, seen.modified_ns) != (content, modified_ns):
             seen = self._seen[path] = _Sighting(content, modified_ns, now)
         return now - seen.since > STALE_AFTER
+
+
+def _content(path: Path) -> bytes:
+    """The beginning of a claim; nothing where it cannot be read, or is no file."""
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(_LONGEST)
+    except OSError:
+        pass
+    return b""
 
 
 def _create(path: Path, content: bytes) -> None:
@@ -153,36 +186,3 @@ def _create(path: Path, content: bytes) -> None:
 
 def _number(path: Path) -> int:
     return int(path.suffix[1:])
-
-
-def _content(beats: int) -> bytes:
-    """One line, always of the same length: the machine, the process and its start, the beats so far."""
-    return f"{_host()} {os.getpid()}/{_start_time(os.getpid())} {beats:012}\n".encode()
-
-
-def _host() -> str:
-    """What numbers processes: this machine since its last start and, in a container, the container."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        namespace = os.readlink("/proc/self/ns/pid")
-    except OSError:
-        boot, namespace = "unknown", ""
-    return f"{socket.gethostname()}/{boot}/{namespace}".replace(" ", "-")
-
-
-def _runs(number: int, started: str) -> bool:
-    try:
-        os.kill(number, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return _start_time(number) == started
-
-
-def _start_time(process: int) -> str:
-    """When a process started, in the kernel's ticks: tells a new process from an old one of the same number."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return "unknown"
