@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from trionet_bench.errors import DamagedFile, StoreError
+from trionet_bench.errors import StoreError
 from trionet_bench.execution.declaration import declare
 from trionet_bench.execution.durations import Durations
+from trionet_bench.execution.elsewhere import failed_by_surroundings, finished_cell, finished_phase
 from trionet_bench.execution.executors.base import Advanced, Ended, Executor
 from trionet_bench.execution.foresight import Foresight
 from trionet_bench.execution.jobs import CellJob, CellName, Job, PhaseJob
@@ -25,8 +26,7 @@ from trionet_bench.execution.plan import Plan, PlannedCell, without_damaged_phas
 from trionet_bench.execution.worker import Outcome, RunRequest, failed_record, make_platform, utc_now
 from trionet_bench.records.claims import Claims
 from trionet_bench.records.layout import CLAIMS, LOG
-from trionet_bench.records.phase import damage, finished_content
-from trionet_bench.records.record import Environment, Failure, Input, RecordHead
+from trionet_bench.records.record import Environment, Failure, Input
 from trionet_bench.records.store import read_head, retire_record, write_record
 from trionet_bench.training.platform import Resources
 
@@ -63,12 +63,8 @@ def open_cells(plan: Plan, retry_failed: bool = False, force: bool = False) -> l
     return [
         cell.job
         for cell in plan.cells
-        if cell.job is not None and (force or cell.state in states or _failed_by_surroundings(cell.record))
+        if cell.job is not None and (force or cell.state in states or failed_by_surroundings(cell.record))
     ]
-
-
-def _failed_by_surroundings(record: RecordHead | None) -> bool:
-    return record is not None and record.error is not None and record.error.surroundings
 
 
 def open_phases(plan: Plan, cells: list[CellJob]) -> list[PhaseJob]:
@@ -224,21 +220,15 @@ class Scheduler:
     def _is_done_elsewhere(self, job: Job) -> bool:
         """Whether another runner has finished the job since it was planned; its result is then taken over."""
         if isinstance(job, PhaseJob):
-            inputs = {name: item.content for name, item in job.inputs.items()}
-            content = None if damage(job.folder) else finished_content(job.folder, job.key, inputs)
+            content = finished_phase(job)
             if content is not None:
                 self.contents[job.key] = content
             return content is not None
-        try:
-            record, planned = read_head(job.folder), self.planned[job.name].record
-        except DamagedFile:
-            return False
-        if record is None or (planned and (planned.key, planned.started) == (record.key, record.started)):
-            return False
-        if record.key != job.key or _failed_by_surroundings(record):
-            return False
-        self.done[job.name] = replace(self.planned[job.name], state=record.status, key=record.key, record=record)
-        return True
+        planned = self.planned[job.name]
+        record = finished_cell(job, planned.record)
+        if record is not None:
+            self.done[job.name] = replace(planned, state=record.status, key=record.key, record=record)
+        return record is not None
 
     def _finish(self, event: Ended) -> None:
         """Take in the result of a job that was done here."""

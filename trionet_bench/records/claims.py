@@ -3,9 +3,9 @@
 A claim is a file made by a link or by exclusive creation, which a shared file system lets exactly one process do. Its
 holder counts up a number in it now and then. A claim is void when its process is gone (same machine, see ``Owner``), or
 when whoever waits for it saw no change for ``STALE_AFTER`` seconds of its own monotonic clock, so that clocks of two
-machines are never compared; so is a claim that is no file or says nothing that can be read. A void claim is never removed
-by others, which could hit its successor: the next holder makes the file of the next number. A holder that was taken for
-dead, such as one on a machine that slept, touches nothing that is no longer its own.
+machines are never compared; so is a claim that is no file or says nothing that can be read. A void claim is never
+removed by others, which could hit its successor: the next holder makes the file of the next number. A holder that was
+taken for dead, such as one on a machine that slept, touches nothing that is no longer its own.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """Who holds a claim: a machine, a process on it and a random token, and how others on that machine see it gone.
 
-Containers and copies of a virtual machine may share a host name, and even all that a kernel says of itself. So a process
-number is believed only where the holder has left an empty file, called by its token, in memory or a temporary folder that
-other machines do not see.
+Containers and copies of a virtual machine may share a host name, and even all that a kernel says of itself. So a
+process number is believed only where the holder has left an empty file, called by its token, in memory or a temporary
+folder that other machines do not see.
 """
 
 import contextlib
