@@ -15,6 +15,7 @@ import click
 
 from trionet_bench import __version__, cli
 from trionet_bench.errors import BenchError
+from trionet_bench.interrupts import INTERRUPTED, MESSAGE
 from trionet_bench.plugins import load_plugins
 from trionet_bench.terminal import accept_any_text, echo, visible
 
@@ -33,7 +34,6 @@ _FIRST = (
     "export",
     "doctor",
 )
-INTERRUPTED = 130
 _AS_JSON = f"{__name__}.as_json"  # in the context: whether JSON was asked for
 
 
@@ -71,9 +71,8 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click knows what to do, also where what reads our output has had enough
         except KeyboardInterrupt:
-            message = "Interrupted. What is finished is kept; the same command goes on from there."
-            self._print_json(ctx, "KeyboardInterrupt", message, INTERRUPTED)
-            echo(message, err=True)
+            self._print_json(ctx, "KeyboardInterrupt", MESSAGE, INTERRUPTED)
+            echo(MESSAGE, err=True)
             ctx.exit(INTERRUPTED)
         except BenchError as error:
             self._show(ctx, error, str(error), error.exit_code)

@@ -105,11 +105,15 @@ def run_plan(
     declare(plan)
     with _sigterm_as_interrupt(), Claims(plan.folder / CLAIMS) as claims:
         scheduler = Scheduler(plan, executor, request, watcher, claims, resources)
+        interrupted = False
         try:
             scheduler.run(deadline)
+        except KeyboardInterrupt:
+            interrupted = True
+            raise
         finally:
             executor.stop()
-            if scheduler.foresight:
+            if scheduler.foresight and not interrupted:  # whoever interrupts does not wait
                 scheduler.foresight.end()
     after = scheduler.plan_after()
     declare(after)
@@ -312,8 +316,8 @@ def _death(reason: str, folder: Path) -> Failure:
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """Within it, SIGTERM raises KeyboardInterrupt, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
+    """Within it, SIGTERM raises KeyboardInterrupt, as Ctrl-C does; where the program has a handler, that one stays."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return
 

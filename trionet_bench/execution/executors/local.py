@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +31,8 @@ from trionet_bench.training.platform import Resources
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _READABLE = 0.25  # seconds between two reports of progress
 _PATIENCE = 5.0  # seconds between asking a worker to stop and making it
+_GRACE = 1.0  # seconds within which an interrupt that has reached a worker reaches its runner
+_ENDED_BY_INTERRUPT = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)  # exit codes
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,12 @@ class LocalExecutor:
         self._free = list(resources)
         self._running: list[_Running] = []
         self._context: Any = context  # which of its classes makes processes depends on the platform
+        self._ready = context.get_start_method() != "forkserver"
 
     def start(self, job: Job) -> None:
         """Start a process on free resources."""
+        if not self._ready:
+            self._wait_for_imports()
         resources = self._free.pop(0)
         here, there = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(there, job, self._request, resources))
@@ -93,6 +98,14 @@ class LocalExecutor:
                 running.process.join()
         self._running.clear()
 
+    def _wait_for_imports(self) -> None:
+        """Until the server can fork; unlike the start of a worker, this may be interrupted."""
+        with _main_left_out():
+            process = self._context.Process(target=_nothing)
+            process.start()
+        process.join()
+        self._ready = True
+
     def _received(self, running: _Running) -> list[Event]:
         events: list[Event] = []
         outcome: Outcome | str | StoreError | None = None
@@ -106,6 +119,8 @@ class LocalExecutor:
         if outcome is None and running.process.is_alive():
             return events
         running.process.join()
+        if running.process.exitcode in _ENDED_BY_INTERRUPT:
+            time.sleep(_GRACE)  # whoever ends a whole group of processes ends this one too: then the job did not fail
         running.connection.close()
         self._running.remove(running)
         self._free.insert(0, running.resources)
@@ -167,11 +182,15 @@ def worker_context(systems: Iterable[AnySystem]) -> multiprocessing.context.Base
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     modules = {"click": None, "trionet_bench.execution.worker": None, **dict.fromkeys(plugin_modules())}
+    if threading.current_thread() is threading.main_thread():  # the kernel goes by the thread that starts the server
+        modules = {f"{__package__}.lifeline": None, **modules}
     for system in systems:
         implementation, platform = (name.partition(":")[0] for name in (system.implementation, system.platform))
         modules |= dict.fromkeys((*system.preload, platform, implementation))
     context.set_forkserver_preload(list(modules))
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # or it would be started within, and end the deferral
+    with _signals_deferred():  # the server inherits that: Ctrl-C, which reaches it too, is for the runner
+        forkserver.ensure_running()
     return context
 
 
@@ -203,6 +222,10 @@ def _cause_of_death(running: _Running) -> str:
     name = signal.Signals(-code).name
     hint = ", as the system does when memory runs out: run with fewer --jobs" if name == "SIGKILL" else ""
     return f"its process was ended by {name}{hint}"
+
+
+def _nothing() -> None:
+    """The work of a process that only shows that processes can start."""
 
 
 def _work(connection: Connection, job: Job, request: RunRequest, resources: Resources) -> None:
