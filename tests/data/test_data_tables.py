@@ -1,6 +1,5 @@
 """Tables, arrays, the Hugging Face manner and the generated sets."""
 
-import io
 import pickle
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from support.pictures import pngs
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.pipeline.broken_images import find_broken_images
@@ -255,15 +255,6 @@ def write_columns(folder: Path, **splits: dict[str, pa.Array]) -> Path:
     for split, columns in splits.items():
         pq.write_table(pa.table(columns), folder / f"{split}-00000-of-00001.parquet")
     return folder
-
-
-def pngs(count: int, first: int = 0) -> list[bytes]:
-    encoded = []
-    for number in range(first, first + count):
-        buffer = io.BytesIO()
-        Image.new("RGB", (8, 8), (number, 0, 0)).save(buffer, "PNG")
-        encoded.append(buffer.getvalue())
-    return encoded
 
 
 TEST = {"image": pngs(4, 50), "label": [0, 1, 0, 1]}

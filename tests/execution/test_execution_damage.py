@@ -7,6 +7,12 @@ from pathlib import Path
 import pytest
 from support.fake_runs import essence, run
 
+from trionet_bench.errors import StoreError
+from trionet_bench.execution.plan import make_plan
+from trionet_bench.execution.scheduler import open_cells
+from trionet_bench.records.store import digest
+from trionet_bench.suite.specification import load_suite
+
 Write = Callable[..., Path]
 
 DAMAGES: dict[str, Callable[[Path], None]] = {
@@ -76,3 +82,33 @@ def test_force_helps_where_everything_is_damaged(suite_file: Write, finished: Pa
         path.write_bytes(b"torn")
     run(suite(suite_file), finished, force=True)
     assert essence(finished) == before
+
+
+@pytest.mark.parametrize("linked", ["fakes/digits/a/4M-s0", "fakes/digits/a", "fakes"])
+def test_a_link_that_leads_out_of_the_results_is_not_written_through(suite_file: Write, tmp_path: Path, linked: str):
+    path = suite_file({"a": {}}, seeds=[0])
+    outside = tmp_path / "outside"
+    kept = outside / Path("fakes/digits/a/4M-s0").relative_to(linked) / "kept.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    link = tmp_path / "results" / linked
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside)
+    with pytest.raises(StoreError, match=r"4M-s0 leads to .*outside.*, outside of the results folder"):
+        run(path, tmp_path / "results")
+    assert kept.read_text() == "mine"
+    assert [file.name for file in kept.parent.iterdir() if file.name != ".claims"] == ["kept.txt"]
+
+
+def test_links_of_files_in_the_results_are_not_followed(suite_file: Write, tmp_path: Path):
+    path, results = suite_file({"a": {}}, seeds=[0]), tmp_path / "results"
+    (job,) = open_cells(make_plan(load_suite(path), results))
+    job.folder.mkdir(parents=True)
+    (job.folder / ".attempt").write_text(digest([job.key, {}]))  # so that the rest is taken for that of an interruption
+    names = ["log.txt", "predictions.npz", "history.jsonl", "record.json.tmp"]
+    for name in names:
+        (tmp_path / f"outside {name}").write_text("mine")
+        (job.folder / name).symlink_to(tmp_path / f"outside {name}")
+    assert run(path, results).counts()["complete"] == 1
+    assert [(tmp_path / f"outside {name}").read_text() for name in names] == ["mine"] * len(names)
+    assert not any(file.is_symlink() for file in job.folder.iterdir())

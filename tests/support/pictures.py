@@ -21,6 +21,16 @@ def encoded(suffix: str, shade: int) -> bytes:
     return buffer.getvalue()
 
 
+def pngs(count: int, first: int = 0) -> list[bytes]:
+    """Encoded pictures of 8x8 pixels, each of another red."""
+    pictures = []
+    for number in range(first, first + count):
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(buffer, "PNG")
+        pictures.append(buffer.getvalue())
+    return pictures
+
+
 def write_set(root: Path, suffix: str, count: int = 6) -> list[Path]:
     """A folder source of two classes with ``count`` train and 2 test images each, all of different shades."""
     paths = [

@@ -97,7 +97,7 @@ def carry_out(job: Job, request: RunRequest, resources: Resources, report: Repor
     load_plugins()
     platform = make_platform(job, resources)
     determinism = platform.prepare()
-    prepare(job, fresh=request.force and isinstance(job, CellJob))
+    prepare(job, request.results, fresh=request.force and isinstance(job, CellJob))
     began = time.monotonic()
     with logged(job.folder / LOG) as warned:
         warned.extend(job.cell.data.index.warnings)
@@ -265,8 +265,16 @@ def _asked(job: CellJob, key: str, request: RunRequest) -> JsonObject:
     }
 
 
-def prepare(job: Job, fresh: bool) -> None:
-    """Make an empty folder, or unless ``fresh`` keep one with what an interrupted attempt at the very same job left."""
+def prepare(job: Job, results: Path, fresh: bool) -> None:
+    """Make an empty folder, or unless ``fresh`` keep one with what an interrupted attempt at the very same job left.
+
+    Links in it are removed. StoreError where the folder itself is reached by a link that leads out of ``results``.
+    """
+    if not job.folder.resolve().is_relative_to(results.resolve()):
+        raise StoreError(
+            f"{job.folder} leads to {job.folder.resolve()}, outside of the results folder, where nothing is written or "
+            "removed. Remove the link, or name the other folder by --results."
+        )
     marker = job.folder / _ATTEMPT
     key = digest([job.key, {name: item.content for name, item in job.inputs.items()}])
     try:
@@ -274,6 +282,9 @@ def prepare(job: Job, fresh: bool) -> None:
         retire_record(job.folder)
         if isinstance(job, PhaseJob) and (job.folder / PHASE).exists():  # it is carried out, so this one is damaged
             set_aside(job.folder / PHASE)
+        for path in job.folder.iterdir():
+            if path.is_symlink():  # of nothing that we write
+                path.unlink()
         if fresh or not marker.is_file() or marker.read_text() != key:
             # What says that a phase is done goes first.
             for path in sorted(job.folder.iterdir(), key=lambda path: path.name != PHASE):

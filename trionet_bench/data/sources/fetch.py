@@ -1,4 +1,4 @@
-"""The only code that downloads: named sets through torchvision, hub sets through huggingface_hub, verified by both."""
+"""The only code that downloads: sets through torchvision and huggingface_hub, verified by their digests."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ from trionet_bench.data.sources.catalogue import named_sets, named_uri
 from trionet_bench.data.sources.imagenet import unpack
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.data.sources.registry import SOURCES
+from trionet_bench.data.sources.snapshots import cached_snapshot, name_and_revision, verify_snapshot
 from trionet_bench.data.sources.uri import parse_uri
 from trionet_bench.errors import DataError, UsageError
 
@@ -69,8 +70,8 @@ def fetch_vision(uri: Uri, places: Places) -> None:
 
 def fetch_snapshot(uri: Uri, places: Places) -> None:
     """Download a set of the Hugging Face hub, at its revision, into the Hugging Face cache."""
-    name, at, revision = uri.path.partition("@")
-    if not at or not revision:
+    parts = name_and_revision(uri)
+    if parts is None:
         raise UsageError(f"{uri.text}: write hf:NAME@REVISION, where the revision is a tag or commit.")
     for variable in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):  # read when huggingface_hub is imported
         os.environ.pop(variable, None)
@@ -79,9 +80,11 @@ def fetch_snapshot(uri: Uri, places: Places) -> None:
     except ImportError as error:
         raise DataError(f"{uri.text} needs huggingface_hub, which is missing: pip install datasets") from error
     try:
+        name, revision = parts
         snapshot_download(name, repo_type="dataset", revision=revision)
     except (OSError, ValueError) as error:
         raise DataError(f"{uri.text} could not be downloaded: {error}") from error
+    verify_snapshot(uri, cached_snapshot(uri))
 
 
 def unpack_imagenet(uri: Uri, places: Places) -> None:

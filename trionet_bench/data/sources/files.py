@@ -1,5 +1,6 @@
 """Images that are files: how they are listed, measured, fingerprinted and read. Shared by all sources made of files."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,10 +85,12 @@ def files_of_class(root: Path, folder: Folder) -> list[ImageFile]:
 
 
 def listed_files(uri: Uri, root: Path, entries: Iterable[tuple[str, str]]) -> list[ImageFile]:
-    """The files of a list of (path below root, class); DataError names those that do not exist."""
+    """The files of a list of (path below root, class); DataError names those that are not there."""
     files, missing, reason = [], [], ""
     for path, label in entries:
         try:
+            if not Path(os.path.normpath(root / path)).is_relative_to(os.path.normpath(root)):
+                raise ValueError("it leads outside of the folder")
             check_regular(root / path)
             files.append(ImageFile(path, label))
         except (OSError, ValueError) as error:

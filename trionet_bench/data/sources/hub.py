@@ -30,7 +30,7 @@ from trionet_bench.data.sources.labels import label_values
 from trionet_bench.data.sources.names import PARTS, Part, class_name
 from trionet_bench.data.sources.parts import NONE, parts_of_names, unused_warning, with_option
 from trionet_bench.data.sources.scanning import count_left_out
-from trionet_bench.data.sources.text import read_text
+from trionet_bench.data.sources.snapshots import cached_snapshot, check_card, check_saved
 from trionet_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -91,7 +91,12 @@ class HubReader:
         if cell is None or (cell["bytes"] is None and not cell["path"]):
             raise OSError("the cell is empty")
         content: bytes | None = cell["bytes"]
-        return self.folder / cell["path"] if content is None else content
+        if content is not None:
+            return content
+        path = Path(os.path.normpath(self.folder / cell["path"]))
+        if not path.is_relative_to(self.folder):
+            raise OSError(f"{path} lies outside of {self.folder}")
+        return path
 
 
 def open_index(uri: Uri, places: Places) -> Index:
@@ -103,7 +108,9 @@ def open_index(uri: Uri, places: Places) -> Index:
     """
     folder = places.resolve(uri.path)
     if not folder.is_dir():
-        folder = cached_snapshot(uri)
+        folder = cached_snapshot(uri).resolve()
+    check_card(uri, folder)
+    check_saved(uri, folder)
     files = _files_below(folder)
     splits = _load_splits(uri, folder, files)
     names, warnings = _parts(uri, splits)
@@ -125,7 +132,6 @@ def open_index(uri: Uri, places: Places) -> Index:
     encoded = {part: _without_decoding(uri, table, image) for part, table in tables.items()}
     reader = HubReader(encoded, image, rows, _base_of_paths(encoded["train"], image, folder, files))
     seen = survey(uri, reader, len(rows["train"]))
-    outside = _files_outside(encoded, image, folder)
     return Index(
         uri=uri.text,
         name=uri.path.rstrip("/").rsplit("/", 1)[-1].partition("@")[0],
@@ -136,35 +142,10 @@ def open_index(uri: Uri, places: Places) -> Index:
         reader=reader,
         fingerprint=fingerprint_of_labels(labels, classes, image, uri.options.get("config", "")),
         warnings=tuple(warnings),
-        content=Content(folder, (*files, *outside), formats=seen.formats),
+        content=Content(folder, tuple(files), formats=seen.formats),
         left_out=_left_out(folder, files),
         value_range=seen.value_range,
     )
-
-
-def cached_snapshot(uri: Uri) -> Path:
-    """The folder of a set at its revision in the Hugging Face cache; DataError where it is not there.
-
-    It is located without importing huggingface_hub, which would take longer than opening most sources.
-    """
-    name, at, revision = uri.path.partition("@")
-    if not at or not revision:
-        raise DataError(
-            f"{uri.text}: {name} is not a folder here. For a set of the Hugging Face hub write hf:NAME@REVISION, "
-            f"where the revision is a tag or commit, so that everyone gets the same images."
-        )
-    home = Path(os.path.expanduser(os.environ.get("HF_HOME", "~/.cache/huggingface")))
-    cache = (
-        Path(os.path.expanduser(os.environ.get("HF_HUB_CACHE", home / "hub"))) / f"datasets--{name.replace('/', '--')}"
-    )
-    reference = cache / "refs" / revision
-    snapshot = cache / "snapshots" / (read_text(reference).strip() if reference.is_file() else revision)
-    if not snapshot.is_dir():
-        raise DataError(
-            f"{uri.text} is not in the Hugging Face cache (looked for {snapshot}). "
-            f"Get it with `trionet-bench data fetch {uri.text}`, the only command that downloads."
-        )
-    return snapshot
 
 
 def _files_below(folder: Path) -> list[str]:
@@ -190,6 +171,7 @@ def _load_splits(uri: Uri, folder: Path, files: list[str]) -> "dict[str, Dataset
     What ``datasets`` converts is kept for as long as no file is touched; its own cache goes by name and time alone.
     """
     os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+    os.environ["HF_DATASETS_TRUST_REMOTE_CODE"] = "0"  # before version 4 ``datasets`` could run scripts of a set
     try:
         import datasets
     except ImportError as error:
@@ -310,15 +292,3 @@ def _encode_labels(
             raise unknown_classes(uri.text, part, [str(value) for value in unknown], [str(value) for value in known])
     classes = tuple(names or [str(value) for value in known])
     return classes, {part: np.searchsorted(known, of_part).astype(np.int64) for part, of_part in values.items()}
-
-
-def _files_outside(encoded: "Mapping[str, Dataset]", column: str, folder: Path) -> list[str]:
-    """Paths of the images that tables name and that are not below the folder, in the order of the tables."""
-    import pyarrow.compute as pc
-
-    paths: dict[str, None] = {}
-    for table in encoded.values():
-        cells = table.with_format("arrow")[:][column]
-        if pc.any(pc.is_null(pc.struct_field(cells, "bytes"))).as_py():
-            paths |= dict.fromkeys(path for path in pc.struct_field(cells, "path").to_pylist() if path)
-    return [path for path in paths if Path(path).is_absolute() and not Path(path).is_relative_to(folder)]

@@ -44,6 +44,7 @@ SOURCES: Registry[Source] = Registry(
             "trionet_bench.data.sources.table:open_index",
             usage="csv:PATH",
             summary="a table with the columns path, label and, optionally, split",
+            options=("root",),
             suffixes=(".csv",),
         ),
         Source(

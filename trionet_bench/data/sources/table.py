@@ -1,6 +1,7 @@
 """``csv:PATH``: a table with the columns path and label, and optionally split.
 
-Paths are relative to the table's folder, with slashes or backslashes. ``split`` is train, val or test in any common
+Paths are relative to the table's folder, with slashes or backslashes, and lead to files below it, as do links; another
+folder is named by ``?root=``, itself relative to the table's. ``split`` is train, val or test in any common
 spelling; without it a fifth of each class is held out as test, the same images in every run. Columns are separated by
 commas, semicolons, tabs or bars; the text is UTF-8, or UTF-16 with a byte order mark. Blanks around values are ignored.
 """
@@ -17,7 +18,7 @@ from trionet_bench.data.holdout import hold_out_warning
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.files import ImageFile, hold_out_files, index_of_files, listed_files
-from trionet_bench.data.sources.names import PARTS, Part, class_name, part_names
+from trionet_bench.data.sources.names import PARTS, Part, class_name, part_names, printable
 from trionet_bench.data.sources.text import read_text
 from trionet_bench.errors import DataError, nearest
 
@@ -40,12 +41,14 @@ def open_index(uri: Uri, places: Places) -> Index:
     if not path.is_file():
         looked = places.looked_in(uri.path)
         raise DataError(f"{uri.text}: {looked} is no file. Expected is a table with the columns path,label[,split].")
-    rows, repeated = _distinct(uri, path, list(_read_rows(uri, path)))
-    files = listed_files(uri, path.parent, ((row.path, row.label) for row in rows))
+    root = path.parent / os.path.expanduser(uri.options.get("root", "."))
+    rows, repeated = _distinct(uri, path, list(_read_rows(uri, path, root)))
+    _check_inside(uri, path, root, rows)
+    files = listed_files(uri, root, ((row.path, row.label) for row in rows))
     warnings = [f"{repeated} rows are repeated, and each image is used once"] if repeated else []
     if rows[0].part is None:
         warnings.insert(0, hold_out_warning("no split column"))
-        return index_of_files(uri, path.parent, hold_out_files(files), path.stem, warnings=warnings)
+        return index_of_files(uri, root, hold_out_files(files), path.stem, warnings=warnings)
     by_part: dict[str, list[ImageFile]] = {part: [] for part in PARTS}
     for file, row in zip(files, rows, strict=True):
         by_part[row.part or "train"].append(file)
@@ -55,10 +58,10 @@ def open_index(uri: Uri, places: Places) -> Index:
             f"{uri.text}: all rows of {path} have the split {' or '.join(parts)}; needed are train, and test or val. "
             "Remove the column to hold out a fifth of each class as test."
         )
-    return index_of_files(uri, path.parent, parts, path.stem, warnings=warnings)
+    return index_of_files(uri, root, parts, path.stem, warnings=warnings)
 
 
-def _read_rows(uri: Uri, path: Path) -> Iterator[Row]:
+def _read_rows(uri: Uri, path: Path, root: Path) -> Iterator[Row]:
     """The checked rows; empty ones are skipped."""
     text = read_text(path)
     table = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True, skipinitialspace=True)
@@ -74,7 +77,7 @@ def _read_rows(uri: Uri, path: Path) -> Iterator[Row]:
             if not any(value.strip() for value in values):
                 continue
             empty = False
-            yield _checked(where.format(table.line_num), path.parent, columns, values, table.line_num)
+            yield _checked(where.format(table.line_num), root, columns, values, table.line_num)
     except csv.Error as error:
         raise DataError(f"{where.format(table.line_num)} cannot be read: {error}. Correct its quotes.") from error
     if empty:
@@ -110,6 +113,22 @@ def _with_slashes(folder: Path, path: str) -> str:
     if "\\" in path and not os.path.exists(folder / path):
         path = path.replace("\\", "/")
     return posixpath.normpath(path)
+
+
+def _check_inside(uri: Uri, table: Path, root: Path, rows: list[Row]) -> None:
+    """DataError where a path, or a link that it leads through, ends outside of ``root``."""
+    inside = root.resolve()
+    folders: dict[str, bool] = {}
+    for row in rows:
+        folder = os.path.dirname(row.path)
+        if folder not in folders:
+            folders[folder] = (inside / folder).resolve().is_relative_to(inside)
+        link = folders[folder] and os.path.islink(inside / row.path)
+        if not folders[folder] or (link and not (inside / row.path).resolve().is_relative_to(inside)):
+            raise DataError(
+                f"{uri.text}: line {row.line} of {table} leads outside of {root}, to "
+                f"{printable(str((inside / row.path).resolve()))}. Name the folder that holds all images by ?root=."
+            )
 
 
 def _distinct(uri: Uri, table: Path, rows: list[Row]) -> tuple[list[Row], int]:

@@ -138,7 +138,7 @@ def _turns(plan: Plan) -> Iterator[_Turns]:
 
 def _search(job: Job, request: RunRequest, resources: Resources, report: Report) -> None:
     """The search of a cell, on all ranks."""
-    _prepare_on_first_rank(job)
+    _prepare_on_first_rank(job, request)
     context = run_context(job, request, resources, make_platform(job, resources), report)
     SYSTEMS.get(job.cell.system).runner.run_search(job.cell, replace(context, workers=0))
     distributed.gathered(None)
@@ -146,7 +146,7 @@ def _search(job: Job, request: RunRequest, resources: Resources, report: Report)
 
 def _on_all_ranks(job: Job, request: RunRequest, resources: Resources, report: Report) -> str | None:
     """One job by all ranks: the first leaves the record, the others only compute. All return the content of a phase."""
-    _prepare_on_first_rank(job)
+    _prepare_on_first_rank(job, request)
     content: str | None = None
     if distributed.rank() == 0:
         outcome = carry_out(job, replace(request, force=False), resources, report)
@@ -163,8 +163,8 @@ def _on_all_ranks(job: Job, request: RunRequest, resources: Resources, report: R
     return distributed.gathered(content)[0]
 
 
-def _prepare_on_first_rank(job: Job) -> None:
+def _prepare_on_first_rank(job: Job, request: RunRequest) -> None:
     """The job's folder is made ready before any rank goes on."""
     if distributed.rank() == 0:
-        prepare(job, fresh=False)
+        prepare(job, request.results, fresh=False)
     distributed.gathered(None)
