@@ -102,7 +102,7 @@ def test_a_report_says_what_does_not_verify(results: Path):
     path = folder(results) / "record.json"
     value = json.loads(path.read_text())
     path.write_text(json.dumps({**value, "metrics": {"test_top1": 1.0, "test_top5": 1.0}}))
-    assert coverage_line(load([results])) == "2 of 2 cells, 0 failed, 1 record changed since written, see verify"
+    assert coverage_line(load([results])) == "2 of 2 cells, 0 failed, 1 record changed since written (‡), see verify"
     path.write_text(path.read_text()[:100])
     (results / "fakes/suite.json").write_text("{")
     assert coverage_line(load([results])) == "1 of 1 cell, 0 failed, 1 damaged record left out"

@@ -18,9 +18,9 @@ from trionet_bench.analysis.merging import CELL, check_comparable, drop_duplicat
 from trionet_bench.analysis.metrics import metric_of
 from trionet_bench.errors import DamagedFile, UsageError
 from trionet_bench.jsontypes import JsonObject
-from trionet_bench.records.layout import DECLARED
-from trionet_bench.records.record import Ranked
-from trionet_bench.records.store import is_as_written, read_json, read_record, record_folders
+from trionet_bench.records.layout import DECLARED, PREDICTIONS
+from trionet_bench.records.record import Ranked, Record
+from trionet_bench.records.store import file_digest, is_as_written, read_json, read_record, record_folders
 from trionet_bench.records.task_info import Metric, TaskInfo
 from trionet_bench.spaces.operators import OPERATORS
 
@@ -100,7 +100,6 @@ class Results:
     references: Path | None = None
     division: str = ""
     damaged: int = 0
-    changed: tuple[str, ...] = ()
 
     @property
     def primary(self) -> Metric:
@@ -115,6 +114,11 @@ class Results:
     def measured(self, part: str, weights: str = "") -> str:
         """The column of the primary metric on a part, with weights that are ``inherited`` or ``finetuned``."""
         return f"{weights}_{part}_{self.primary.name}".removeprefix("_")
+
+    @property
+    def changed(self) -> pd.DataFrame:
+        """Cells whose record, or the predictions beside it, are not as they were written."""
+        return self.cells[self.cells.changed]
 
     def metric(self, column: str) -> Metric:
         """The metric of a column of ``cells``, as ``metrics.metric_of``."""
@@ -184,7 +188,7 @@ def load_by_task(
     UsageError where there is nothing to report or records do not compare.
     """
     frames = Frames()
-    damaged, changed = 0, list[str]()
+    damaged = 0
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a results folder; give one that `trionet-bench run` wrote.")
@@ -196,9 +200,7 @@ def load_by_task(
                 damaged += 1
                 continue
             if record is not None:
-                frames.add(record, place)
-                if not is_as_written(place):
-                    changed.append(str(place))
+                frames.add(record, place, changed=not is_as_written(place) or _has_other_predictions(place, record))
     cells = frames.cells()
     if cells.empty:
         raise UsageError(f"No record under {', '.join(map(str, folders))}; run the suite first.")
@@ -218,10 +220,16 @@ def load_by_task(
         for division, models in _divisions(kept, of_task.expected).items():
             of_division = _declared_for(of_task, models)
             cells = kept.merge(of_division.expected[CELL], on=CELL)
-            of_all = {} if found else {"outside": outside, "damaged": damaged, "changed": tuple(changed)}
+            of_all = {} if found else {"outside": outside, "damaged": damaged}
             more = {**of_all, "images": images, "references": references}
             found.append(_of_task(task, of_division, cells, parts, division=division, **more))
     return tuple(found)
+
+
+def _has_other_predictions(folder: Path, record: Record) -> bool:
+    """Whether the predictions beside a record are not those that it was written with."""
+    stated, path = record.artifacts.get(PREDICTIONS), folder / PREDICTIONS
+    return stated is not None and path.is_file() and file_digest(path) != stated
 
 
 def _divisions(cells: pd.DataFrame, expected: pd.DataFrame) -> dict[str, list[str]]:

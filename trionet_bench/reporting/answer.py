@@ -13,7 +13,7 @@ from trionet_bench.analysis.ranking_power import INHERITED, score_table, worth_o
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.placement import leading_searches
 from trionet_bench.reporting.quantity import capitalised, primary
-from trionet_bench.reporting.text import DASH, MINUS, absent, compact, listed
+from trionet_bench.reporting.text import CHANGED, DASH, MINUS, absent, compact, listed
 from trionet_bench.units import counted, short_duration
 
 MOST = 4  # supernets that are put in words
@@ -30,11 +30,11 @@ def coverage_line(results: Results) -> str:
     status = results.coverage().status.value_counts()
     total, done, failed = int(status.sum()), int(status.get("complete", 0)), int(status.get("failed", 0))
     line = f"{done} of {counted(total, 'cell')}, {failed} failed"
-    missing = total - done - failed
+    missing, changed = total - done - failed, len(results.changed)
     doubts = {
         f"{missing} missing": missing,
         f"{counted(results.damaged, 'damaged record')} left out": results.damaged,
-        f"{counted(len(results.changed), 'record')} changed since written, see verify": len(results.changed),
+        f"{counted(changed, 'record')} changed since written ({CHANGED}), see verify": changed,
     }
     return ", ".join([line, *(text for text, some in doubts.items() if some)])
 

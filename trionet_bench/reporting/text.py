@@ -8,6 +8,7 @@ from trionet_bench import units
 DASH = "\N{EN DASH}"
 RHO = "\N{GREEK SMALL LETTER RHO}"
 MINUS = "\N{MINUS SIGN}"
+CHANGED = "\N{DOUBLE DAGGER}"  # behind a number from a record that is not as it was written
 
 
 def absent(value: Any) -> bool:

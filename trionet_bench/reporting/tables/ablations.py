@@ -12,6 +12,7 @@ from trionet_bench.analysis.summary import in_report_order, mark_leaders, summar
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import operators_in_order
+from trionet_bench.reporting.tables.changed import mark_of, note_of, without_needless_column
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, MINUS, RHO, absent, compact, listed
 
@@ -39,14 +40,16 @@ def supernet_ablation(results: Results) -> Table | None:
     text[numbers[0]] = [
         quantity.number(value) if complete else DASH for value, complete in zip(inherited, table.complete, strict=True)
     ]
-    text[numbers[1]] = [quantity.spread(row.mean, row.sd) if row.complete else DASH for row in table.itertuples()]
+    text[numbers[1]] = [
+        quantity.spread(row.mean, row.sd) + mark_of(row) if row.complete else DASH for row in table.itertuples()
+    ]
     text[numbers[2]] = [quantity.interval(row.low, row.high) if row.complete else DASH for row in table.itertuples()]
     note = (
         f"Searched models and the options in which they differ. Inherited: test {quantity.noun} of the found network "
         f"with the supernet's weights; {quantity.label}: when trained alone, mean ± standard deviation over seeds. "
-        "Differences are tested only where they were declared."
+        f"Differences are tested only where they were declared. {note_of(results)}".rstrip()
     )
-    data = table.assign(inherited=inherited, **values)
+    data = without_needless_column(table).assign(inherited=inherited, **values)
     return Table(data, text, note, _marked(text, table, numbers[1]), groups=2, numbers=numbers)
 
 
@@ -114,9 +117,14 @@ def operator_ablation(results: Results) -> Table | None:
     text["MACs"] = [compact(row.macs) if row.complete else DASH for row in table.itertuples()]
     quantity = primary(results)
     heading = quantity.heading
-    text[heading] = [quantity.spread(row.mean, row.sd) if row.complete else DASH for row in table.itertuples()]
-    note = "Operators that a model may use; single ones are stand-alone networks. Mean ± standard deviation over seeds."
-    data = table.assign(operators=table.operators.map("+".join))
+    text[heading] = [
+        quantity.spread(row.mean, row.sd) + mark_of(row) if row.complete else DASH for row in table.itertuples()
+    ]
+    note = (
+        "Operators that a model may use; single ones are stand-alone networks. Mean ± standard deviation over seeds. "
+        f"{note_of(results)}"
+    ).rstrip()
+    data = without_needless_column(table).assign(operators=table.operators.map("+".join))
     return Table(data, text, note, _marked(text, table, heading), groups=2, numbers=["MACs", heading])
 
 

@@ -7,6 +7,7 @@ from trionet_bench.analysis.ranking import mean_ranks
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.quantity import Quantity, primary
+from trionet_bench.reporting.tables.changed import note_of
 from trionet_bench.reporting.tables.results import dagger
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, absent, compact
@@ -51,7 +52,7 @@ def datasets_by_models(results: Results) -> Table | None:
         data.append(means.rename_axis("dataset").reset_index().assign(budget=budget))
     columns = ["Budget", "Data set", *models]
     reason = mean_ranks(results)
-    note = f"Test {quantity.label}{quantity.in_unit}, {_NOTE}{_lacking(table)}."
+    note = f"Test {quantity.label}{quantity.in_unit}, {_NOTE}{_lacking(table)}. {note_of(results)}".rstrip()
     if isinstance(reason, str):
         note += f" {reason}"
     return Table(

@@ -8,6 +8,7 @@ from trionet_bench.analysis.decision import costs_of
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.quantity import primary
+from trionet_bench.reporting.tables.changed import mark_of, note_of
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, absent, compact
 
@@ -35,7 +36,7 @@ def overview(results: Results) -> Table | None:
     note = (
         f"Test {quantity.label}{quantity.in_unit} ± standard deviation over seeds, at {compact(results.budgets[-1])} "
         "MACs. Bold: best of its data set, with all that cannot be told from it; underlined: the next. † not all seeds "
-        "are there."
+        f"are there. {note_of(results)}".rstrip()
     )
     return Table(
         data.join(known).reset_index(), text, note, marks=marks, numbers=[name for name in text if name != "Model"]
@@ -43,5 +44,5 @@ def overview(results: Results) -> Table | None:
 
 
 def _dagger(row: "pd.Series[Any]") -> str:
-    """Where a mean is not over all seeds that were asked for."""
-    return "" if row.complete or absent(row["mean"]) else "†"
+    """Where a mean is not over all seeds that were asked for, or not over records as they were written."""
+    return "" if absent(row["mean"]) else ("" if row.complete else "†") + mark_of(row)

@@ -4,11 +4,13 @@ from typing import Any
 
 import pandas as pd
 
+from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import by_seed, mark_leaders, summarise
 from trionet_bench.reporting.quantity import Quantity, primary
+from trionet_bench.reporting.tables.changed import mark_of, note_of, without_needless_column
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, compact
+from trionet_bench.reporting.text import CHANGED, DASH, compact
 
 _MARKS = (
     "Bold: best of its data set and budget, with all that cannot be told from it (the 95 % interval of the difference, "
@@ -42,14 +44,14 @@ def main_results(results: Results) -> Table | None:
             "n": [str(n) if n == e else f"{n} of {e}" for n, e in zip(table.done, table.expected, strict=True)],
         }
     )
-    data = table
+    data = without_needless_column(table)
     for name, values in further.items():
         named = values[[*GROUP, "mean", "sd"]].rename(columns={"mean": f"{name}_mean", "sd": f"{name}_sd"})
         data = data.merge(named, on=GROUP)
     marked = pd.DataFrame("", index=text.index, columns=text.columns)
     marked[quantity.heading] = marks.to_numpy()
     numbers = list(text.columns[3:])
-    return Table(data, text, _main_note(table, quantity), marked, groups=2, numbers=numbers)
+    return Table(data, text, _main_note(results, table, quantity), marked, groups=2, numbers=numbers)
 
 
 def _column(quantity: Quantity, table: pd.DataFrame) -> tuple[str, list[str]]:
@@ -58,11 +60,13 @@ def _column(quantity: Quantity, table: pd.DataFrame) -> tuple[str, list[str]]:
 
 
 def dagger(row: Any) -> str:
-    """Behind a number that says less than others: of one seed, or of a group whose other seeds were not run yet."""
-    return "†" if row.interval == "test-set" or not row.complete else ""
+    """Behind a number that says less than others: of one seed, of a group whose other seeds were not run yet, or from a
+    record that is not as it was written.
+    """
+    return ("†" if row.interval == "test-set" or not row.complete else "") + mark_of(row)
 
 
-def _main_note(table: pd.DataFrame, quantity: Quantity) -> str:
+def _main_note(results: Results, table: pd.DataFrame, quantity: Quantity) -> str:
     over = "seeds and test images" if (table.interval == "crossed").any() else "seeds"
     note = f"Test {quantity.noun}, mean ± standard deviation over n seeds; 95 % interval of the mean over {over}. "
     if (table.interval == "test-set").any():
@@ -71,6 +75,7 @@ def _main_note(table: pd.DataFrame, quantity: Quantity) -> str:
         note += "† not all seeds were run yet: part of no verdict. "
     if not table.shown.all():
         note += "A dash: seeds failed, and no mean is taken over the rest, or none was run. "
+    note += note_of(results)
     return (
         note + "One MAC is one multiply-accumulate; many papers print this number as FLOPs. MACs and parameters are "
         f"means over the seeds. {_MARKS}"
@@ -85,12 +90,16 @@ def seed_results(results: Results) -> Table | None:
     wide = by_seed(results)
     seeds = [column for column in wide.columns if column not in ("dataset", "budget", "model")]
     text = pd.DataFrame({"Data set": wide.dataset, "Budget": wide.budget.map(compact), "Model": wide.model})
+    changed = {*results.changed[CELL].itertuples(index=False, name=None)}
     for seed in seeds:
-        text[f"seed {seed}"] = [quantity.number(value, 2) for value in wide[seed]]
+        text[f"seed {seed}"] = [
+            quantity.number(row[seed], 2) + (CHANGED if (*row[GROUP], seed) in changed else "")
+            for _, row in wide.iterrows()
+        ]
     data = wide.rename(columns={seed: f"seed_{seed}" for seed in seeds})
     note = (
         f"Test {quantity.label}{quantity.in_unit}, one column a seed. A dash: the cell failed, is missing, or is not "
-        "part of the suite."
+        f"part of the suite. {note_of(results)}".rstrip()
     )
     return Table(data, text, note, groups=2, numbers=[f"seed {seed}" for seed in seeds])
 

@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 
 from trionet_bench.analysis.results import Results
-from trionet_bench.reporting.text import DASH, MINUS, RHO, sentence
+from trionet_bench.reporting.text import CHANGED, DASH, MINUS, RHO, sentence
 
 # Unicode that a plain LaTeX font lacks or spaces badly.
 _LATEX = {
@@ -20,6 +20,7 @@ _LATEX = {
     "τ": r"$\tau$",
     RHO: r"$\rho$",
     "†": r"\textdagger{}",
+    CHANGED: r"\textdaggerdbl{}",
     "·": r"$\cdot$",
     "“": "``",
     "”": "''",
