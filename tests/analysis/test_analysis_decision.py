@@ -39,7 +39,7 @@ def test_the_best_of_a_tie_is_no_winner_and_the_fastest_is_taken(tmp_path: Path)
     known = decide(study(tmp_path, [0.9, 0.9004, 0.8, 0.9002]))
     assert known is not None
     assert (known.kind, known.best, known.taken) == ("tie", "local", "conv")
-    assert (set(known.tied), known.behind) == ({"local", "trionet"}, ("axial",))
+    assert (set(known.tied), known.behind, known.reason) == ({"local", "trionet"}, ("axial",), "the fastest")
     assert known.bound == pytest.approx(0.0004 + half_width(NOISE), rel=2e-3)  # how far local may be ahead of conv
 
 
@@ -55,6 +55,19 @@ def test_equal_models_are_all_tied_whatever_their_order(tmp_path: Path):
     assert known is not None
     assert known.p > 0.05
     assert (known.taken, len(known.tied)) == ("conv", 3)
+
+
+def test_why_one_of_a_tie_is_taken(tmp_path: Path):
+    results = study(tmp_path, [0.9, 0.9001, 0.9, 0.9])
+    cells = results.cells
+    close = decide(replace(results, cells=cells.assign(latency_s=0.001)))
+    untimed = decide(replace(results, cells=cells.assign(latency_s=np.nan)))
+    dear = cells.macs.where(cells.model != "local", 1.0)
+    fewest = decide(replace(results, cells=cells.assign(latency_s=np.nan, macs=dear)))
+    assert close is not None and untimed is not None and fewest is not None
+    assert close.reason == "one of the fastest"
+    assert (untimed.taken, untimed.reason) == ("conv", "that of fewest MACs")  # local and axial need no search either
+    assert (fewest.taken, fewest.reason) == ("local", "that of fewest MACs")
 
 
 def test_one_seed_recommends_nothing_and_says_that_more_is_asked_for(tmp_path: Path):

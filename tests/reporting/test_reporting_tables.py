@@ -135,3 +135,11 @@ def test_published_results_stand_in_columns_of_their_own(tmp_path: Path):
     assert "Ramachandran" in table.text["Published in"][0]
     ours = load([folder]).complete.test_top1.mean()
     assert table.data.our_top1.tolist() == pytest.approx([ours, ours])
+
+
+def test_more_data_sets_than_models_are_rows(tmp_path: Path):
+    folder = fabricate(tmp_path, models=("conv", "local"), seeds=(0, 1), budgets=(4_000_000,), side_files=False)
+    table = KINDS["datasets"].build(load([folder]))
+    assert table is not None
+    assert list(table.text.columns) == ["Budget", "Data set", "conv", "local"]
+    assert table.text["Data set"].tolist() == ["digits", "flowers", "textures", "mean", "mean rank"]

@@ -27,6 +27,8 @@ from trionet_bench.analysis.statistics import LEVEL, Estimate, estimate
 
 _AS_FAST = 1.05  # latencies that differ by less count as equal
 
+Reason = Literal["", "the fastest", "one of the fastest", "it needs no search", "that of fewest MACs"]
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -36,6 +38,7 @@ class Decision:
         kind: "winner" is better than each other model; "tie": some may be as good; "one seed": nothing can be told.
         taken: the model, on the mean over data sets of its primary metric (``value``), MACs, and seconds for one image
             (NaN where that was not measured).
+        reason: of a tie, what ``taken`` has before the others that may be the best.
         tied: models whose difference to the best may be none, but ``taken``.
         behind: models that are shown to be worse than the best.
         bound: of a winner the least lead over any other; of a tie the most that any other can be ahead of what is
@@ -49,6 +52,7 @@ class Decision:
     budget: int
     datasets: tuple[str, ...]
     taken: str
+    reason: Reason
     value: float
     macs: float
     latency: float
@@ -78,18 +82,18 @@ def decide(results: Results) -> Decision | None:
     partly = len(expected[expected.model.isin(results.competitors)]) > table.size
     if error is None or table.groupby("dataset").size().max() < 2:
         taken, tied, behind, kind, bound = best, tuple(means.index.drop(best)), (), "one seed", np.nan
-        p = np.nan
+        reason, p = "", np.nan
     else:
         lead = {model: _held_together(results, table, best, model, error) for model in means.index if model != best}
         far = {model: known.low if direction > 0 else -known.high for model, known in lead.items()}
         shown = [model for model, least in far.items() if least > 0 and error.p < ALPHA]
         group = [model for model in means.index if model not in shown]
-        taken, p = _cheapest(group, costs), error.p
+        (taken, reason), p = _cheapest(group, costs), error.p
         tied, behind = tuple(model for model in group if model != taken), tuple(shown)
         if not lead:
             kind, bound = "tie", np.nan
         elif tied:
-            kind, bound = "tie", _most_ahead(results, table, taken, error)
+            kind, bound = "tie", max(0.0, _most_ahead(results, table, taken, error))
         else:
             kind, bound = "winner", min(far.values())
     return Decision(
@@ -97,6 +101,7 @@ def decide(results: Results) -> Decision | None:
         budget=budget,
         datasets=datasets,
         taken=taken,
+        reason=reason,
         value=float(means[taken]),
         macs=float(costs.macs[taken]),
         latency=float(costs.latency[taken]),
@@ -185,9 +190,19 @@ def costs_of(results: Results, budget: int, datasets: Sequence[str]) -> pd.DataF
     return cells.assign(latency=latency, searched=searched).groupby("model")[["macs", "latency", "searched"]].mean()
 
 
-def _cheapest(models: Sequence[str], costs: pd.DataFrame) -> str:
-    """The fastest, where all were timed; of those about as fast one that needs no search, then that of fewest MACs."""
+def _cheapest(models: Sequence[str], costs: pd.DataFrame) -> tuple[str, Reason]:
+    """The fastest, where all were timed; of those about as fast one that needs no search, then that of fewest MACs.
+
+    With what it has before the others; empty where there are none.
+    """
     known = costs.loc[list(models)]
-    if known.latency.notna().all():
+    timed = bool(known.latency.notna().all())
+    if timed:
         known = known[known.latency <= _AS_FAST * known.latency.min()]
-    return str(known.sort_values(["searched", "macs"], kind="stable").index[0])
+    taken = str(known.sort_values(["searched", "macs"], kind="stable").index[0])
+    if len(models) < 2:
+        return taken, ""
+    if timed:
+        return taken, "the fastest" if len(known) == 1 else "one of the fastest"
+    alone = known.searched[taken] == 0 and bool((known.searched.drop(taken) > 0).all())
+    return taken, "it needs no search" if alone else "that of fewest MACs"

@@ -16,7 +16,7 @@ from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.text import CHANGED, DASH, MINUS, absent, compact, listed
 from trionet_bench.units import counted, short_duration
 
-MOST = 4  # supernets that are put in words
+MOST = 4  # models and supernets that are put in words
 
 
 def answer(results: Results) -> list[str]:
@@ -58,14 +58,24 @@ def _decision(results: Results) -> str:
             f"{known.best}, {quantity.with_unit(known.best_value)} ({costs}). † Nothing is known of other seeds."
         )
     if known.kind == "winner":
-        return f"{where}, take {known.taken}: {value}, {bound} or more better than any other model; {costs}.{dagger}"
-    if absent(known.bound):
+        others = _others(known.behind, len(known.behind))
+        lead = f"{value}, shown to be better than {others}, by {bound} or more"
+        return f"{where}, take {known.taken}: {lead}; {costs}.{dagger}"
+    if not known.tied:
         return f"{where}, {known.taken} is the only model with results: {value}, {costs}.{dagger}"
-    text = f"{where}, no difference above {bound} shown; take {known.taken}: {costs}, {value}. "
-    text += f"As good may be {listed(known.tied)}"
-    if known.behind:
-        text += f"; {listed(known.behind)} {'is' if len(known.behind) == 1 else 'are'} shown to be behind {known.best}"
-    return f"{text}.{dagger}"
+    tie = 1 + len(known.tied)
+    open_ = f"Open: {_others(known.tied, len(known.tied + known.behind))} may be as good or better, by at most {bound}."
+    if not known.behind:
+        head = f"{where}, no model is shown to be worse than the best. Take {known.taken} ({known.reason})"
+        return f"{head}: {costs}, {value}. {open_}{dagger}"
+    worse = f"Shown to be worse than {known.best}: {_others(known.behind, len(known.tied + known.behind))}."
+    head = f"{where}, {tie} of {tie + len(known.behind)} models may be the best; of these take {known.taken}"
+    return f"{head} ({known.reason}): {costs}, {value}. {open_} {worse}{dagger}"
+
+
+def _others(models: tuple[str, ...], rest: int) -> str:
+    """Models by name; where they are many and all of the ``rest`` that are not taken, their number."""
+    return f"each of the other {rest} models" if MOST < len(models) == rest else listed(models)
 
 
 def _resolution(results: Results) -> str:

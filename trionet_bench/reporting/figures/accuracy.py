@@ -19,6 +19,7 @@ from trionet_bench.reporting.text import compact, listed
 from trionet_bench.units import counted
 
 MAX_PANELS = 9
+_LEAST_TICKS = 3
 FRONT = "the wide grey line is the front of the means."
 
 _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -133,18 +134,25 @@ def _handles(models: Sequence[str], look: dict[str, Look], style: Style) -> list
 
 
 def _log_scale(axis: Axes, costs: list[float], shown: Callable[[float], str]) -> None:
+    low, high = _limits(costs)
     axis.set_xscale("log")
+    axis.set_xlim(low, high)
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.set_xticks(_ticks(costs))
+    axis.set_xticks(_ticks(low, high))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value)))
-    axis.margins(x=0.12)
+
+
+def _limits(costs: list[float]) -> tuple[float, float]:
+    """Around all costs; costs that are about equal are not spread over the whole axis."""
+    room = max((max(costs) / min(costs)) ** 0.12, 1.12)
+    return min(costs) / room, max(costs) * room
 
 
 def _panel(axis: Axes, rows: pd.DataFrame, look: dict[str, Look], quantity: Quantity) -> None:
     scale = quantity.scale
     best = rows[rows.front].sort_values("cost")
     if len(best):
-        right = rows.cost.max() * 1.05
+        right = _limits(rows.cost.tolist())[1]
         axis.step(
             [*best.cost, right],
             [*(scale * best["mean"]), scale * best["mean"].iloc[-1]],
@@ -170,17 +178,20 @@ def _panel(axis: Axes, rows: pd.DataFrame, look: dict[str, Look], quantity: Quan
     axis.tick_params(axis="x", color=GRID)
 
 
-def _ticks(costs: list[float]) -> list[float]:
-    """A few round values across the range of the costs, far enough apart to be read."""
-    low, high = min(costs), max(costs)
-    candidates = [digit * 10.0**power for power in range(-7, 14) for digit in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)]
-    inside = [value for value in candidates if low * 0.9 <= value <= high * 1.1] or [float(f"{low:.2g}")]
-    apart = (high * 1.1 / (low * 0.9)) ** 0.19
-    chosen = inside[:1]
-    for value in inside:
-        if value >= chosen[-1] * apart:
+def _ticks(low: float, high: float) -> list[float]:
+    """Three round values or more between the ends of an axis, far enough apart to be read."""
+    candidates = [digit * 10.0**power for power in range(-9, 16) for digit in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)]
+    apart = (high / low) ** 0.19
+    chosen: list[float] = []
+    for value in candidates:
+        if low <= value <= high and (not chosen or value >= chosen[-1] * apart):
             chosen.append(value)
-    return chosen if len(chosen) > 1 else sorted({float(f"{value:.3g}") for value in (low, high)})
+    for parts in range(3, 9):
+        if len(chosen) >= _LEAST_TICKS:
+            break
+        even = MaxNLocator(parts, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        chosen = [float(value) for value in even if low <= value <= high]
+    return chosen
 
 
 def _data(table: pd.DataFrame, cost: str, score: str) -> pd.DataFrame:

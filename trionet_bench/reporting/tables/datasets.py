@@ -1,5 +1,7 @@
 """Data sets by models: the table of a paper's first page."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 
@@ -8,25 +10,27 @@ from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.quantity import Quantity, primary
 from trionet_bench.reporting.tables.changed import note_of
-from trionet_bench.reporting.tables.results import dagger
+from trionet_bench.reporting.tables.results import DAGGER, dagger
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, absent, compact
 
 _NOTE = (
     "mean ± standard deviation over seeds. Bold: best, with all that cannot be told from it "
     "(the 95 % interval of the difference, by the error that all models share, contains 0); underlined: the next. "
-    "† not all seeds were run yet. A dash: seeds failed, or none was run. Mean and rank, 1 is best, count every data "
-    "set alike"
+    f"{DAGGER}. A dash: seeds failed, or none was run. Mean and rank, 1 is best, count every data set alike"
 )
 
 
 def datasets_by_models(results: Results) -> Table | None:
-    """One row a data set and budget, one column a model, below them mean and mean rank; None for one data set."""
+    """A row for each data set and a column for each model, by budget, with mean and mean rank; turned where models are
+    more than data sets, so that it stays narrow. None for one data set.
+    """
     table = summarise(results).assign(mark=mark_leaders(results))
     if table.dataset.nunique() < 2:
         return None
     table = table.assign(known=table["mean"].where(table.shown), dagger=[dagger(row) for row in table.itertuples()])
     models = results.competitors
+    turned = len(models) > len(results.datasets)
     quantity = primary(results)
     texts, marks, data = [], [], []
     for budget, group in table.groupby("budget", sort=True):
@@ -36,33 +40,38 @@ def datasets_by_models(results: Results) -> Table | None:
         }
         order = [name for name in results.datasets if name in parts["known"].index]
         means = parts["known"].loc[order]
-        for dataset in order:
-            cells = [
-                quantity.spread(means.at[dataset, m], parts["sd"].at[dataset, m])
-                + ("" if absent(means.at[dataset, m]) else parts["dagger"].at[dataset, m])
-                for m in models
-            ]
-            texts.append([compact(budget), dataset, *cells])
-            marks.append(["", "", *parts["mark"].loc[dataset].fillna("")])
+        text, mark = means.astype(object), parts["mark"].loc[order].fillna("")
+        for dataset, model in product(order, models):
+            mean = means.at[dataset, model]
+            known = quantity.spread(mean, parts["sd"].at[dataset, model])
+            text.at[dataset, model] = known + ("" if absent(mean) else parts["dagger"].at[dataset, model])
         for name, row in _below(means, quantity, ranked=bool(group.complete.all())).items():
-            show = quantity.number if name == "mean" else _rank
-            texts.append([compact(budget), name, *(show(value) for value in row)])
-            marks.append(["", "", *_extreme(row, largest=name == "mean" and quantity.direction > 0)])
+            text.loc[name] = [(quantity.number if name == "mean" else _rank)(value) for value in row]
+            mark.loc[name] = _extreme(row, largest=name == "mean" and quantity.direction > 0)
             means.loc[name] = row
         data.append(means.rename_axis("dataset").reset_index().assign(budget=budget))
-    columns = ["Budget", "Data set", *models]
+        texts.append(_headed(text.T if turned else text, "Model" if turned else "Data set", compact(budget)))
+        marks.append(_headed(mark.T if turned else mark, "", ""))
+    printed = pd.concat(texts, ignore_index=True).astype(object).fillna(DASH)
     reason = mean_ranks(results)
     note = f"Test {quantity.label}{quantity.in_unit}, {_NOTE}{_lacking(table)}. {note_of(results)}".rstrip()
     if isinstance(reason, str):
         note += f" {reason}"
     return Table(
         pd.concat(data)[["budget", "dataset", *models]],
-        pd.DataFrame(texts, columns=columns),
+        printed,
         note,
-        pd.DataFrame(marks, columns=columns),
+        pd.concat(marks, ignore_index=True).reindex(columns=printed.columns).astype(object).fillna(""),
         groups=1,
-        numbers=models,
+        numbers=list(printed.columns[2:]),
     )
+
+
+def _headed(values: pd.DataFrame, rows: str, budget: str) -> pd.DataFrame:
+    """With the names of the rows, and the budget, as leading columns."""
+    named = values.rename_axis(index=rows, columns=None).reset_index()
+    named.insert(0, "Budget", budget)
+    return named
 
 
 def _below(means: pd.DataFrame, quantity: Quantity, ranked: bool) -> dict[str, pd.Series]:

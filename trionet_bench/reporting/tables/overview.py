@@ -1,14 +1,13 @@
 """A study in one small table: a row for each model at the largest budget, a column for each data set."""
 
-from typing import Any
-
 import pandas as pd
 
 from trionet_bench.analysis.decision import costs_of
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.quantity import primary
-from trionet_bench.reporting.tables.changed import mark_of, note_of
+from trionet_bench.reporting.tables.changed import note_of
+from trionet_bench.reporting.tables.results import DAGGER, dagger
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, absent, compact
 
@@ -21,28 +20,21 @@ def overview(results: Results) -> Table | None:
         return None
     quantity = primary(results)
     data = table.pivot(index="model", columns="dataset", values="mean").reindex(results.competitors)
-    rows = table.set_index(["model", "dataset"])
+    rows = {(row.model, row.dataset): row for row in table.itertuples() if row.shown}
     text, marks = pd.DataFrame({"Model": data.index}), pd.DataFrame({"Model": [""] * len(data)})
     for dataset in results.datasets:
-        of_set = [rows.loc[(model, dataset)] if (model, dataset) in rows.index else None for model in data.index]
-        text[dataset] = [
-            DASH if row is None else f"{quantity.spread(row['mean'], row.sd)}{_dagger(row)}" for row in of_set
-        ]
-        marks[dataset] = ["" if row is None else row["mark"] for row in of_set]
+        of_set = [rows.get((model, dataset)) for model in data.index]
+        text[dataset] = [DASH if row is None else f"{quantity.spread(row.mean, row.sd)}{dagger(row)}" for row in of_set]
+        marks[dataset] = ["" if row is None else row.mark for row in of_set]
     known = costs_of(results, results.budgets[-1], results.datasets)[["macs", "latency"]].reindex(data.index)
     text["MACs"] = known.macs.map(compact)
     text["One image (ms)"] = [DASH if absent(seconds) else f"{1e3 * seconds:.2g}" for seconds in known.latency]
     marks[["MACs", "One image (ms)"]] = ""
     note = (
         f"Test {quantity.label}{quantity.in_unit} ± standard deviation over seeds, at {compact(results.budgets[-1])} "
-        "MACs. Bold: best of its data set, with all that cannot be told from it; underlined: the next. † not all seeds "
-        f"are there. {note_of(results)}".rstrip()
+        f"MACs. Bold: best of its data set, with all that cannot be told from it; underlined: the next. {DAGGER}. "
+        f"{note_of(results)}".rstrip()
     )
     return Table(
         data.join(known).reset_index(), text, note, marks=marks, numbers=[name for name in text if name != "Model"]
     )
-
-
-def _dagger(row: "pd.Series[Any]") -> str:
-    """Where a mean is not over all seeds that were asked for, or not over records as they were written."""
-    return "" if absent(row["mean"]) else ("" if row.complete else "†") + mark_of(row)

@@ -17,6 +17,8 @@ _MARKS = (
     "by the error that all models share, contains 0); underlined: the next."
 )
 
+DAGGER = "† of one seed, or not all seeds were run yet"
+
 
 def main_results(results: Results) -> Table | None:
     """One row for each data set, budget and model."""
@@ -60,10 +62,10 @@ def _column(quantity: Quantity, table: pd.DataFrame) -> tuple[str, list[str]]:
 
 
 def dagger(row: Any) -> str:
-    """Behind a number that says less than others: of one seed, of a group whose other seeds were not run yet, or from a
-    record that is not as it was written.
+    """Behind the mean of a row of ``summarise`` that says less than others, see ``DAGGER``, or that comes from a record
+    that is not as it was written.
     """
-    return ("†" if row.interval == "test-set" or not row.complete else "") + mark_of(row)
+    return ("†" if row.n == 1 or not row.complete else "") + mark_of(row)
 
 
 def _main_note(results: Results, table: pd.DataFrame, quantity: Quantity) -> str:
@@ -71,6 +73,8 @@ def _main_note(results: Results, table: pd.DataFrame, quantity: Quantity) -> str
     note = f"Test {quantity.noun}, mean ± standard deviation over n seeds; 95 % interval of the mean over {over}. "
     if (table.interval == "test-set").any():
         note += "† one seed: the interval is Wilson's over test images and says nothing about other seeds. "
+    elif (table.n == 1).any():
+        note += "† one seed: nothing is known of other seeds. "
     elif (table.shown & ~table.complete).any():
         note += "† not all seeds were run yet: part of no verdict. "
     if not table.shown.all():
