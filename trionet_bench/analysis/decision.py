@@ -80,9 +80,10 @@ def decide(results: Results) -> Decision | None:
     expected = results.declared.expected
     expected = expected[(expected.budget == budget) & expected.dataset.isin(datasets)]
     partly = len(expected[expected.model.isin(results.competitors)]) > table.size
+    reason: Reason = ""
     if error is None or table.groupby("dataset").size().max() < 2:
         taken, tied, behind, kind, bound = best, tuple(means.index.drop(best)), (), "one seed", np.nan
-        reason, p = "", np.nan
+        p = np.nan
     else:
         lead = {model: _held_together(results, table, best, model, error) for model in means.index if model != best}
         far = {model: known.low if direction > 0 else -known.high for model, known in lead.items()}
