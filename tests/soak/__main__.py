@@ -23,9 +23,23 @@ def _kills(home: Path, size: int, seed: int) -> Outcome:
     return kills(home, size, seed)
 
 
+def _faults(home: Path, size: int, seed: int) -> Outcome:
+    from tests.soak.faults import faults
+
+    return faults(home, size, seed)
+
+
+def _inputs(home: Path, size: int, seed: int) -> Outcome:
+    from tests.soak.inputs import inputs
+
+    return inputs(home, size, seed)
+
+
 # By name: what carries it out, its usual size, that of --quick, and what its size counts.
 PARTS: dict[str, tuple[Callable[[Path, int, int], Outcome], int, int, str]] = {
     "kills": (_kills, 100, 3, "SIGKILLs"),
+    "faults": (_faults, 100_000, 6, "Calls at most that fail, of each scenario"),
+    "inputs": (_inputs, 20_000, 400, "Inputs"),
 }
 
 
