@@ -153,13 +153,17 @@ def _attack(home: Path, scenario: Scenario, most: int, state: _Control, warm: Wa
 def _calls(
     start: Path, watched: Path, arguments: list[str], state: _Control, warm: Warm, log: Path
 ) -> list[tuple[int, str, str]]:
-    """Number, name and path of each call that writes, in a run without a fault."""
+    """Number, name and path of each call that writes, in a run without a fault; of equal ones the first and last."""
     _reset(start, watched)
     state.target, state.count, state.armed = 0, 0, 1
     warm.run(arguments, log)
     state.armed = 0
-    made = [(number, state.places[number]) for number in range(1, min(state.count + 1, _PLACES))]
-    return [(number, place.call.decode(), _DRAFT.sub("", place.path.decode())) for number, place in made]
+    made: dict[tuple[str, str], list[int]] = {}
+    for number in range(1, min(state.count + 1, _PLACES)):
+        place = state.places[number]
+        made.setdefault((place.call.decode(), _DRAFT.sub("", place.path.decode())), []).append(number)
+    once = {number: place for place, numbers in made.items() for number in (numbers[0], numbers[-1])}
+    return [(number, *place) for number, place in sorted(once.items())]
 
 
 def _reset(start: Path, watched: Path) -> None:

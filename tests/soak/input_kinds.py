@@ -12,6 +12,7 @@ from tests.support.source_cases import SOURCE_CASES, SourceCase
 _FAULT_OF_DATA = frozenset((2, 4))
 _FAULT_OF_SUITE = frozenset((2, 4))  # 4 where what it names is not there
 _FAULT_OF_RESULTS = frozenset((1, 2))  # 2 where nothing is left to report
+_CHEAP = 10  # weight of what is read in milliseconds
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class Kind:
         change: the file's new content, from the valid one.
         use: everything that reads it; it gets the folder and the file.
         codes: exit codes that a refusal may have.
+        weight: how many of it are read, beside other kinds: fewer where reading takes long.
     """
 
     build: Callable[[Path, Path], Path]
     change: Callable[[bytes, random.Random], bytes]
     use: Callable[[Path, Path], None]
     codes: frozenset[int]
+    weight: int = 1
 
 
 def _suite(root: Path, study: Path) -> Path:
@@ -52,7 +55,7 @@ def _in_results(pattern: str) -> Callable[[Path, Path], Path]:
 
 
 def _use_results(root: Path, file: Path) -> None:
-    """Verify and report."""
+    """Verify, and what every report begins with; one in twenty is written, which takes ten times as long."""
     from trionet_bench.analysis.results import load_by_task
     from trionet_bench.integrity.verify import verify
     from trionet_bench.reporting.page import write_report
@@ -60,9 +63,9 @@ def _use_results(root: Path, file: Path) -> None:
     folder = root / "results/soak"
     verify(root / "results")
     load_by_task([folder])
-    if random.Random(file.stat().st_size).random() < 0.2:  # tables take ten times as long
+    if file.stat().st_size % 20 == 0:
         shutil.rmtree(root / "reports", ignore_errors=True)
-        write_report([folder], root / "reports", ["md"])
+        write_report([folder], root / "reports", ["csv"])
 
 
 def _use_record(root: Path, file: Path) -> None:
@@ -90,13 +93,6 @@ def _use_network(root: Path, file: Path) -> None:
 
     profile_network(str(file.parent / "architecture.json"))
     load_network(file.parent, "cpu")
-
-
-def _use_declared(root: Path, file: Path) -> None:
-    from trionet_bench.reporting.refresh import refresh_report
-
-    _use_results(root, file)
-    refresh_report(root / "results/soak", root / "reports/soak")
 
 
 def _checkpoint(root: Path, study: Path) -> Path:
@@ -189,12 +185,12 @@ def _use_uri(root: Path, file: Path) -> None:
 
 
 def _source(name: str, pattern: str, change: Callable[[bytes, random.Random], bytes] = changed_bytes) -> Kind:
-    return Kind(_of_source(SOURCE_CASES[name], pattern), change, _use_source, _FAULT_OF_DATA)
+    return Kind(_of_source(SOURCE_CASES[name], pattern), change, _use_source, _FAULT_OF_DATA, _CHEAP)
 
 
 KINDS: dict[str, Kind] = {
-    "suite": Kind(_suite, changed_yaml, _use_suite, _FAULT_OF_SUITE),
-    "uri": Kind(_uri, _changed_uri, _use_uri, _FAULT_OF_DATA),
+    "suite": Kind(_suite, changed_yaml, _use_suite, _FAULT_OF_SUITE, _CHEAP),
+    "uri": Kind(_uri, _changed_uri, _use_uri, _FAULT_OF_DATA, _CHEAP),
     "csv": _source("csv", "table.csv", changed_lines),
     "npz": _source("npz", "arrays.npz"),
     "parquet": _source("hf", "train.parquet"),
@@ -206,13 +202,13 @@ KINDS: dict[str, Kind] = {
     ),
     "weights": Kind(_in_results("soak/*/trionet/*/model.safetensors"), changed_bytes, _use_network, _FAULT_OF_RESULTS),
     "record": Kind(_in_results("soak/*/trionet/*/record.json"), changed_json, _use_record, _FAULT_OF_RESULTS),
-    "declaration": Kind(_in_results("soak/suite.json"), changed_json, _use_declared, _FAULT_OF_RESULTS),
+    "declaration": Kind(_in_results("soak/suite.json"), changed_json, _use_results, _FAULT_OF_RESULTS),
     "phase": Kind(_in_results("soak/phases/*/phase.json"), changed_json, _use_phase, _FAULT_OF_RESULTS),
     "predictions": Kind(
         _in_results("soak/*/trionet/*/predictions.npz"), changed_bytes, _use_results, _FAULT_OF_RESULTS
     ),
     "history": Kind(_in_results("soak/*/trionet/*/history.jsonl"), changed_lines, _use_results, _FAULT_OF_RESULTS),
-    "evaluations": Kind(_ledger, changed_lines, _use_ledger, _FAULT_OF_RESULTS),
-    "checkpoint": Kind(_checkpoint, changed_bytes, _use_checkpoint, _FAULT_OF_RESULTS),
+    "evaluations": Kind(_ledger, changed_lines, _use_ledger, _FAULT_OF_RESULTS, _CHEAP),
+    "checkpoint": Kind(_checkpoint, changed_bytes, _use_checkpoint, _FAULT_OF_RESULTS, _CHEAP),
     "manifest": Kind(_manifest, changed_json, _use_manifest, _FAULT_OF_RESULTS),
 }

@@ -5,6 +5,7 @@ Whatever is read is used or refused: by an error of the program's own, with the 
 
 import contextlib
 import logging
+import math
 import os
 import random
 import resource
@@ -14,6 +15,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,7 +27,8 @@ from tests.soak.study import Study
 from trionet_bench.errors import BenchError
 
 _MEMORY = 2 * 2**30  # bytes of address space beside what a worker has when it starts
-_SECONDS = 20  # of one input
+_SECONDS = 10  # of the processor, for one input
+_WAITED = 120  # seconds of the clock, for one input
 _CHUNK = 200  # inputs of a worker
 
 
@@ -46,7 +49,7 @@ class _TooSlow(BaseException):
 
 
 def inputs(home: Path, wanted: int, seed: int) -> Outcome:
-    """So many inputs, the same number of each kind."""
+    """About so many inputs, of all kinds by their weights."""
     outcome = Outcome()
     study = Study.at(home, home / "study")
     ran = ended(study.start(home / "study.txt"), home / "study.txt")
@@ -54,8 +57,10 @@ def inputs(home: Path, wanted: int, seed: int) -> Outcome:
         raise RuntimeError(f"the study fails: {ran.tail}")
     shutil.copy(home / "suite.yaml", study.folder)
     os.environ["TRIONET_BENCH_CACHE"] = str(home / "cache")
+    _preload()
+    weights = sum(kind.weight for kind in KINDS.values())
     for name, kind in KINDS.items():
-        share = max(1, wanted // len(KINDS))
+        share = max(1, math.ceil(wanted * kind.weight / weights))
         found: dict[tuple[str, str], int] = {}
         answers: dict[str, int] = {}
         for first in range(0, share, _CHUNK):
@@ -72,6 +77,20 @@ def inputs(home: Path, wanted: int, seed: int) -> Outcome:
             if number > 1:
                 outcome.figures[f"{name}: {what} at {place}"] = number
     return outcome
+
+
+def _preload() -> None:
+    """Import once what every worker needs; nothing of it is used before they are forked."""
+    for name in (
+        "trionet_bench.reporting.page",
+        "trionet_bench.integrity.verify",
+        "trionet_bench.systems.trained",
+        "trionet_bench.systems.trionet.running",
+        "trionet_bench.execution.plan",
+        "trionet_bench.data.pipeline.loader",
+        "datasets",
+    ):
+        import_module(name)
 
 
 def _in_worker(home: Path, name: str, kind: Kind, study: Path, seed: int, numbers: range) -> Iterator[_Read]:
@@ -102,7 +121,8 @@ def _work(
     valid = file.read_bytes()
     logging.disable()
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGALRM, _too_slow)
+    for limit in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(limit, _too_slow)
     valid_read = _answer(kind, root, file, numbers[0])
     if valid_read.answer != "accepted":
         raise AssertionError(f"the valid example of {name} is refused: {valid_read}")
@@ -119,7 +139,8 @@ def _work(
 
 def _answer(kind: Kind, root: Path, file: Path, number: int) -> _Read:
     """Read an input as it lies there."""
-    signal.alarm(_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, _SECONDS)
+    signal.alarm(_WAITED)
     try:
         kind.use(root, file)
     except BenchError as error:
@@ -134,13 +155,17 @@ def _answer(kind: Kind, root: Path, file: Path, number: int) -> _Read:
     except BaseException as error:
         return _Read(number, type(error).__name__, error_text(error), _place(error))
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
     return _Read(number, "accepted", None)
 
 
 def _words(file: Path) -> list[str]:
-    """Names that stand for a file in messages: those in it, where it is a URI."""
-    return file.read_text(errors="replace").partition("?")[0].split(":") if file.name == "uri" else []
+    """What stands for a file in messages: the beginning of its parts, where it is a URI."""
+    if file.name != "uri":
+        return []
+    parts = file.read_bytes().partition(b"?")[0].split(b":")
+    return [part[:20].decode("utf-8", "backslashreplace") for part in parts if part]
 
 
 def _place(error: BaseException) -> str:

@@ -5,7 +5,7 @@ schema: 1
 name: soak
 fidelity: smoke
 datasets:
-  digits: {source: "sklearn:digits", resolution: 8, train_images: 240}
+  digits: {source: "sklearn:digits", resolution: 8, train_images: 160}
 space:
   base: resnet-nano
   stages:
@@ -14,11 +14,11 @@ space:
 recipe:
   base: quick
   epochs: 2
-  finetune_epochs: 1
+  finetune_epochs: 0
   warmup_epochs: 0
   supernet: {epochs: 2, warmup_epochs: 0}
   search:
-    {population: 4, parents: 2, generations: 2, crossover: 1, mutation: 1, calibration_images: 32, at_chance: search}
+    {population: 3, parents: 1, generations: 1, crossover: 0, mutation: 1, calibration_images: 32, at_chance: search}
 budgets: [200K]
 models: {MODELS}
 seeds: [0]
