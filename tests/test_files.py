@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trionet_bench.errors import StoreError
-from trionet_bench.files import atomic_file, write_atomically
+from trionet_bench.files import atomic_file, remove_drafts, write_atomically
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -33,3 +33,18 @@ def test_an_error_while_writing_leaves_the_old_file_and_no_other(tmp_path: Path)
 def test_a_missing_folder_is_made(tmp_path: Path):
     write_atomically(tmp_path / "a" / "b" / "f", "Grüße")
     assert (tmp_path / "a" / "b" / "f").read_text(encoding="utf-8") == "Grüße"
+
+
+def test_drafts_of_killed_programs_are_removed_once_nobody_can_be_at_work_on_them(tmp_path: Path):
+    old, young, other = (
+        tmp_path / ".record.json.0a1b2c3d.tmp",
+        tmp_path / ".suite.json.4e5f6a7b.tmp",
+        tmp_path / "a.tmp",
+    )
+    for path in (old, young, other):
+        path.touch()
+    os.utime(old, (100, 100))
+    remove_drafts(tmp_path, older_than=60.0)
+    assert sorted(tmp_path.iterdir()) == [young, other]
+    remove_drafts(tmp_path)
+    assert sorted(tmp_path.iterdir()) == [other]

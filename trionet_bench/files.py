@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +11,7 @@ from typing import BinaryIO
 from trionet_bench.errors import StoreError
 
 DAMAGED = ".damaged"  # ends the name of a file that was set aside
+_DRAFT = ".tmp"  # ends the hidden name of a file that is being written
 
 
 @contextlib.contextmanager
@@ -21,7 +23,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         StoreError: for any OSError inside the block or of the replacement.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_DRAFT}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -39,6 +41,18 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def remove_drafts(folder: Path, older_than: float = 0.0) -> None:
+    """Remove what killed programs were writing in a folder; those that cannot be removed stay.
+
+    Args:
+        older_than: seconds; others may still be at work on what is younger.
+    """
+    for path in folder.glob(f".*{_DRAFT}"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime >= older_than:
+                path.unlink()
 
 
 def set_aside(path: Path) -> None:

@@ -112,3 +112,12 @@ def test_links_of_files_in_the_results_are_not_followed(suite_file: Write, tmp_p
     assert run(path, results).counts()["complete"] == 1
     assert [(tmp_path / f"outside {name}").read_text() for name in names] == ["mine"] * len(names)
     assert not any(file.is_symlink() for file in job.folder.iterdir())
+
+
+def test_a_killed_attempt_leaves_no_draft(suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "results/fakes/digits/two/4M-s0"
+    folder.mkdir(parents=True)
+    (folder / ".retrain.checkpoint.0a1b2c3d.tmp").write_bytes(b"half of a checkpoint")
+    assert run(suite(suite_file), tmp_path / "results").counts()["complete"] == 2
+    assert not list(folder.glob(".*"))

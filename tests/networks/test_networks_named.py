@@ -121,7 +121,9 @@ def test_architecture_outside_its_space_is_refused(tmp_path):
     architecture["stages"][1]["width"] = 97
     path = tmp_path / "architecture.json"
     path.write_text(json.dumps({"space": RESNET_NANO.to_dict(), "architecture": architecture}))
-    with pytest.raises(UsageError, match=r"stages\.1\.width is 97, which resnet-nano does not hold"):
+    with pytest.raises(
+        UsageError, match=r"architecture\.json: stages\.1\.width is 97, which resnet-nano does not hold"
+    ):
         read_card(path)
 
 

@@ -15,7 +15,8 @@ from support.tasks import CLASSIFICATION
 from trionet_bench.cli.report import report as command
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import StoreError, UsageError
-from trionet_bench.reporting.page import MANIFEST, write_report
+from trionet_bench.reporting.manifest import MANIFEST
+from trionet_bench.reporting.page import write_report
 from trionet_bench.tasks.thumbnails import image_reader
 
 
@@ -82,7 +83,9 @@ def test_report_of_another_suite_is_not_overwritten(tmp_path: Path):
     assert not list((tmp_path / "out").rglob("*.png"))  # what the first report left behind is gone
 
 
-def test_a_folder_that_cannot_be_written_or_is_damaged_is_named_with_the_way_out(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_named_and_a_damaged_list_of_its_files_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     small = {"datasets": ("digits",), "models": ("conv",), "budgets": (4_000_000,), "seeds": (0,), "epochs": 2}
     folder = fabricate(tmp_path / "results", **small)
     (tmp_path / "file").touch()
@@ -91,9 +94,15 @@ def test_a_folder_that_cannot_be_written_or_is_damaged_is_named_with_the_way_out
     ):
         write_report([folder], tmp_path / "file" / "x", ["csv"])
     write_report([folder], tmp_path / "out", ["csv"])
-    (tmp_path / "out" / MANIFEST).write_text('{"suites": ')
-    with pytest.raises(UsageError, match=f"{MANIFEST} is damaged .* or remove that file"):
+    whole = (tmp_path / "out" / MANIFEST).read_text()
+    outside = json.dumps({"schema": 1, "suites": ["made-up"], "files": ["../file"]})
+    for damaged in ('{"suites": ', '{"suites": [[1]], "files": []}', outside):
+        (tmp_path / "out" / MANIFEST).write_text(damaged)
         write_report([folder], tmp_path / "out", ["csv"])
+        assert f"{tmp_path / 'out' / MANIFEST}" in caplog.records[-1].message
+        assert (tmp_path / "out" / f"{MANIFEST}.damaged").read_text() == damaged
+        assert (tmp_path / "out" / MANIFEST).read_text() == whole
+    assert (tmp_path / "file").exists()
 
 
 def test_a_cell_that_was_not_run_leaves_a_dagger_and_says_so(tmp_path: Path):

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tests.soak.suite import NAME
 from trionet_bench.files import DAMAGED
 from trionet_bench.records.layout import CHECKPOINT_SUFFIX, CLAIMS, LOG, RECORD, is_record
 
@@ -46,7 +47,8 @@ def _is_of_an_attempt(path: Path) -> bool:
     """
     earlier = is_record(path) and path.name != RECORD
     aside = path.name.endswith((DAMAGED, f"-damaged{CHECKPOINT_SUFFIX}"))
-    return path.name == LOG or path.parent.name == CLAIMS or earlier or aside
+    of_suite = path.parent.name == NAME and path.suffix == ".tmp"  # removed an hour later
+    return of_suite or path.name == LOG or path.parent.name == CLAIMS or earlier or aside
 
 
 def _content(path: Path) -> Value:

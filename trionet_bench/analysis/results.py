@@ -18,9 +18,10 @@ from trionet_bench.analysis.merging import CELL, check_comparable, drop_duplicat
 from trionet_bench.analysis.metrics import metric_of
 from trionet_bench.errors import DamagedFile, UsageError
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.records.declaration import read_declaration
 from trionet_bench.records.layout import DECLARED, PREDICTIONS
 from trionet_bench.records.record import Ranked, Record
-from trionet_bench.records.store import file_digest, is_as_written, read_json, read_record, record_folders
+from trionet_bench.records.store import file_digest, is_as_written, read_record, record_folders
 from trionet_bench.records.task_info import Metric, TaskInfo
 from trionet_bench.spaces.operators import OPERATORS
 
@@ -303,10 +304,13 @@ def _declared_beside(folders: Iterable[Path]) -> list[JsonObject]:
     declared = []
     for path in paths:
         try:
-            declared.append(read_json(path))
+            declaration = read_declaration(path.parent)
         except DamagedFile as error:
             _log.warning("%s What it declared is taken from the records.", error)
-    return [value for value in declared if isinstance(value, dict)]
+            continue
+        if declaration is not None:
+            declared.append(declaration.model_dump(exclude_none=True))
+    return declared
 
 
 def _declared(suites: Sequence[Mapping[str, Any]], cells: pd.DataFrame) -> Declared:

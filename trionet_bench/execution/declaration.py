@@ -1,25 +1,36 @@
 """What a suite declares, left beside its results for the report."""
 
 import json
+import logging
 from pathlib import Path
 
 from trionet_bench.errors import DamagedFile
 from trionet_bench.execution.jobs import CellName
 from trionet_bench.execution.plan import Plan, cell_names
-from trionet_bench.files import write_atomically
+from trionet_bench.files import remove_drafts, write_atomically
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.records.declaration import read_declaration
 from trionet_bench.records.layout import DECLARED, RECORD, SUITE, cell_folder
 from trionet_bench.records.store import read_json, write_json
 from trionet_bench.suite.seeds import SeedPlan
 from trionet_bench.suite.specification import Suite
 
+_HOUR = 3600.0
+_log = logging.getLogger(__name__)
+
 
 def as_begun(suite: Suite, results: Path) -> Suite:
     """A suite whose seeds are added as needed, at the look that its results have come to, where that is a later one."""
-    declared = read_json(results / suite.name / DECLARED)
-    if suite.seed_plan is None or not isinstance(declared, dict) or "looks" not in declared:
+    if suite.seed_plan is None:
         return suite
-    return suite.at(max(len(suite.seeds), suite.seed_plan.reached(declared["looks"]["seeds"])))
+    try:
+        declared = read_declaration(results / suite.name)
+    except DamagedFile as error:
+        _log.warning("%s It is written anew.", error)
+        return suite
+    if declared is None or declared.looks is None:
+        return suite
+    return suite.at(max(len(suite.seeds), suite.seed_plan.reached(declared.looks.seeds)))
 
 
 def _looks(plan: SeedPlan, seeds: int) -> JsonObject:
@@ -55,6 +66,7 @@ def declare(plan: Plan) -> None:
             if name in wanted or _has_record(plan, name)
         ],
     }
+    remove_drafts(plan.folder, older_than=_HOUR)
     write_atomically(plan.folder / SUITE, suite.document.text)
     try:
         declared = read_json(plan.folder / DECLARED)

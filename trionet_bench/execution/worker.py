@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from trionet_bench.errors import DataError, StoreError
 from trionet_bench.execution.jobs import CellJob, Job, PhaseJob
-from trionet_bench.files import DAMAGED, set_aside, write_atomically
+from trionet_bench.files import DAMAGED, remove_drafts, set_aside, write_atomically
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.plugins import load_plugins
 from trionet_bench.records.layout import LOG, PHASE, is_record
@@ -279,6 +279,7 @@ def prepare(job: Job, results: Path, fresh: bool) -> None:
     key = digest([job.key, {name: item.content for name, item in job.inputs.items()}])
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
+        remove_drafts(job.folder)
         retire_record(job.folder)
         if isinstance(job, PhaseJob) and (job.folder / PHASE).exists():  # it is carried out, so this one is damaged
             set_aside(job.folder / PHASE)

@@ -3,7 +3,6 @@
 Nothing comes from the clock or the machine that writes it: two reports of the same records are the same to the byte.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +13,12 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from trionet_bench.analysis.results import ImageReader, Results, load_by_task
-from trionet_bench.errors import StoreError, UsageError, nearest
+from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.reporting.answer import answer, coverage_line, finished, provenance
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import Drawing, FigureKind, inline_svg, saved, settle
+from trionet_bench.reporting.manifest import refuse_other, write_files
 from trionet_bench.reporting.pages import page_environment
 from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.style import Style, drawn_in, style_named
@@ -49,7 +49,6 @@ SECTIONS = {
     "coverage": "Coverage",
 }
 SMOKE = "Smoke run: too short to say anything about the models."
-MANIFEST = "report.json"
 _FOLDED = ("search", "training", "cost", "coverage")  # sections that start folded, also those of one task
 _PICTURES_FIRST = ("placement", "search", "images")
 _OPEN_ROWS = 40  # longer tables start folded
@@ -101,7 +100,7 @@ def write_report(
             raise UsageError(f'unknown report format "{form}"; {nearest(form, FORMATS)}')
     parts = load_by_task(record_folders, suite, images, references)
     names = parts[0].declared.names
-    _make_room(out, names, force)
+    refuse_other(out, names, force)
     look = style_named(style)
     files: dict[str, bytes] = {}
     shown: list[Shown] = []
@@ -113,29 +112,8 @@ def write_report(
         files["index.html"] = _html(facts, shown, look).encode()
     if "md" in formats:
         files["report.md"] = _markdown(facts, shown).encode()
-    manifest = {
-        "schema": 1,
-        "suites": names,
-        "coverage": facts["coverage"],
-        "files": sorted(files),
-    }
-    files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
-    _write(out, files)
+    write_files(out, files, names, facts["coverage"])
     return next((out / name for name in ("index.html", "report.md") if name in files), out)
-
-
-def _write(out: Path, files: Mapping[str, bytes]) -> None:
-    try:
-        for name, content in files.items():
-            path = out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-    except OSError as error:
-        raise _not_written(out, error) from error
-
-
-def _not_written(out: Path, error: OSError) -> StoreError:
-    return StoreError(f"{out} cannot be written: {error.strerror or error}. Name another folder by --out.")
 
 
 def find_results(target: str, results: Path) -> Path:
@@ -146,31 +124,6 @@ def find_results(target: str, results: Path) -> Path:
     known = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
     hint = f"; {nearest(target, known)}" if known else "."
     raise UsageError(f"No results of {target} in {results}{hint} Run it with `trionet-bench run {target}`.")
-
-
-def _make_room(out: Path, suites: tuple[str, ...], force: bool) -> None:
-    """Remove what the last report wrote here.
-
-    UsageError where that was the report of another suite, or what it says of itself is damaged; StoreError where it
-    cannot be removed.
-    """
-    path = out / MANIFEST
-    if not path.is_file():
-        return
-    try:
-        previous = json.loads(path.read_text(encoding="utf-8"))
-        written_for, written = tuple(previous["suites"]), [out / name for name in previous["files"]]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UsageError(f"{path} is damaged ({error}); give another --out, or remove that file.") from error
-    if written_for != suites and not force:
-        raise UsageError(
-            f"{out} holds the report of {listed(written_for)}; give another --out, or --force to replace it."
-        )
-    try:
-        for file in written:
-            file.unlink(missing_ok=True)
-    except OSError as error:
-        raise _not_written(out, error) from error
 
 
 def _part_names(parts: Sequence[Results]) -> list[str]:

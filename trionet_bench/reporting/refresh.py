@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+from trionet_bench.errors import DamagedFile
+from trionet_bench.records.declaration import read_declaration
 from trionet_bench.records.layout import DECLARED, RECORD
-from trionet_bench.records.store import read_head, read_json, record_folders
+from trionet_bench.records.store import read_head, record_folders
+from trionet_bench.reporting.manifest import is_whole
 
 
 def refresh_report(results_folder: Path, page_folder: Path) -> Path | None:
-    """The page of a suite's report, written anew where a record or what the suite declares is younger.
+    """The page of a suite's report, written anew where it is not whole, or a record or what is declared is younger.
 
     Args:
         results_folder: of the suite.
@@ -17,23 +20,37 @@ def refresh_report(results_folder: Path, page_folder: Path) -> Path | None:
     """
     records = list(record_folders(results_folder))
     declaration = results_folder / DECLARED
-    if not _any_complete(records, read_json(declaration)):
+    if not _any_complete(records, _expected_keys(results_folder)):
         return None
     page = page_folder / "index.html"
     sources = [path for path in (declaration, *(folder / RECORD for folder in records)) if path.exists()]
-    if page.exists() and page.stat().st_mtime >= max(path.stat().st_mtime for path in sources):
+    if (
+        page.exists()
+        and is_whole(page_folder)
+        and page.stat().st_mtime >= max(path.stat().st_mtime for path in sources)
+    ):
         return page
     from trionet_bench.reporting.page import write_report  # slow to import, and rarely needed
 
     return write_report([results_folder], page_folder)
 
 
-def _any_complete(folders: list[Path], declared: dict[str, list[dict[str, object]]] | None) -> bool:
-    """Whether a record is complete and, where the declaration has keys, of a cell that is declared."""
-    expected = (declared or {}).get("expected", [])
-    keys = {cell["key"] for cell in expected if "key" in cell}
+def _expected_keys(results_folder: Path) -> set[str]:
+    """The keys that are declared; none where the declaration is damaged, of which the report warns."""
+    try:
+        declared = read_declaration(results_folder)
+    except DamagedFile:
+        return set()
+    return {cell.key for cell in declared.expected if cell.key is not None} if declared else set()
+
+
+def _any_complete(folders: list[Path], keys: set[str]) -> bool:
+    """Whether a record is complete and, where there are keys, of a cell that is declared."""
     for folder in folders:
-        head = read_head(folder)
+        try:
+            head = read_head(folder)
+        except DamagedFile:  # the report says so
+            continue
         if head is not None and head.status == "complete" and (not keys or head.key in keys):
             return True
     return False

@@ -45,4 +45,7 @@ def read_card(path: Path) -> tuple[Architecture, JsonObject]:
         raise UsageError(f"{path}: classes must be a list of up to {_MOST_CLASSES} names.")
     if LibraryArchitecture.described_by(card["architecture"]):
         return LibraryArchitecture(**card["architecture"]), card
-    return resolve_space(card["space"]).from_dict(card["architecture"]), card
+    try:
+        return resolve_space(card["space"]).from_dict(card["architecture"]), card
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
