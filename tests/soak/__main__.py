@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -17,26 +18,26 @@ from trionet_bench.integrity.provenance import code_state
 from trionet_bench.processor import described
 
 
-def _kills(home: Path, size: int, seed: int) -> Outcome:
+def _kills(home: Path, size: int, seed: int, outcome: Outcome) -> None:
     from tests.soak.kills import kills
 
-    return kills(home, size, seed)
+    kills(home, size, seed, outcome)
 
 
-def _faults(home: Path, size: int, seed: int) -> Outcome:
+def _faults(home: Path, size: int, seed: int, outcome: Outcome) -> None:
     from tests.soak.faults import faults
 
-    return faults(home, size, seed)
+    faults(home, size, seed, outcome)
 
 
-def _inputs(home: Path, size: int, seed: int) -> Outcome:
+def _inputs(home: Path, size: int, seed: int, outcome: Outcome) -> None:
     from tests.soak.inputs import inputs
 
-    return inputs(home, size, seed)
+    inputs(home, size, seed, outcome)
 
 
 # By name: what carries it out, its usual size, that of --quick, and what its size counts.
-PARTS: dict[str, tuple[Callable[[Path, int, int], Outcome], int, int, str]] = {
+PARTS: dict[str, tuple[Callable[[Path, int, int, Outcome], None], int, int, str]] = {
     "kills": (_kills, 100, 3, "SIGKILLs"),
     "faults": (_faults, 100_000, 6, "Calls at most that fail, of each scenario"),
     "inputs": (_inputs, 20_000, 400, "Inputs"),
@@ -61,8 +62,9 @@ def _size_options(command: Callable[..., None]) -> Callable[..., None]:
 def main(parts: tuple[str, ...], quick: bool, seed: int, out: Path, home: Path | None, **sizes: int | None) -> None:
     """Attack the program for hours; exit code 1 where something did not hold.
 
-    Results of parts that are not run now stay in the file.
+    Results of parts that are not run now stay in the file. Ctrl-C and SIGTERM end a part; what it did until then counts.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     place = home.resolve() if home else Path(tempfile.mkdtemp(prefix="soak-"))
     found = 0
     for name in parts or PARTS:
@@ -71,11 +73,12 @@ def main(parts: tuple[str, ...], quick: bool, seed: int, out: Path, home: Path |
         below = place / name
         shutil.rmtree(below, ignore_errors=True)
         below.mkdir(parents=True)
-        began = time.monotonic()
+        began, outcome = time.monotonic(), Outcome()
         try:
-            outcome = carry_out(below, size, seed)
+            carry_out(below, size, seed, outcome)
+        except KeyboardInterrupt:
+            outcome.figures["interrupted"] = "yes"
         except Exception as error:  # the other parts are carried out
-            outcome = Outcome()
             outcome.found(name, f"the part itself failed: {error_text(error)}")
         seconds = time.monotonic() - began
         found += len(outcome.findings)

@@ -83,9 +83,8 @@ SCENARIOS = (
 )
 
 
-def faults(home: Path, most: int, _: int) -> Outcome:
+def faults(home: Path, most: int, _: int, outcome: Outcome) -> None:
     """Every scenario, with at most so many calls failing in each, spread evenly."""
-    outcome = Outcome()
     library, control = home / "faulty.so", home / "control"
     source = Path(__file__).with_name("faulty.c")
     subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
@@ -102,7 +101,6 @@ def faults(home: Path, most: int, _: int) -> Outcome:
         state = _Control.from_buffer(mmap.mmap(file.fileno(), 0))
         for scenario in SCENARIOS:
             _attack(home, scenario, most, state, warm, outcome)
-    return outcome
 
 
 def _attack(home: Path, scenario: Scenario, most: int, state: _Control, warm: Warm, outcome: Outcome) -> None:
@@ -114,12 +112,13 @@ def _attack(home: Path, scenario: Scenario, most: int, state: _Control, warm: Wa
     complete = [replaced.get(a, places.get(a, a)) for a in (*_RUN, "--no-report")]
 
     # Kernels are compiled and caches filled before; they are kept, the digests of the cache are not.
-    shutil.rmtree(watched, ignore_errors=True)
+    for name in ("results", "reports"):
+        shutil.rmtree(watched / name, ignore_errors=True)
     for first in (complete, *([arguments] if scenario.finished else [])):
         ran = warm.run(first, log)
         if ran.code:
             raise RuntimeError(f"{scenario.name} fails undisturbed: {ran.tail}")
-    start, expected = home / f"{scenario.name} start", home / f"{scenario.name} expected"
+    start, expected = home / f"{scenario.name}, start", home / f"{scenario.name}, expected"
     shutil.copytree(watched, expected)
     shutil.copytree(watched, start)
     for name in ("reports",) if scenario.finished else ("results", "reports", "cache/digests"):

@@ -48,9 +48,8 @@ class _TooSlow(BaseException):
     """Nobody may take it for an error that they know."""
 
 
-def inputs(home: Path, wanted: int, seed: int) -> Outcome:
+def inputs(home: Path, wanted: int, seed: int, outcome: Outcome) -> None:
     """About so many inputs, of all kinds by their weights."""
-    outcome = Outcome()
     study = Study.at(home, home / "study")
     ran = ended(study.start(home / "study.txt"), home / "study.txt")
     if ran.code:
@@ -76,7 +75,6 @@ def inputs(home: Path, wanted: int, seed: int) -> Outcome:
         for (what, place), number in found.items():
             if number > 1:
                 outcome.figures[f"{name}: {what} at {place}"] = number
-    return outcome
 
 
 def _preload() -> None:

@@ -32,9 +32,9 @@ _ORPHANS_END = 10.0  # seconds in which workers must follow their program
 _ALLOWED = (0, 1, 3)  # exit codes of a run that lost a worker
 
 
-def kills(home: Path, wanted: int, seed: int) -> Outcome:
+def kills(home: Path, wanted: int, seed: int, outcome: Outcome) -> None:
     """Kill so often, over as many trials as that takes."""
-    outcome, generator = Outcome(), random.Random(seed)
+    generator = random.Random(seed)
     outcome.figures |= {"kills": 0, "trials": 0} | {f"in {stage}": 0 for stage in STAGES}
     with Warm(environment(home)) as warm:
         expected, seconds = _timed(home, warm)
@@ -52,7 +52,6 @@ def kills(home: Path, wanted: int, seed: int) -> Outcome:
             outcome.count("trials")
             if len(outcome.findings) == before:
                 shutil.rmtree(study.folder)
-    return outcome
 
 
 def stages_of(study: Study) -> set[str]:
