@@ -36,11 +36,32 @@ def _inputs(home: Path, size: int, seed: int, outcome: Outcome) -> None:
     inputs(home, size, seed, outcome)
 
 
+def _concurrent(home: Path, size: int, seed: int, outcome: Outcome) -> None:
+    from tests.soak.concurrent import concurrent
+
+    concurrent(home, size, seed, outcome)
+
+
+def _full_disk(home: Path, size: int, seed: int, outcome: Outcome) -> None:
+    from tests.soak.full_disk import full_disk
+
+    full_disk(home, size, seed, outcome)
+
+
+def _memory(home: Path, size: int, seed: int, outcome: Outcome) -> None:
+    from tests.soak.memory import memory
+
+    memory(home, size, seed, outcome)
+
+
 # By name: what carries it out, its usual size, that of --quick, and what its size counts.
 PARTS: dict[str, tuple[Callable[[Path, int, int, Outcome], None], int, int, str]] = {
     "kills": (_kills, 100, 3, "SIGKILLs"),
     "faults": (_faults, 100_000, 6, "Calls at most that fail, of each scenario"),
     "inputs": (_inputs, 20_000, 400, "Inputs"),
+    "concurrent": (_concurrent, 10, 1, "Rounds of three runs"),
+    "full-disk": (_full_disk, 20, 3, "Sizes of the disk"),
+    "memory": (_memory, 60, 1, "Minutes"),
 }
 
 
@@ -48,7 +69,7 @@ def _size_options(command: Callable[..., None]) -> Callable[..., None]:
     """An option for the size of each part."""
     for name, (_, usual, quick, unit) in reversed(PARTS.items()):
         help_text = f"{unit} of part {name}.  [default: {usual}, with --quick {quick}]"
-        command = click.option(f"--{name}", type=click.IntRange(1), help=help_text)(command)
+        command = click.option(f"--{name}", type=click.IntRange(0), help=help_text)(command)
     return command
 
 
@@ -62,14 +83,16 @@ def _size_options(command: Callable[..., None]) -> Callable[..., None]:
 def main(parts: tuple[str, ...], quick: bool, seed: int, out: Path, home: Path | None, **sizes: int | None) -> None:
     """Attack the program for hours; exit code 1 where something did not hold.
 
-    Results of parts that are not run now stay in the file. Ctrl-C and SIGTERM end a part; what it did until then counts.
+    Results of parts that are not run now stay in the file. Ctrl-C and SIGTERM end a part, of which
+    what it did until then counts.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     place = home.resolve() if home else Path(tempfile.mkdtemp(prefix="soak-"))
     found = 0
     for name in parts or PARTS:
         carry_out, usual, small, _ = PARTS[name]
-        size = sizes[name.replace("-", "_")] or (small if quick else usual)
+        asked = sizes[name.replace("-", "_")]
+        size = asked if asked is not None else small if quick else usual
         below = place / name
         shutil.rmtree(below, ignore_errors=True)
         below.mkdir(parents=True)

@@ -8,17 +8,16 @@ plain second run from coming to the undisturbed result.
 
 import ctypes
 import errno
-import json
 import mmap
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.soak.equality import differences
+from tests.soak.failures import lasting_failures
 from tests.soak.findings import Outcome
 from tests.soak.ran import ROOT
 from tests.soak.suite import suite_text
@@ -140,7 +139,7 @@ def _attack(home: Path, scenario: Scenario, most: int, state: _Control, warm: Wa
             outcome.found(where, *ran.faults)
             if ran.code not in _ALLOWED:
                 outcome.found(where, f"exit code {ran.code}: {ran.tail}")
-            outcome.found(where, *_lasting_failures(watched))
+            outcome.found(where, *lasting_failures(watched / "results"))
             again = warm.run(arguments, log)
             outcome.found(where, *again.faults)
             if again.code:
@@ -168,15 +167,3 @@ def _calls(
 def _reset(start: Path, watched: Path) -> None:
     shutil.rmtree(watched, ignore_errors=True)
     shutil.copytree(start, watched)
-
-
-def _lasting_failures(watched: Path) -> Iterator[str]:
-    """Failed records that a plain run would leave as they are."""
-    for path in (watched / "results").glob("*/*/*/*/record.json"):
-        try:
-            record = json.loads(path.read_text())
-        except ValueError:
-            yield f"{path.name} is torn"
-            continue
-        if record["status"] == "failed" and not record["error"]["surroundings"]:
-            yield f"a lasting failure: {record['error']['type']}: {record['error']['message']}"
