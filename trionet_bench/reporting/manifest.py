@@ -86,6 +86,8 @@ def _last(out: Path) -> Manifest | None:
 
 def _read(out: Path) -> Manifest | None:
     """The list in a folder; DamagedFile where it is none, or names files elsewhere."""
+    if not (out / MANIFEST).is_file():
+        return None
     manifest = read_stored(out / MANIFEST, Manifest, "list of a report's files")
     for name in manifest.files if manifest else ():
         path = Path(name)
