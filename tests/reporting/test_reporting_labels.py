@@ -11,6 +11,7 @@ from typing import Any
 
 import fabricated
 import numpy as np
+import pandas as pd
 import pytest
 from fabricated import fabricate
 from matplotlib.axes import Axes
@@ -19,7 +20,7 @@ from matplotlib.text import Text
 
 from trionet_bench.analysis.results import Results, load
 from trionet_bench.records.task_info import TaskInfo
-from trionet_bench.reporting.figures import FIGURES
+from trionet_bench.reporting.figures import FIGURES, classes
 from trionet_bench.reporting.figures.classes import draw_confusion
 from trionet_bench.reporting.figures.examples import draw_examples
 from trionet_bench.reporting.figures.figure import Drawing, settle
@@ -273,3 +274,14 @@ def test_many_short_classes_are_written_upwards(tmp_path: Path, monkeypatch: pyt
             labels = axes.get_xticklabels()
             assert [label.get_text() for label in labels] == [str(100 + n) for n in range(24)]
             assert not overlapping(labels)
+
+
+def test_a_model_without_an_error_is_said_to_make_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = fabricate(tmp_path, datasets=("digits",), models=("conv", "axial"), budgets=(4_000_000,), seeds=(0,))
+    shares = {"conv": [[0.6, 0.4], [0.0, 1.0]], "axial": [[1.0, 0.0], [0.0, 1.0]]}
+    frames = {model: pd.DataFrame(rows, index=["cat", "dog"], columns=["cat", "dog"]) for model, rows in shares.items()}
+    monkeypatch.setattr(classes, "confusion", lambda results, dataset, model: (frames[model], 1))
+    with drawn_in(STYLES["paper"]):
+        drawing = draw_confusion(load([folder]), STYLES["paper"])
+    assert drawing is not None
+    assert drawing.alt == ("Confusion on digits: conv most often takes cat for dog (40 % of it); axial makes no error.")

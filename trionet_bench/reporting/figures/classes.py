@@ -102,9 +102,7 @@ def draw_confusion(results: Results, style: Style) -> Drawing | None:
             for model, (matrix, _) in zip(pair, parts, strict=True)
         ]
     ).assign(dataset=dataset)
-    finding = "; ".join(
-        f"{model} most often takes {_worst(matrix)}" for model, (matrix, _) in zip(pair, parts, strict=True)
-    )
+    finding = "; ".join(f"{model} {_worst(matrix)}" for model, (matrix, _) in zip(pair, parts, strict=True))
     note = f"{dataset} is the data set on which {pair[1]} errs most. Rows sum to 1 over all classes."
     if len(names) < len(parts[0][0]):
         note += f" The {len(names)} classes with most errors are drawn; the data have all."
@@ -141,5 +139,8 @@ def _matrix(axis: Any, matrix: pd.DataFrame, style: Style) -> None:
 def _worst(matrix: pd.DataFrame) -> str:
     values = matrix.to_numpy().copy()
     np.fill_diagonal(values, 0)
+    if not values.any():
+        return "makes no error"
     row, column = np.unravel_index(values.argmax(), values.shape)
-    return f"{matrix.index[row]} for {matrix.columns[column]} ({100 * values[row, column]:.0f} % of it)"
+    share = 100 * values[row, column]
+    return f"most often takes {matrix.index[row]} for {matrix.columns[column]} ({share:.0f} % of it)"
