@@ -74,8 +74,9 @@ class LocalAttention(_Layer, local.LocalAttention):
         channels: input channels C.
         heads: attention heads n.
         window: odd side in pixels.
-        qk, v: query/key and value size over C; a head has an even number of dimensions, so that ``out_channels`` is C
-            where C / n is even and ``v`` 1.
+        qk: query and key size over C.
+        v: value size over C; a head has an even number of dimensions, so that ``out_channels`` is C where C / n is
+            even and ``v`` 1.
         stride: 1 or 2, by average pooling.
         terms: ``plain``, or ``position_sensitive`` as in Axial-DeepLab (arXiv 2003.07853).
     """
@@ -101,7 +102,8 @@ class AxialAttention(_Layer, axial.AxialAttention):
         channels: input channels C.
         heads: attention heads n.
         span: largest height and width of the input in pixels, one number or (height, width); ``grow`` makes it larger.
-        qk, v: query/key and value size over C; see ``LocalAttention``.
+        qk: query and key size over C.
+        v: value size over C; see ``LocalAttention``.
         stride: 1 or 2, by average pooling.
 
     ValueError in ``forward`` for a larger input.
@@ -152,7 +154,8 @@ class CrissCross(_DotProduct, crisscross.CrissCrossAttention):
     Args:
         channels: input channels C.
         heads: attention heads n.
-        qk, v: query/key and value size over C; see ``LocalAttention``.
+        qk: query and key size over C.
+        v: value size over C; see ``LocalAttention``.
         stride: 1 or 2, by average pooling.
     """
 
@@ -163,6 +166,7 @@ class GlobalAttention(_DotProduct, nonlocal_attention.NonLocalAttention):
     Args:
         channels: input channels C.
         heads: attention heads n.
-        qk, v: query/key and value size over C; see ``LocalAttention``.
+        qk: query and key size over C.
+        v: value size over C; see ``LocalAttention``.
         stride: 1 or 2, by average pooling.
     """

@@ -8,7 +8,7 @@ from support.guides import DOCS
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path):
-    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     done = subprocess.run(build, cwd=DOCS.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     suite = (tmp_path / "suite-file/index.html").read_text()

@@ -33,7 +33,8 @@ class RunSettings:
     """Where results go, which cells are carried out, and on what.
 
     Args:
-        results, reports: folders, in which each suite has its own.
+        results: folder in which each suite has its own.
+        reports: likewise, for the pages.
         data_root: folder of the named data sets.
         only: some cells, as ``model=tri*,dataset=!cars``.
         jobs: cells at a time; None is one for each GPU, else one for each core.
