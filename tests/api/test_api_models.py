@@ -2,6 +2,8 @@
 
 import doctest
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,24 @@ def test_a_network_is_made_from_a_name_a_file_or_a_folder(tmp_path: Path):
     (tmp_path / "architecture.json").write_text(json.dumps(card))
     for name in (tmp_path, tmp_path / "architecture.json", str(tmp_path)):
         assert trionet_bench.create_model(name)(torch.zeros(2, 3, 48, 48)).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: operators.Conv(8, kernel=4), "kernel 4: a side is an odd number of pixels"),
+        (lambda: operators.Conv(8, stride=3), "stride 3: it is 1 or 2"),
+        (lambda: LocalAttention(32, window=0), "window 0: a side"),
+        (lambda: LocalAttention(32, heads=0), "heads 0: there is at least one"),
+        (lambda: LocalAttention(32, terms="position"), 'unknown terms "position"; did you mean "position_sensitive"?'),
+        (lambda: AxialAttention(32, stride=4), "stride 4: it is 1 or 2"),
+        (lambda: operators.GlobalAttention(32, heads=-1), "heads -1: there"),
+        (lambda: AxialAttention(32, span=4)(torch.zeros(1, 32, 9, 9)), "span 4; build it with a larger span"),
+    ],
+)
+def test_a_layer_that_there_is_not_is_refused(make: Callable[[], object], message: str):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
 
 
 def test_weights_are_loaded_and_a_head_for_other_classes_begins_anew(tmp_path: Path):

@@ -298,6 +298,9 @@ def test_a_changed_run_is_another_study_and_more_seeds_are_the_same_one(suite_fi
     assert (more["suite"], more["ran"]) == ("fakes", 1)  # the seeds that are there are kept
     changed = answer("run", path, "--set", "models.a.label=other", "--name", "others")
     assert (changed["suite"], changed["ran"]) == ("others", 2)
+    for named in ("others", "results/others"):
+        assert bench("status", named).stdout.splitlines()[0] == "others: 2 of 2 cells complete"
+    assert bench("status", "other").exit_code == 2
     wrong = bench("run", path, "--set", "models.a.lable=other")
     assert wrong.exit_code == 2
     assert wrong.stderr == (

@@ -83,6 +83,18 @@ def test_values_of_the_wrong_kind_are_faults(results: Path):
     assert any("it cannot be verified further" in text for text in found)
 
 
+def test_a_fault_is_one_line_and_named_once(results: Path):
+    path = folder(results) / "record.json"
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps({**value, "task": {**value["task"], "name": "brightness"}}))
+    unknown = 'unknown task "brightness"; allowed are classification, context-autoregression, retrieval.'
+    assert [text for _, text in messages(results)].count(unknown) == 1
+    path.write_text(json.dumps({**value, "options": {**value["options"], "warp": 9}}))
+    found = [text for _, text in messages(results)]
+    assert "it cannot be verified further: warp: Extra inputs are not permitted" in found
+    assert not [text for text in found if "\n" in text]
+
+
 def test_names_in_a_record_lead_nowhere_else(results: Path):
     path = folder(results) / "record.json"
     value = json.loads(path.read_text())

@@ -124,6 +124,19 @@ def test_a_folder_is_predicted_into_a_frame(cells: Path, tmp_path: Path, monkeyp
     assert (row["file"], row["classes"][0]["name"], len(row["classes"])) == ("pictures/00.png", expected[0], 2)
 
 
+def test_a_cell_is_built_anew_and_profiled_by_its_name(cells: Path):
+    name, results = "tests:thirds/conv/120K-s0", cells.parents[1]
+    network = trionet_bench.create_model(name, num_classes=5, results=results)
+    assert network(torch.zeros(2, 1, 8, 8)).shape == (2, 5)
+    shown = CliRunner().invoke(main, ["profile", name, "--json", "--results", str(results)])
+    assert shown.exit_code == 0, shown.stderr
+    of_file = CliRunner().invoke(main, ["profile", str(cells / "conv/120K-s0/architecture.json"), "--json"])
+    assert json.loads(shown.stdout)["macs"] == json.loads(of_file.stdout)["macs"] <= 120_000
+    missing = CliRunner().invoke(main, ["profile", "tests:thirds/conv/120K-s9", "--results", str(results)])
+    assert missing.exit_code == 2
+    assert 'did you mean "tests:thirds/conv/120K-s0"?' in missing.stderr
+
+
 def test_what_cannot_be_loaded_is_told(cells: Path, tmp_path: Path):
     with pytest.raises(UsageError, match="no cell nowhere, here or in results"):
         trionet_bench.load("nowhere")
@@ -249,7 +262,7 @@ def test_the_command_writes_and_checks(cells: Path, tmp_path: Path, monkeypatch:
     assert (tmp_path / "thirds-local-120K-s0.pt2").is_file()
     missing = run(["export", "tests:thirds/loca/120K-s0", *results])
     assert (missing.exit_code, missing.stdout) == (2, "")
-    assert 'did you mean "tests/thirds/local/120K-s0"?' in missing.stderr
+    assert 'did you mean "tests:thirds/local/120K-s0"?' in missing.stderr
 
 
 def test_a_place_where_no_file_can_be_made_is_named(tmp_path: Path):

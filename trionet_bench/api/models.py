@@ -10,8 +10,8 @@ from trionet_bench.networks.attention.layers import freeze_unused
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.named import subject
 from trionet_bench.networks.skeletons import Skeleton
-from trionet_bench.records.layout import ARCHITECTURE, WEIGHTS
-from trionet_bench.records.store import find_cell
+from trionet_bench.records.layout import WEIGHTS
+from trionet_bench.records.store import find_cell, network_file
 from trionet_bench.spaces.published import PUBLISHED
 from trionet_bench.systems.trained import TrainedNetwork, load_network
 from trionet_bench.training.checkpoint import load_weights
@@ -38,17 +38,20 @@ def create_model(
     *,
     in_channels: int | None = None,
     resolution: int | None = None,
+    results: str | Path = "results",
 ) -> Skeleton:
     """A network from images (B, in_channels, H, W) to logits (B, num_classes), in training mode.
 
     Args:
-        name: one of ``list_models()``, at 224 pixels unless said otherwise; or an ``architecture.json``, or the folder
-            of a cell or of an exported network that holds one, with that file's image size, channels and classes.
+        name: one of ``list_models()``, at 224 pixels unless said otherwise; or an ``architecture.json``, the folder of
+            a cell or of an exported network that holds one, or a cell's name, ``quickstart:digits/trionet/3M-s0``,
+            with that file's image size, channels and classes.
         num_classes: outputs; 1000, or as many as the file names.
         weights: a safetensors file of this network, or the folder of a cell. Without any, initial weights are drawn
             from torch's generator. A head for another number of classes begins anew.
         in_channels: 3 for colour, 1 for grey.
         resolution: largest height and width of the images in pixels.
+        results: the folder of results in which a cell's name is looked up.
 
     UsageError for an unknown name, or weights of another network; StoreError for damaged weights.
 
@@ -61,8 +64,7 @@ def create_model(
         Traceback (most recent call last):
         trionet_bench.errors.UsageError: unknown network "axial_resnet27_s"; did you mean "axial_resnet26_s"?
     """
-    folder = Path(name)
-    of = subject(str(folder / ARCHITECTURE if folder.is_dir() else name), resolution, num_classes, in_channels)
+    of = subject(network_file(str(name), Path(results)), resolution, num_classes, in_channels)
     network = initialise(of.build(), int(torch.randint(2**62, ()).item()))
     freeze_unused(network)
     if weights is not None:

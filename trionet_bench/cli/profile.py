@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from trionet_bench.cli._options import json_option
+from trionet_bench.cli._options import json_option, results_option
 
 THROUGHPUT_BATCH, SAMPLES = 32, 20
 FORMATS = ("md", "csv", "tex", "html")
@@ -23,6 +23,7 @@ FORMATS = ("md", "csv", "tex", "html")
 @click.option("--samples", type=click.IntRange(min=2), help=f"With --latency: timed passes.  [default: {SAMPLES}]")
 @click.option("--published", is_flag=True, help="All networks of the literature: printed values beside our counts.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="With --published.  [default: md]")
+@results_option
 @json_option
 def profile(
     network: str | None,
@@ -36,11 +37,13 @@ def profile(
     samples: int | None,
     published: bool,
     form: Literal["md", "csv", "tex", "html"] | None,
+    results: Path,
     as_json: bool,
 ) -> None:
-    """Parameters and MACs of a named network or an architecture file.
+    """Parameters and MACs of a named network, an architecture file or a cell.
 
-    NETWORK is a name such as resnet50, local_resnet26 or axial_resnet50_s, or the path of an architecture.json.
+    NETWORK is a name such as resnet50, local_resnet26 or axial_resnet50_s, the path of an architecture.json, or a cell
+    such as quickstart:digits/trionet/3M-s0.
     One MAC is one multiply-accumulate; many papers print MACs as FLOPs. What is printed is the closed form. For --json,
     and for an architecture file, it is also counted operator by operator, which takes two seconds more.
     """
@@ -59,8 +62,10 @@ def profile(
         raise click.UsageError("--format goes with --published.")
     if not network:
         raise click.UsageError("name a NETWORK, or give --published.")
+    from trionet_bench.records.store import network_file
     from trionet_bench.spaces.card import is_card, read_card
 
+    network = network_file(network, results)
     if is_card(network):
         read_card(Path(network))  # refused, where it must be, before torch is loaded
     from trionet_bench.cli.actions import profile as action  # torch loads here, not for --help

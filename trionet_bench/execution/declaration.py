@@ -13,7 +13,7 @@ from trionet_bench.records.declaration import read_declaration
 from trionet_bench.records.layout import DECLARED, RECORD, SUITE, cell_folder
 from trionet_bench.records.store import read_json, write_json
 from trionet_bench.suite.seeds import SeedPlan
-from trionet_bench.suite.specification import Suite
+from trionet_bench.suite.specification import Suite, shipped_suites
 
 _HOUR = 3600.0
 _log = logging.getLogger(__name__)
@@ -31,6 +31,16 @@ def as_begun(suite: Suite, results: Path) -> Suite:
     if declared is None or declared.looks is None:
         return suite
     return suite.at(max(len(suite.seeds), suite.seed_plan.reached(declared.looks.seeds)))
+
+
+def begun_file(name: str, results: Path) -> str | Path:
+    """The suite file that a study in ``results`` was begun with, where ``name`` is that of one and of no shipped suite,
+    or its folder; else ``name``.
+    """
+    if name in shipped_suites() or Path(name).is_file():
+        return name
+    written = (results / f"{name}.yaml", results / name / SUITE, Path(name) / SUITE)  # the first by ``compare``
+    return next((file for file in written if file.is_file()), name)
 
 
 def _looks(plan: SeedPlan, seeds: int) -> JsonObject:

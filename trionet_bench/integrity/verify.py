@@ -7,6 +7,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+from pydantic import ValidationError
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.opening import open_source
@@ -74,6 +75,9 @@ def _messages(faults: Iterator[str]) -> Iterator[str]:
         yield from faults
     except BenchError as error:
         yield str(error)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        yield f"it cannot be verified further: {wrong}"
     except Exception as error:  # a file may hold anything
         yield f"it cannot be verified further: {type(error).__name__}: {error}"
 
@@ -84,7 +88,7 @@ def _faults_of_record(
     record = read_record(folder)
     assert record is not None  # the walk found it
     counts["files"] += len(record.artifacts)
-    found = [fault for part in _parts(folder, record) for fault in _messages(part)]
+    found = list(dict.fromkeys(fault for part in _parts(folder, record) for fault in _messages(part)))
     yield from found
     if not found and not is_as_written(folder):
         yield "it was changed after it was written, in something that cannot be computed again"

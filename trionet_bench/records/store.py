@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from trionet_bench.errors import DamagedFile, StoreError, UsageError, nearest
 from trionet_bench.files import set_aside, write_atomically
-from trionet_bench.records.layout import PHASES, RECORD, earlier_record
+from trionet_bench.records.layout import ARCHITECTURE, PHASES, RECORD, earlier_record
 from trionet_bench.records.record import Record, RecordHead
 from trionet_bench.records.values import Versioned
 
@@ -175,9 +175,19 @@ def find_cell(name: str, results: Path) -> Path:
         folder = place.parent if place.is_file() else place
         if (folder / RECORD).is_file():
             return folder
-    known = [folder.relative_to(results).as_posix() for folder in record_folders(results)]
-    hint = nearest(name.replace(":", "/", 1), known) if known else "run a suite first."
+    known = [folder.relative_to(results).as_posix().replace("/", ":", 1) for folder in record_folders(results)]
+    hint = nearest(name, known) if known else "run a suite first."
     raise UsageError(f"no cell {name}, here or in {results}; {hint}")
+
+
+def network_file(name: str, results: Path) -> str:
+    """What tells of a network: the architecture file in a folder or of a cell in ``results``, else ``name`` as it is.
+
+    UsageError for ``SUITE:...`` that is no cell.
+    """
+    if Path(name).is_dir():
+        return str(Path(name) / ARCHITECTURE)
+    return str(find_cell(name, results) / ARCHITECTURE) if ":" in name and not Path(name).exists() else name
 
 
 def _content(path: Path) -> bytes | None:

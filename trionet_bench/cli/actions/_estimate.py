@@ -39,7 +39,8 @@ def estimate_lines(
     )
     if by_records and machine is None:
         yield f"about {_spent(by_records / workers)} going by cells that were run before"
-    shares = ", ".join(f"{part.what} {part.seconds / work.seconds:.0%}" for part in work.parts if part.seconds)
+    longest_first = sorted(work.parts, key=lambda part: part.seconds, reverse=True)
+    shares = ", ".join(f"{part.what} {part.seconds / work.seconds:.0%}" for part in longest_first if part.seconds)
     yield f"{_short(sum(part.macs for part in work.parts))} MACs: {shares}"
     yield (
         f"decoded images {_short(work.data_bytes)}B, weights that stay {_short(work.weights_bytes)}B, checkpoint of a "
