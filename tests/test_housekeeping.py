@@ -1,5 +1,6 @@
 """The files around the package agree with it."""
 
+import re
 import shlex
 from configparser import ConfigParser
 from pathlib import Path
@@ -11,6 +12,7 @@ import trionet_bench
 from trionet_bench.extras import install_command
 
 ROOT = Path(__file__).parents[1]
+SPOKEN = (".md", ".yaml", ".sh", ".ipynb")  # suffixes of what people read
 
 
 @pytest.fixture
@@ -70,3 +72,11 @@ def test_no_page_holds_both_sides_of_a_merge():
     pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     marks = ("<<<<<<< ", ">>>>>>> ")
     assert [page.name for page in pages if any(line.startswith(marks) for line in page.read_text().splitlines())] == []
+
+
+def test_no_file_has_the_marks_of_an_unfinished_merge():
+    marked = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+    texts = [path for pattern in ("*.md", "*.cfg", "*.toml", "*.yml") for path in ROOT.glob(pattern)]
+    texts += [path for folder in ("docs", "suites") for path in (ROOT / folder).rglob("*") if path.suffix in SPOKEN]
+    assert len(texts) > 20
+    assert [str(path) for path in texts if marked.search(path.read_text())] == []

@@ -44,5 +44,6 @@ def nearest(name: str, allowed: Sequence[str]) -> str:
     """The end of a message, with its full stop: the closest allowed name, or all of them if none is close."""
     import difflib  # of no use until something goes wrong
 
-    close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"?' if close else f"allowed are {', '.join(sorted(allowed))}."
+    spelt = {each.lower(): each for each in allowed}
+    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
+    return f'did you mean "{spelt[close[0]]}"?' if close else f"allowed are {', '.join(sorted(allowed))}."

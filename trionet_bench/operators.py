@@ -3,7 +3,7 @@
 Each takes (B, C, H, W) of any height and width to (B, ``out_channels``, ceil(H / stride), ceil(W / stride)) and ends
 with a normalisation, as in the blocks of this package: put an activation behind it. Initial weights come from torch's
 generator. Names of parameters are those of the same operator in a trained network of this package, so that its weights
-can be loaded from there.
+can be loaded from there. ValueError for a stride, window, kernel, number of heads or terms that there is not.
 
 Arguments, shapes and names of parameters here stay as they are until version 1.0 or a release that says otherwise in
 CHANGELOG.md and reads earlier weights.
@@ -20,11 +20,14 @@ Examples:
 
 import torch
 
+from trionet_bench.errors import nearest
 from trionet_bench.networks.attention.dot_product import DotProductAttention
 from trionet_bench.networks.attention.layers import freeze_unused
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators import axial, conv, crisscross, local, nonlocal_attention
 from trionet_bench.networks.operators.base import SpatialOperator
+
+TERMS = ("plain", "position_sensitive")  # of local attention
 
 __all__ = ["AxialAttention", "Conv", "CrissCross", "GlobalAttention", "LocalAttention"]
 
@@ -53,6 +56,17 @@ class _Layer(SpatialOperator):
         return f"{type(self).__name__}({self.extra_repr()})"
 
 
+def _check(stride: int, *, heads: int = 1, **sides: int) -> None:
+    """ValueError for a stride or number of heads that no layer has, and for windows that have no centre."""
+    if stride not in (1, 2):
+        raise ValueError(f"stride {stride}: it is 1 or 2")
+    if heads < 1:
+        raise ValueError(f"heads {heads}: there is at least one")
+    for name, side in sides.items():
+        if side < 1 or side % 2 == 0:
+            raise ValueError(f"{name} {side}: a side is an odd number of pixels")
+
+
 class Conv(_Layer, conv.Convolution):
     """Dense k x k convolution with batch normalisation (He et al. 2016, arXiv 1512.03385).
 
@@ -63,6 +77,7 @@ class Conv(_Layer, conv.Convolution):
     """
 
     def __init__(self, channels: int, kernel: int = 3, stride: int = 1) -> None:
+        _check(stride, kernel=kernel)
         super().__init__(channels, kernel, stride)
         self.begin(channels=channels, kernel=kernel, stride=stride)
 
@@ -91,6 +106,9 @@ class LocalAttention(_Layer, local.LocalAttention):
         stride: int = 1,
         terms: str = "plain",
     ) -> None:
+        _check(stride, window=window, heads=heads)
+        if terms not in TERMS:
+            raise ValueError(f'unknown terms "{terms}"; {nearest(terms, TERMS)}')
         super().__init__(channels, heads, window, qk, v, stride, terms)
         self.begin(channels=channels, heads=heads, window=window, qk=qk, v=v, stride=stride, terms=terms)
 
@@ -126,6 +144,7 @@ class AxialAttention(_Layer, axial.AxialAttention):
         v: float = 1.0,
         stride: int = 1,
     ) -> None:
+        _check(stride, heads=heads)
         height, width = (span, span) if isinstance(span, int) else span
         super().__init__(channels, heads, (height, width), qk, v, stride)
         self.begin(channels=channels, heads=heads, span=span, qk=qk, v=v, stride=stride)
@@ -144,6 +163,7 @@ class _DotProduct(_Layer, DotProductAttention):
     """An operator without positions."""
 
     def __init__(self, channels: int, heads: int = 8, qk: float = 1.0, v: float = 1.0, stride: int = 1) -> None:
+        _check(stride, heads=heads)
         super().__init__(channels, heads, qk, v, stride)
         self.begin(channels=channels, heads=heads, qk=qk, v=v, stride=stride)
 

@@ -169,7 +169,12 @@ def test_check_names_what_is_no_file(birds: Path):
     ("arguments", "code", "words"),
     [
         (("check", "flowers102"), 4, "trionet-bench data fetch Flowers102"),
-        (("check", "cifar"), 2, 'there is no named set "cifar"'),
+        (
+            ("check", "cifar"),
+            2,
+            'cifar is no file or folder here, and there is no named set "cifar"; did you mean "CIFAR10"?',
+        ),
+        (("list", "imagnet"), 2, 'did you mean "ImageNet"?'),
         (("fetch", "StanfordCars"), 4, "nothing can fetch it for you"),
         (("list", "birds"), 2, 'there is no named set "birds"'),
     ],

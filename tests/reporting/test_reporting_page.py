@@ -169,8 +169,13 @@ def test_command_reports_a_suite_by_name(tmp_path: Path, monkeypatch: pytest.Mon
     result = CliRunner().invoke(command, ["mine", "--formats", "html,csv", "--json"], catch_exceptions=False)
     assert json.loads(result.stdout) == {"schema": 1, "report": "reports/mine/index.html"}
     assert (tmp_path / "reports/mine/index.html").is_file()
+    (tmp_path / "mine").mkdir()  # images of that name beside the results
+    again = CliRunner().invoke(command, ["mine", "--formats", "html", "--json"], catch_exceptions=False)
+    assert json.loads(again.stdout)["report"] == "reports/mine/index.html"
     with pytest.raises(UsageError, match='No results of mind in results; did you mean "mine"'):
         CliRunner().invoke(command, ["mind"], catch_exceptions=False, standalone_mode=False)
+    with pytest.raises(UsageError, match=r"No results of results/mind in results; allowed are mine\.$"):
+        CliRunner().invoke(command, ["results/mind"], catch_exceptions=False, standalone_mode=False)
 
 
 def test_test_images_are_shown_only_if_they_are_the_ones_that_were_tested():

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -7,6 +8,7 @@ from support.tiny import FOUR_STAGES, TINY, all_networks
 
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.skeletons import architecture_macs
+from trionet_bench.records.layout import format_budget
 from trionet_bench.search.budget import BudgetRange, cheapest
 from trionet_bench.spaces.choice import Genes, Space
 from trionet_bench.spaces.presets import GLIT_NANO, RESNET_NANO, RESNET_TINY
@@ -32,7 +34,9 @@ SPACES = pytest.mark.parametrize(
 
 def test_budget_is_checked_to_the_unit():
     assert BudgetRange.of_budget(TINY, macs, COSTS[0], 0.9).most == COSTS[0]
-    with pytest.raises(UsageError, match=r"No architecture of tiny fits .*M MACs: the smallest needs .*M\."):
+    least, less = format_budget(COSTS[0]), format_budget(COSTS[0] - 1)
+    said = re.escape(f"No architecture of tiny fits {less} MACs: the smallest needs {least}.")
+    with pytest.raises(UsageError, match=said):
         BudgetRange.of_budget(TINY, macs, COSTS[0] - 1, 0.9)
 
 

@@ -9,6 +9,7 @@ from support.tiny import TINY, all_networks
 
 from trionet_bench.errors import UsageError
 from trionet_bench.networks.skeletons import architecture_macs
+from trionet_bench.records.layout import format_budget
 from trionet_bench.search.budget import BudgetRange
 from trionet_bench.search.evolution import (
     ENGINES,
@@ -137,10 +138,9 @@ def test_impossible_budget_is_refused_before_anything_is_scored(engine: Callable
     fitness = Counting()
     with pytest.raises(UsageError) as caught:
         search(engine, fitness, budget=10_000)
-    smallest = f"{COSTS[0] / 1e6:.3g}M"
     assert str(caught.value) == (
-        f"No architecture of tiny fits 0.01M MACs: the smallest needs {smallest}. Raise the budget or choose another "
-        "space."
+        f"No architecture of tiny fits 10K MACs: the smallest needs {format_budget(COSTS[0])}. Raise the budget or "
+        "choose another space."
     )
     assert not fitness.asked
 

@@ -143,7 +143,7 @@ def comparison(
         write_atomically(path, proposal.text)
         for reason in proposal.reasons:
             echo(reason, err=True)
-        echo(f"suite: {folder / path.name}", err=True)
+        echo(f"suite: {folder / path.name}{'' if keep else ', which a run writes'}", err=True)
         return load_suite(path), folder / path.name
 
 

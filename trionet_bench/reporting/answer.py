@@ -116,7 +116,7 @@ def _conduct(results: Results) -> str:
     epochs = cells.recipe.map(lambda recipe: recipe.get("epochs")).dropna()
     facts = [
         f"{_span(cells.resolution)} pixels",
-        f"{_span(epochs)} epochs",
+        "1 epoch" if set(epochs) == {1} else f"{_span(epochs)} epochs",
         f"{_span(cells.train_images)} training images",
     ]
     drawn = cells.warnings.map(lambda lines: any("held out as test" in line for line in lines)).any()

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from trionet_bench.analysis.results import ImageReader, Results, load_by_task
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.records.layout import DECLARED
 from trionet_bench.reporting.answer import answer, coverage_line, finished, provenance
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import Drawing, FigureKind, inline_svg, saved, settle
@@ -118,12 +119,16 @@ def write_report(
 
 def find_results(target: str, results: Path) -> Path:
     """The results folder that a person means: the folder itself, or the name of a suite."""
-    for folder in (Path(target), results / target):
+    named, below = Path(target), results / target
+    for folder in (
+        (below, named) if (below / DECLARED).is_file() else (named, below)
+    ):  # a folder of images may be so named
         if folder.is_dir():
             return folder
     known = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
     hint = f"; {nearest(target, known)}" if known else "."
-    raise UsageError(f"No results of {target} in {results}{hint} Run it with `trionet-bench run {target}`.")
+    run = "" if len(named.parts) > 1 else f" Run it with `trionet-bench run {target}`."
+    raise UsageError(f"No results of {target} in {results}{hint}{run}")
 
 
 def _part_names(parts: Sequence[Results]) -> list[str]:

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from trionet_bench.errors import UsageError
+from trionet_bench.records.layout import format_budget
 from trionet_bench.spaces.choice import Cost, Genes, Space
 
 _RESTARTS = 8  # redrawn sizes of one network before its operators are given up
@@ -61,8 +62,8 @@ class BudgetRange:
         smallest = cost(cheapest(space, cost))
         if smallest > budget:
             raise UsageError(
-                f"No architecture of {space.name} fits {budget / 1e6:.3g}M MACs: the smallest needs "
-                f"{smallest / 1e6:.3g}M. Raise the budget or choose another space."
+                f"No architecture of {space.name} fits {format_budget(budget)} MACs: the smallest needs "
+                f"{format_budget(smallest)}. Raise the budget or choose another space."
             )
         spent = cost(cls(space, cost, 0, budget).largest)
         return cls(space, cost, int(share * (budget if spent >= share * budget else spent)), budget)

@@ -30,6 +30,7 @@ from trionet_bench.suite.specification import suite_of
 from trionet_bench.suite.yaml12 import Document
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.recipe import resolve_recipe
+from trionet_bench.units import counted
 
 DIGEST_SHOWN = 8  # digits of a fingerprint in the name of a study
 SEEDS = 5
@@ -220,7 +221,7 @@ def _recipe(train_images: int, options: CompareOptions, reasons: list[str]) -> s
     steps = max(1, train_images // recipe.batch)
     epochs = options.epochs or max(1, round(QUICK_STEPS / steps))
     why = "as asked" if options.epochs else f"about {QUICK_STEPS} steps of {recipe.batch} images"
-    reasons.append(f"recipe {name}, {epochs} epochs: {why}")
+    reasons.append(f"recipe {name}, {counted(epochs, 'epoch')}: {why}")
     scaled = recipe.scaled(epochs)
     content = {
         "base": name,
@@ -231,8 +232,9 @@ def _recipe(train_images: int, options: CompareOptions, reasons: list[str]) -> s
     }
     if not quick:
         return content
-    supernet = {"epochs": math.ceil(epochs * QUICK_SUPERNET), "warmup_epochs": 0.5, "random_children": 1}
-    reasons.append(f"supernet {supernet['epochs']} epochs, one random child a step: quick; it is most of the time")
+    length = math.ceil(epochs * QUICK_SUPERNET)
+    supernet = {"epochs": length, "warmup_epochs": 0.5, "random_children": 1}
+    reasons.append(f"supernet {counted(length, 'epoch')}, one random child a step: quick; it is most of the time")
     if epochs < QUICK_CROPS:
         reasons.append("no random crops: in so few epochs whole images teach more")
         content |= {"augment": {"crop": "none"}}

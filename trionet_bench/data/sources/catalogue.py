@@ -147,10 +147,13 @@ def named_set(name: str) -> NamedSet:
 
 
 def named_uri(name: str) -> str:
-    """The URI of what was typed: a named set, a path that exists, or a URI."""
+    """The URI of what was typed: a named set, a path that exists, or a URI; UsageError for a name that is none."""
     if ":" in name or os.path.exists(os.path.expanduser(name)):
         return as_uri(name)
-    return named_set(name).uri
+    try:
+        return named_set(name).uri
+    except UsageError as error:
+        raise UsageError(f"{name} is no file or folder here, and {error}") from None
 
 
 def facts_of(uri: str) -> NamedSet | None:

@@ -65,7 +65,10 @@ class LineAttention(ParamModule):
     def forward(self, x: Tensor) -> Tensor:
         length = x.shape[3] if self.lines == "rows" else x.shape[2]
         if length > self.span:
-            raise ValueError(f"axial attention over {length} pixels, but its position tables span {self.span}")
+            raise ValueError(
+                f"axial attention over {length} pixels, but its position tables span {self.span}; "
+                "build it with a larger span"
+            )
         tables = [self.query_positions, self.key_positions, self.value_positions]
         reached = slice(self.span - length, self.span + length - 1)  # offsets within the line
         retrieved = self.retrieve(self.project(x), [table[:, reached] for table in tables])
