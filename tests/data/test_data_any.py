@@ -1,4 +1,7 @@
-"""Any folder, table, array file or Parquet file opens or is refused as data; every file is used or counted."""
+"""Any folder, table, array file or Parquet file opens or is refused as data; every file is used or counted.
+
+Longer, on new examples each time: ``pytest tests/properties tests/data/test_data_any.py --hypothesis-profile long``.
+"""
 
 import io
 import os
@@ -10,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -21,7 +24,7 @@ from trionet_bench.data.pipeline.splits import make_splits
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import DataError, UsageError
 
-ANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+ANY = settings(max_examples=max(60, settings.default.max_examples))
 
 
 def encoded(kind: str, seed: int) -> bytes:
@@ -190,7 +193,7 @@ images = st.one_of(
 )
 
 
-@settings(ANY, max_examples=15)
+@settings(max_examples=ANY.max_examples // 4)
 @given(
     labels=st.tuples(columns, columns),
     images=st.tuples(images, images),

@@ -8,15 +8,18 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.tasks import CLASSIFICATION
 
-from trionet_bench.errors import StoreError, UsageError
+from trionet_bench.errors import DamagedFile, StoreError, UsageError
 from trionet_bench.records.claims import STALE_AFTER, Claims
+from trionet_bench.records.columns import read_columns
 from trionet_bench.records.layout import cell_folder, format_budget, parse_budget, phase_folder
 from trionet_bench.records.owner import Owner
 from trionet_bench.records.record import Record, RecordHead
@@ -390,3 +393,28 @@ def test_claims_on_a_file_system_without_links(tmp_path: Path, monkeypatch: pyte
     assert not second.take("a")
     first.release("a")
     assert second.take("a")
+
+
+def test_predictions_that_unpack_to_too_much_are_refused_before_they_are(tmp_path: Path):
+    path = tmp_path / "predictions.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed, packed.open("labels.npy", "w") as file:
+        for _ in range(2**8 + 1):
+            file.write(bytes(2**20))
+    assert path.stat().st_size < 2**20
+    with pytest.raises(DamagedFile, match=r"predictions\.npz is not a file of predictions: it unpacks to .*B\."):
+        read_columns(path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"labels": np.zeros(3), "predictions": np.zeros(4)}, "its columns have 3, 4 rows"),
+        ({"labels": np.array(["a"])}, "labels is no column of numbers"),
+        ({"labels": np.float64(1)}, "labels is no column of numbers"),
+        ({"labels": np.array([None])}, "allow_pickle=False"),
+    ],
+)
+def test_predictions_are_columns_of_numbers_of_one_length(tmp_path: Path, columns: dict[str, np.ndarray], words: str):
+    np.savez(tmp_path / "predictions.npz", **columns)
+    with pytest.raises(DamagedFile, match=words):
+        read_columns(tmp_path / "predictions.npz")

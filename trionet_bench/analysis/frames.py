@@ -118,7 +118,8 @@ def _cell_row(record: Record, folder: Path) -> JsonObject:
     search, counts, environment = record.search, record.counts, record.environment
     classes = record.data.get("classes")
     standalone = record.options.get("operator") if search is None else None
-    return {
+    operators = record.space.get("operators")
+    row = {
         **_OF_RECORD(record),
         **(_OF_SEARCH(search) if search else _NO_SEARCH),
         **_OF_ENVIRONMENT(environment),
@@ -128,7 +129,7 @@ def _cell_row(record: Record, folder: Path) -> JsonObject:
         "task": record.task,
         "division": record.start.division if record.start else "",
         "operator": standalone if isinstance(standalone, str) else None,
-        "operators": "+".join(record.space.get("operators", ())),
+        "operators": "+".join(map(str, operators)) if isinstance(operators, list | tuple) else "",
         "space": str(record.space.get("name", "")),
         "source": str(record.data.get("source", record.dataset)),
         "fingerprint": str(record.data.get("fingerprint", "")),
@@ -141,9 +142,8 @@ def _cell_row(record: Record, folder: Path) -> JsonObject:
         "evaluated": counts.evaluated if counts else None,
         "device": environment.device_name or environment.device,
         "warnings": record.warnings,
-        **record.metrics,
-        **record.timings,
     }
+    return row | {name: value for name, value in (record.metrics | record.timings).items() if name not in row}
 
 
 def _as_text(architecture: JsonObject) -> str:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.metrics import is_accuracy
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import mcnemar_exact
-from trionet_bench.errors import StoreError
+from trionet_bench.records.columns import read_columns
 from trionet_bench.records.layout import PREDICTIONS
 
 
@@ -41,11 +40,8 @@ def stored_columns(folder: Path, *names: str) -> list[np.ndarray] | None:
     path = folder / PREDICTIONS
     if not path.is_file():
         return None
-    try:
-        with np.load(path) as arrays:
-            return [arrays[name] for name in names] if set(names) <= set(arrays.files) else None
-    except (OSError, ValueError, BadZipFile) as error:
-        raise StoreError(f"{path} is not a file of predictions: {error}. Run its cell again with --force.") from error
+    columns = read_columns(path)
+    return [columns[name] for name in names] if set(names) <= set(columns) else None
 
 
 def at_largest_budget(results: Results) -> pd.DataFrame:

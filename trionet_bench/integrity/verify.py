@@ -1,18 +1,16 @@
 """Is a results folder what it says? Recomputes keys, hashes, counts and accuracies from the files themselves."""
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
-import numpy as np
 from pydantic import ValidationError
 
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.opening import open_source
-from trionet_bench.errors import BenchError
+from trionet_bench.errors import BenchError, DamagedFile
 from trionet_bench.jsontypes import JsonObject
+from trionet_bench.records.columns import read_columns
 from trionet_bench.records.layout import ARCHITECTURE, PHASE, PHASES, PREDICTIONS, RECORD, cell_folder, is_file_name
 from trionet_bench.records.phase import content_of, file_faults, read_phase
 from trionet_bench.records.record import Placement, Record
@@ -246,10 +244,9 @@ def _prediction_faults(folder: Path, record: Record) -> Iterator[str]:
     if PREDICTIONS not in record.artifacts or not path.is_file():
         return
     try:
-        with np.load(path) as stored:
-            columns = {name: stored[name] for name in stored.files}
-            measured = _task(record).measure(columns)
-    except (OSError, ValueError, KeyError, BadZipFile, EOFError, zlib.error) as error:
+        columns = read_columns(path)
+        measured = _task(record).measure(columns)
+    except (DamagedFile, ValueError, KeyError) as error:
         yield f"{PREDICTIONS} cannot be read: {error}"
         return
     lengths = {len(column) for column in columns.values()}

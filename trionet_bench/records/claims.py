@@ -142,7 +142,7 @@ class Claims:
 
     def _is_void(self, path: Path) -> bool:
         try:
-            modified_ns = path.stat().st_mtime_ns
+            modified_ns = path.lstat().st_mtime_ns
         except FileNotFoundError:
             return False  # given back at this moment; whoever wants it may ask again
         except OSError as error:

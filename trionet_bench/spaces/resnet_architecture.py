@@ -44,6 +44,8 @@ class Block:
         """The inverse of ``to_dict``; UsageError naming ``place`` for keys that are unknown or missing."""
         required = ["operator", "expansion"]
         read = plain.read_mapping(value, place, [*required, *options_of(operators_for("resnet"))], required)
+        if read["expansion"] is None:
+            raise UsageError(f'{place} has no "expansion".')
         if not isinstance(read["operator"], str):
             raise UsageError(f"{place}: the operator is {shown(read['operator'])}, not a name.")
         return cls(**{name: item for name, item in read.items() if item is not None})
