@@ -137,9 +137,10 @@ options = st.lists(
 def test_any_uri_is_opened_or_refused(scheme: str, path: str, options: list[tuple[str, str]]):
     text = f"{scheme}:{path}" + ("?" if options else "") + "&".join(f"{name}={value}" for name, value in options)
     with tempfile.TemporaryDirectory() as folder:
-        for act in (lambda: open_source(text, Path(folder), Path(folder)), lambda: as_uri(text)):
-            with contextlib.suppress(UsageError, DataError):
-                act()
+        with contextlib.suppress(UsageError, DataError):
+            assert min(open_source(text, Path(folder), Path(folder)).counts.values()) > 0
+        with contextlib.suppress(UsageError):
+            assert ":" in as_uri(text)
 
 
 @given(text=st.one_of(st.text(max_size=12), st.from_regex(r"[-+]?[0-9.]*([eE][-+]?[0-9]+)?[kMGTP]?", fullmatch=True)))
