@@ -123,9 +123,20 @@ def test_figures_draw_names_as_they_are_written(style: str, tmp_path: Path):
 
 
 def test_a_csv_file_holds_no_formula():
-    frame = pd.DataFrame({"name": ["=1+1", "+1", "-1", "@cmd", "\tx", "plain"], "value": [-1.0, 2, 3, 4, 5, 6]})
+    frame = pd.DataFrame(
+        {"name": ["=1+1", "+1", "-1", "@cmd", "\tx", "plain", "\uff1d1", " =1"], "value": [-1.0, 2, 3, 4, 5, 6, 7, 8]}
+    )
     lines = csv_of(frame).splitlines()
-    assert lines[1:] == ["'=1+1,-1.0", "'+1,2.0", "'-1,3.0", "'@cmd,4.0", "'\tx,5.0", "plain,6.0"]
+    assert lines[1:] == [
+        "'=1+1,-1.0",
+        "'+1,2.0",
+        "'-1,3.0",
+        "'@cmd,4.0",
+        "'\tx,5.0",
+        "plain,6.0",
+        "'\uff1d1,7.0",
+        "' =1,8.0",
+    ]
 
 
 def test_tables_of_pages_and_papers_escape_names():

@@ -16,6 +16,7 @@ from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import ARCHITECTURE, WEIGHTS, format_budget
 from trionet_bench.records.record import Record
 from trionet_bench.records.store import read_record
+from trionet_bench.reporting.text import code, prose
 from trionet_bench.units import duration, prefixed
 
 CARD = "README.md"
@@ -96,7 +97,13 @@ def _tested(record: Record) -> Iterator[tuple[str, float]]:
 
 
 def _text(record: Record) -> Iterator[str]:
-    yield "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in _rows(record))])
+    yield "\n".join(
+        [
+            "| | |",
+            "| --- | --- |",
+            *(f"| {name} | {prose(value)} |" for name, value in _rows(record)),
+        ]
+    )
     yield "## Use"
     yield (
         "```python\nimport trionet_bench\n\n"
@@ -150,10 +157,10 @@ def _data(record: Record) -> Iterator[str]:
     source, counts = str(record.data.get("source", record.dataset)), record.counts
     facts = facts_of(source)
     kind, _, place = source.partition(":")
-    yield f"Source: `{source if facts or kind == 'hf' else f'{kind}:{Path(place).name}'}`"
+    yield f"Source: {code(source if facts or kind == 'hf' else f'{kind}:{Path(place).name}')}"
     if counts is not None:
         yield f"{counts.train + counts.search_val} images to train, {counts.val} to validate, {counts.test} to test"
-    yield f"Identity of the images: `{record.data.get('fingerprint', 'unknown')}`"
+    yield f"Identity of the images: {code(record.data.get('fingerprint', 'unknown'))}"
     yield f"Licence: {facts.licence if facts else 'not known to this program; ask whoever made the images'}"
     if facts:
         yield f"Cite: {facts.citation}"

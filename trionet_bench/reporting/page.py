@@ -27,6 +27,7 @@ from trionet_bench.reporting.tables import TABLES
 from trionet_bench.reporting.tables.table import (
     Table,
     TableKind,
+    cell_text,
     csv_of,
     pipe_table,
     spans,
@@ -34,7 +35,8 @@ from trionet_bench.reporting.tables.table import (
     to_latex,
     to_markdown,
 )
-from trionet_bench.reporting.text import DASH, absent, listed, sentence
+from trionet_bench.reporting.text import DASH, absent, listed, prose, sentence
+from trionet_bench.terminal import visible
 from trionet_bench.units import counted
 
 FORMATS = ("html", "md", "csv", "tex", "svg", "pdf", "png")
@@ -224,7 +226,7 @@ def _html(facts: JsonObject, shown: Sequence[Shown], style: Style) -> str:
         is_table=lambda item: isinstance(item.content, Table),
         is_wide=lambda drawing: drawing.figure.get_figwidth() > style.column,
     )
-    return environment.get_template("page.html.j2").render(
+    page = environment.get_template("page.html.j2").render(
         **facts,
         opening=[item for item in shown if item.kind.section == OPENING],
         folded=_FOLDED,
@@ -232,6 +234,7 @@ def _html(facts: JsonObject, shown: Sequence[Shown], style: Style) -> str:
         open_rows=_OPEN_ROWS,
         most_rows=_MOST_ROWS,
     )
+    return visible(page)
 
 
 def _coded(text: str) -> Markup:
@@ -286,8 +289,8 @@ def _facts(parts: Sequence[Results]) -> JsonObject:
 
 def _markdown(facts: JsonObject, shown: Sequence[Shown]) -> str:
     parts = [
-        f"# {facts['title']}",
-        *facts["answer"],
+        f"# {prose(facts['title'])}",
+        *map(prose, facts["answer"]),
         f"**{facts['coverage']}** · suite {facts['suites']} · {facts['date']}",
     ]
     if facts["smoke"]:
@@ -300,8 +303,9 @@ def _markdown(facts: JsonObject, shown: Sequence[Shown]) -> str:
                 parts.append(to_markdown(item.content, item.title, _MOST_ROWS).strip())
                 continue
             picture = next((item.files[form] for form in ("png", "svg") if form in item.files), None)
-            caption = f"**{sentence(item.title)}** {item.content.note}"
-            parts += [f"![{item.content.alt}]({picture})", caption] if picture else [caption]
+            caption = f"**{sentence(item.title)}** {prose(item.content.note)}"
+            parts += [f"![{prose(item.content.alt)}]({picture})", caption] if picture else [caption]
     made = facts["versions"].astype(str)
-    parts += ["## Made with", pipe_table(list(made), made.to_numpy().tolist(), [False] * made.shape[1])]
+    rows = [[cell_text(value) for value in row] for row in made.itertuples(index=False)]
+    parts += ["## Made with", pipe_table(list(made), rows, [False] * made.shape[1])]
     return "\n\n".join(parts) + "\n"

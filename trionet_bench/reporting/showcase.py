@@ -9,7 +9,7 @@ from trionet_bench.reporting.answer import answer
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.tables.overview import overview
 from trionet_bench.reporting.tables.table import to_markdown
-from trionet_bench.reporting.text import listed
+from trionet_bench.reporting.text import listed, prose
 
 BEGIN, END = "<!-- study: begin -->", "<!-- study: end -->"
 _SENTENCES = 3  # what to take, what the study can show, how it was run
@@ -23,11 +23,11 @@ def showcase(results: Results, report: Path, seen_from: Path) -> str:
         seen_from: folder of the file that will hold the text.
     """
     sentences = answer(results)[:_SENTENCES]
-    parts = [f"**{sentences[0]}** {' '.join(sentences[1:])}"] if sentences else []
+    parts = [f"**{prose(sentences[0])}** {prose(' '.join(sentences[1:]))}"] if sentences else []
     pictures = (report / "figures" / f"{kind.name}.png" for kind in FIGURES)
     picture = next((path for path in pictures if path.is_file()), None)
     if picture is not None:
-        parts.append(f"![{listed(results.declared.titles)}: the main figure]({_relative(picture, seen_from)})")
+        parts.append(f"![{prose(listed(results.declared.titles))}: the main figure]({_relative(picture, seen_from)})")
     table = overview(results)
     if table is not None:
         parts.append(to_markdown(table, listed(results.declared.titles)).strip())

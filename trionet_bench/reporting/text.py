@@ -4,11 +4,26 @@ import math
 from typing import Any
 
 from trionet_bench import units
+from trionet_bench.terminal import visible
 
 DASH = "\N{EN DASH}"
 RHO = "\N{GREEK SMALL LETTER RHO}"
 MINUS = "\N{MINUS SIGN}"
 CHANGED = "\N{DOUBLE DAGGER}"  # behind a number from a record that is not as it was written
+
+
+def prose(text: object) -> str:
+    """Text that may hold names of strangers, as a paragraph of Markdown: no markup of pages, link, image or formula."""
+    special = {"<": "&lt;", "](": "]\\(", "$": "\\$", "\r": " ", "\n": " "}
+    plain = str(text)
+    for sign, neutral in special.items():
+        plain = plain.replace(sign, neutral)
+    return visible(plain)
+
+
+def code(text: object) -> str:
+    """The same between backticks."""
+    return f"`{visible(' '.join(str(text).replace('`', chr(39)).split()))}`"
 
 
 def absent(value: Any) -> bool:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.text import CHANGED, DASH, MINUS, RHO, sentence
+from trionet_bench.terminal import visible
 
 # Unicode that a plain LaTeX font lacks or spaces badly.
 _LATEX = {
@@ -52,7 +53,7 @@ class Table:
         return "" if self.marks is None else str(self.marks.iat[row, column])
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are wide forms
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,18 @@ def to_csv(table: Table) -> str:
 
 
 def csv_of(data: pd.DataFrame) -> str:
-    """A frame as CSV. A text that a spreadsheet would read as a formula begins with an apostrophe."""
+    """A frame as CSV. A text that a spreadsheet would read as a formula begins with an apostrophe; control characters
+    stand there by their escapes.
+    """
     text = data.select_dtypes(exclude="number").columns
-    safe = data.assign(**{name: data[name].map(_no_formula) for name in text})
+    safe = data.assign(**{name: data[name].map(_no_formula) for name in text}).rename(columns=_no_formula)
     return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
 def _no_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    return visible(f"'{value}" if value.lstrip(" \n").startswith(_FORMULA) else value)
 
 
 def to_markdown(table: Table, title: str, most: int | None = None) -> str:
@@ -86,12 +91,12 @@ def to_markdown(table: Table, title: str, most: int | None = None) -> str:
     wrap = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
     shown = table.text.head(most) if most else table.text
     rows = [
-        [wrap[table.mark(r, c)].format(_markdown(value)) for c, value in enumerate(row)]
+        [wrap[table.mark(r, c)].format(cell_text(value)) for c, value in enumerate(row)]
         for r, row in enumerate(shown.itertuples(index=False, name=None))
     ]
     cut = f"\n\nThe first {most} of {len(table.text)} rows." if len(shown) < len(table.text) else ""
     body = pipe_table(
-        [_markdown(name) for name in shown.columns], rows, [name in table.numbers for name in shown.columns]
+        [cell_text(name) for name in shown.columns], rows, [name in table.numbers for name in shown.columns]
     )
     return f"**{sentence(title)}** {_markdown(table.note)}\n\n{body}{cut}\n"
 
@@ -111,9 +116,15 @@ def pipe_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
 
 
 def _markdown(value: object) -> str:
-    """Text that Markdown prints as it is."""
-    special = {"\\": "\\\\", "|": "\\|", "\n": " ", "&": "&amp;", "<": "&lt;", "*": "\\*", "_": "\\_"}
-    return "".join(special.get(character, character) for character in str(value))
+    """Text that Markdown prints as it is, but for what stands between backticks."""
+    special = {"\\": "\\\\", "|": "\\|", "\n": " ", "\r": " ", "&": "&amp;", "<": "&lt;", "*": "\\*", "_": "\\_"}
+    text = visible("".join(special.get(character, character) for character in str(value)))
+    return text.replace("](", "]\\(").replace("$", "\\$")
+
+
+def cell_text(value: object) -> str:
+    """A name or number in a Markdown table, as it is written."""
+    return _markdown(value).replace("`", "\\`")
 
 
 def to_latex(table: Table, name: str, title: str) -> str:
@@ -142,7 +153,7 @@ def to_latex(table: Table, name: str, title: str) -> str:
 
 def to_html(table: Table, title: str) -> str:
     """A table element with its caption, for pages that are no reports, whose tables are in their template."""
-    body = str(table.text.to_html(index=False, border=0))
+    body = visible(str(table.text.to_html(index=False, border=0)))
     caption = f"{escape(sentence(title))} {escape(table.note)}".strip()
     return body.replace(">", f">\n  <caption>{caption}</caption>", 1) + "\n"
 
@@ -174,8 +185,10 @@ def _latex(value: object) -> str:
         ">": r"\textgreater{}",
         "[": "{[}",
         "]": "{]}",
+        "\n": " ",
+        "\r": " ",
     } | _LATEX
-    return "".join(special.get(character, character) for character in str(value))
+    return "".join(special.get(character, character) for character in visible(str(value)))
 
 
 def spans(table: Table) -> list[list[int]]:
