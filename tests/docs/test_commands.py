@@ -50,11 +50,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "README.md").write_text(f"{BEGIN}\n{END}\n")
     (folder / "my-suite.yaml").write_text(small_suite("mine"))
     results = folder / "results"
-    for suite in ("quickstart", "imagenet"):
+    for suite in ("quickstart", "imagenet", "tiny"):
         fabricate(results, suite, ("digits",), ("conv", "trionet"), (0, 1), (3_000_000,), images=40, evaluated=10)
     of = cell("standalone", operator="conv")
-    for model in ("conv", "trionet"):
-        SYSTEMS.get("standalone").runner.run_cell(of, RunContext(results / "quickstart/digits" / model / "3M-s0"))
+    for cell_of in ("quickstart/digits/conv", "quickstart/digits/trionet", "tiny/digits/conv"):
+        SYSTEMS.get("standalone").runner.run_cell(of, RunContext(results / cell_of / "3M-s0"))
+    (results / "tiny/suite.yaml").write_text(small_suite("tiny"))
     return folder
 
 

@@ -19,9 +19,12 @@ def block_of(guide: str | Path, language: str) -> str:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """(page, command) of all that begins with ``trionet-bench``, in blocks and in running text, each once."""
+    """(page, command) of all that begins with ``trionet-bench``, in blocks and in running text, each once.
+
+    Those of the guides to adding something need files of their own: ``docs/test_guide_commands.py``.
+    """
     seen = set()
-    for page in (README, *sorted(DOCS.glob("*.md"))):
+    for page in (README, *sorted(set(DOCS.glob("*.md")) - set(DOCS.glob("adding-*.md")))):
         text = page.read_text(encoding="utf-8")
         shown = re.findall(r"^\$ (trionet-bench [^\n]*?)(?:  +#.*)?$", text, re.M)
         inline = re.findall(r"`(trionet-bench [^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
