@@ -145,3 +145,9 @@ def test_public_names_are_listed_and_others_refused():
     assert all(hasattr(trionet_bench, name) for name in trionet_bench.__all__)
     with pytest.raises(AttributeError, match="no attribute 'comparre'"):
         _ = trionet_bench.comparre  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("models", ["conv, axail", ["conv", "axail"]])
+def test_models_are_named_in_a_text_or_a_sequence(models: str | list[str], tmp_path: Path):
+    with pytest.raises(UsageError, match='unknown model "axail"; did you mean "axial"'):
+        trionet_bench.compare("sklearn:digits", models, results=tmp_path, reports=tmp_path)

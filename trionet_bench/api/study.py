@@ -133,7 +133,7 @@ def run(
 
 def compare(
     data: str | Path,
-    models: Sequence[str] = CompareOptions.models,
+    models: str | Sequence[str] = CompareOptions.models,
     *,
     budget: int | str | None = None,
     seeds: int | None = None,
@@ -150,7 +150,7 @@ def compare(
     Args:
         data: a folder of images in class folders, a folder of Parquet files, a .csv or .npz file, or the URI of a
             source such as ``torchvision:Flowers102``.
-        models: conv, local, axial, trionet, ...; the first is the baseline.
+        models: conv, local, axial, trionet, ..., as a sequence or "conv,axial"; the first is the baseline.
         budget: MACs, as 30000000 or "30M"; None follows from the data, as all that is None.
         seeds: how many.
         epochs: of each network.
@@ -170,7 +170,8 @@ def compare(
     settings = RunSettings(**options)
     quick = quick_without_gpu(settings.device) if quick is None else quick
     macs = None if budget is None else parse_budget(budget)
-    asked = CompareOptions(tuple(models), macs, seeds, epochs, resolution, recipe, quick, name)
+    names = models.split(",") if isinstance(models, str) else models
+    asked = CompareOptions(tuple(name.strip() for name in names), macs, seeds, epochs, resolution, recipe, quick, name)
     suite, path = comparison(str(data), asked, settings, named=name is not None, changes=as_settings(changes))
     command = f"trionet_bench.compare({Path(data).name!r})"
     return Study(carry_out(open_session(suite, settings), settings, command), path)
