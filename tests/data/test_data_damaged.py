@@ -184,3 +184,15 @@ def test_an_npz_file_whose_arrays_are_cut_off_or_too_large_is_named(tmp_path: Pa
         index = open_source(f"npz:{path}")
         with pytest.raises(DataError, match=f"train_images of {path} cannot be read: .*({words})"):
             index.read("train", 0)
+
+
+def test_an_npz_file_that_unpacks_to_far_more_than_its_size_is_refused_before_it_is(tmp_path: Path):
+    path = tmp_path / "arrays.npz"
+    labels = np.arange(64) % 2
+    np.savez_compressed(path, train_images=np.zeros((64, 8, 8), np.uint8), train_labels=labels, test_labels=labels)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as members, members.open("test_images.npy", "w") as member:
+        for _ in range(2**8 + 1):
+            member.write(bytes(2**20))
+    assert path.stat().st_size < 2**19
+    with pytest.raises(DataError, match=r"arrays\.npz unpacks to 26\d MB, more than 200 times its size"):
+        open_source(f"npz:{path}")

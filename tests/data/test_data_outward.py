@@ -1,10 +1,11 @@
-"""Tables, saved sets and sets of the hub lead to no file but their own, and run no code."""
+"""Tables, saved sets and sets of the hub lead to no file but their own, run no code and fill no disk."""
 
 import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -230,3 +231,13 @@ def test_every_file_of_a_fetched_set_is_compared_with_its_digest(
         return
     with pytest.raises(DataError, match=words):
         fetch("hf:a/b@v1", tmp_path)
+
+
+def test_a_parquet_file_of_more_rows_than_bytes_is_refused(tmp_path: Path):
+    (tmp_path / "p").mkdir()
+    rows = 10**6
+    images = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array(pngs(1)))
+    table = pa.table({"image": images, "label": np.zeros(rows, np.int8)})
+    pq.write_table(table, tmp_path / "p/train-00000-of-00001.parquet")
+    with pytest.raises(DataError, match=r"train-00000-of-00001\.parquet has 1000000 rows in \d+ bytes"):
+        open_source("hf:p", base=tmp_path)

@@ -112,6 +112,7 @@ def open_index(uri: Uri, places: Places) -> Index:
     check_card(uri, folder)
     check_saved(uri, folder)
     files = _files_below(folder)
+    _check_rows(uri, folder, files)
     splits = _load_splits(uri, folder, files)
     names, warnings = _parts(uri, splits)
     tables: dict[str, Dataset] = {part: splits[name] for part, name in names.items()}
@@ -157,6 +158,24 @@ def _files_below(folder: Path) -> list[str]:
         for path in paths
         if path.suffix not in DESCRIPTIONS and not any(part.startswith(hidden) for part in path.parts)
     )
+
+
+def _check_rows(uri: Uri, folder: Path, files: list[str]) -> None:
+    """DataError where a Parquet file claims more rows than it has bytes, as one does that is made to fill a disk."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for file in files:
+        if file.endswith(".parquet"):
+            path = folder / file
+            try:
+                rows, size = pq.read_metadata(path).num_rows, path.stat().st_size
+            except (OSError, pa.ArrowException):  # opening it says why
+                continue
+            if rows > size:
+                raise DataError(
+                    f"{uri.text}: {path} has {rows} rows in {size} bytes; no image is that small. Remove it."
+                )
 
 
 def _left_out(folder: Path, files: list[str]) -> tuple[LeftOut, ...]:

@@ -22,9 +22,13 @@ from trionet_bench.data.sources.names import class_name
 from trionet_bench.data.sources.scanning import count_left_out
 from trionet_bench.data.values import Extent, ValueRange, decide_range, extent_of, to_bytes
 from trionet_bench.errors import DataError
+from trionet_bench.units import prefixed
 
 PARTS = ("train", "val", "test")
 EXPECTED = "Expected are arrays train_images, train_labels, and the same for val or test."
+# A file is taken for a bomb where its arrays are this large together, and this many times as large as packed.
+BOMB_BYTES = 2**28
+BOMB_RATIO = 200
 REMEDY = "Restore the file, or save it again as plain numbers with numpy.savez."
 
 
@@ -69,6 +73,12 @@ def _read_shapes(uri: Uri, path: Path) -> dict[str, Shape]:
     """The shape and type of each array from its header; the arrays themselves are not read."""
     shapes = {}
     with reading(path, f"{REMEDY} {EXPECTED}", f"{uri.text}: "), zipfile.ZipFile(path) as members:
+        size = sum(member.file_size for member in members.infolist())
+        if size > BOMB_BYTES and size > BOMB_RATIO * path.stat().st_size:
+            raise DataError(
+                f"{uri.text}: {path} unpacks to {prefixed(size, separator=' ')}B, more than {BOMB_RATIO} times its "
+                "size, as files do that are made to fill a memory. If it is yours, save it unpacked, with numpy.savez."
+            )
         for name in members.namelist():
             if name.endswith(".npy"):
                 with members.open(name) as member:
