@@ -26,6 +26,7 @@ from trionet_bench.reporting.text import signed
 from trionet_bench.spaces.operators import OPERATORS
 
 ALWAYS = {kind.name for kind in FIGURES} - {
+    "accuracy_params",  # in proportion to MACs
     "training_set_size",
     "critical_difference",
     "examples",
@@ -48,7 +49,8 @@ def results(made_up: Path) -> Results:
 def drawings(request: pytest.FixtureRequest, results: Results) -> Iterator[dict[str, Drawing]]:
     style = style_named(request.param)
     with drawn_in(style):
-        built = {kind.name: drawing for kind in FIGURES if (drawing := kind.build(results, style))}
+        all_kinds = ((kind.name, kind.build(results, style)) for kind in FIGURES)
+        built = {name: drawing for name, drawing in all_kinds if isinstance(drawing, Drawing)}
         for drawing in built.values():
             settle(drawing.figure)
         yield built

@@ -99,25 +99,29 @@ def headline_pair(results: Results) -> tuple[str, str] | None:
 
 
 def class_accuracy(results: Results, models: tuple[str, ...]) -> pd.DataFrame:
-    """Accuracy of every class by cell, at the largest budget. Columns: ``CELL``, class_index, class_name, accuracy."""
+    """Accuracy of every class by cell, at the largest budget.
+
+    Columns: ``CELL``, class_index, class_name, images (of the class in the test part), accuracy.
+    """
     rows = []
     cells = at_largest_budget(results)
     for cell in cells[cells.model.isin(models)].itertuples():
         stored = read_predictions(cell.folder)
         if stored is None:
             continue
-        classes = np.unique(stored.labels)
+        classes, images = np.unique(stored.labels, return_counts=True)
         recalls = recall_score(stored.labels, stored.predictions, labels=classes, average=None, zero_division=0)
         rows += [
             (
                 *(getattr(cell, name) for name in CELL),
                 int(label),
                 class_name(cell.class_names, int(label)),
+                int(count),
                 float(recall),
             )
-            for label, recall in zip(classes, recalls, strict=True)
+            for label, count, recall in zip(classes, images, recalls, strict=True)
         ]
-    return pd.DataFrame(rows, columns=[*CELL, "class_index", "class_name", "accuracy"])
+    return pd.DataFrame(rows, columns=[*CELL, "class_index", "class_name", "images", "accuracy"])
 
 
 def class_name(names: Any, index: int) -> str:

@@ -16,7 +16,7 @@ from trionet_bench.analysis.history import histories
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.reporting.answer import answer, coverage_line
 from trionet_bench.reporting.figures import FIGURES
-from trionet_bench.reporting.figures.figure import FigureKind, settle
+from trionet_bench.reporting.figures.figure import FigureKind, LeftOut, settle
 from trionet_bench.reporting.page import FORMATS, find_results, write_report
 from trionet_bench.reporting.style import drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
@@ -82,6 +82,8 @@ class Results:
             drawing = kind.build(self.records, look)
             if drawing is None:
                 raise UsageError(f'these records have no data for the figure "{name}".')
+            if isinstance(drawing, LeftOut):
+                raise UsageError(f'the figure "{name}" would say nothing: {drawing.reason}.')
             settle(drawing.figure)
         _shown_in_notebooks()
         return drawing.figure

@@ -18,7 +18,7 @@ from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import DECLARED
 from trionet_bench.reporting.answer import answer, coverage_line, finished, provenance
 from trionet_bench.reporting.figures import FIGURES
-from trionet_bench.reporting.figures.figure import Drawing, FigureKind, inline_svg, saved, settle
+from trionet_bench.reporting.figures.figure import Drawing, FigureKind, LeftOut, inline_svg, saved, settle
 from trionet_bench.reporting.manifest import refuse_other, write_files
 from trionet_bench.reporting.pages import page_environment
 from trionet_bench.reporting.quantity import capitalised, primary
@@ -54,20 +54,21 @@ SECTIONS = {
 SMOKE = "Smoke run: too short to say anything about the models."
 _FOLDED = ("search", "training", "cost", "coverage")  # sections that start folded, also those of one task
 _PICTURES_FIRST = ("placement", "search", "images")
-_OPEN_ROWS = 40  # longer tables start folded
+_OPEN_ROWS = 60  # longer tables start folded
 _MOST_ROWS = 300  # longer ones are cut on the page; their files have all rows
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One table or figure of a report, with the names of its files. ``task`` names the part of the report, a task or
-    division; it is empty where there is one.
+    """One table or figure of a report, with the names of its files, or why a figure is left out.
+
+    ``task`` names the part of the report, a task or division; it is empty where there is one.
     """
 
     kind: TableKind | FigureKind
     task: str
     title: str
-    content: Table | Drawing
+    content: Table | Drawing | LeftOut
     files: dict[str, str]
     svg: str = ""
 
@@ -188,12 +189,14 @@ def _tables(results: Results, task: str, formats: Sequence[str], files: dict[str
 
 
 def _figures(results: Results, task: str, style: Style, formats: Sequence[str], files: dict[str, bytes]) -> list[Shown]:
-    """Every figure whose data exist; its files are added to ``files``."""
+    """Every figure whose data exist, or why it is left out; its files are added to ``files``."""
     shown = []
     for kind in FIGURES:
         with drawn_in(style):
             drawing = kind.build(results, style)
-            if drawing is not None:
+            if isinstance(drawing, LeftOut):
+                shown.append(Shown(kind, task, _title(kind, results), drawing, {}))
+            elif drawing is not None:
                 shown.append(_figure(kind, results, task, drawing, formats, files))
     return shown
 
@@ -212,9 +215,13 @@ def _figure(
         if form in formats:
             written[form] = f"figures/{name}.{form}"
             files[written[form]] = svg if form == "svg" else saved(drawing, form)
-    noun = primary(results).noun
-    title = kind.title.format(noun=noun, Noun=capitalised(noun))
+    title = _title(kind, results)
     return Shown(kind, task, title, drawing, written, inline_svg(svg, name) if "html" in formats else "")
+
+
+def _title(kind: FigureKind, results: Results) -> str:
+    noun = primary(results).noun
+    return kind.title.format(noun=noun, Noun=capitalised(noun))
 
 
 def _html(facts: JsonObject, shown: Sequence[Shown], style: Style) -> str:
@@ -224,10 +231,14 @@ def _html(facts: JsonObject, shown: Sequence[Shown], style: Style) -> str:
         spans=spans,
         data_rows=_data_rows,
         is_table=lambda item: isinstance(item.content, Table),
+        is_left_out=lambda item: isinstance(item.content, LeftOut),
+        is_tall=lambda drawing: drawing.figure.get_figheight() > drawing.figure.get_figwidth(),
         is_wide=lambda drawing: drawing.figure.get_figwidth() > style.column,
     )
     page = environment.get_template("page.html.j2").render(
         **facts,
+        left_out=_left_out,
+        counts=_counts,
         opening=[item for item in shown if item.kind.section == OPENING],
         folded=_FOLDED,
         sections=_sections(shown),
@@ -266,6 +277,20 @@ def _sections(shown: Sequence[Shown]) -> list[tuple[str, str, list[Shown]]]:
     return sections
 
 
+def _counts(items: Sequence[Shown]) -> str:
+    """What a folded section holds."""
+    tables = sum(isinstance(item.content, Table) for item in items)
+    figures = sum(isinstance(item.content, Drawing) for item in items)
+    kinds = [counted(number, kind) for number, kind in ((tables, "table"), (figures, "figure")) if number]
+    return listed(kinds) if kinds else "nothing to show"
+
+
+def _left_out(item: Shown) -> str:
+    """That a figure is left out, and why."""
+    assert isinstance(item.content, LeftOut)
+    return f"Figure “{item.title}” is left out: {item.content.reason}."
+
+
 def _facts(parts: Sequence[Results]) -> JsonObject:
     """What stands around tables and figures."""
     declared, outside = parts[0].declared, parts[0].outside
@@ -301,6 +326,9 @@ def _markdown(facts: JsonObject, shown: Sequence[Shown]) -> str:
         for item in items:
             if isinstance(item.content, Table):
                 parts.append(to_markdown(item.content, item.title, _MOST_ROWS).strip())
+                continue
+            if isinstance(item.content, LeftOut):
+                parts.append(prose(_left_out(item)))
                 continue
             picture = next((item.files[form] for form in ("png", "svg") if form in item.files), None)
             caption = f"**{sentence(item.title)}** {prose(item.content.note)}"

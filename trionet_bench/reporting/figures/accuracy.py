@@ -12,7 +12,7 @@ from trionet_bench.analysis.controls import other_datasets
 from trionet_bench.analysis.pareto import front
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import summarise
-from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.figures.figure import Drawing, LeftOut
 from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import GRID, MUTED, Look, Style, label_outer, looks, panels, shared_legend
 from trionet_bench.reporting.text import compact, listed
@@ -29,11 +29,14 @@ _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
 }
 
 
-def draw_cost(results: Results, style: Style) -> Drawing | None:
+def draw_cost(results: Results, style: Style) -> Drawing | LeftOut | None:
     """The mean over data sets against latency, where it was measured, and against MACs, in a panel each."""
     table = _over_data_sets(results)
     if table.empty:
-        return None
+        some = not results.complete.empty and bool(results.competitors)
+        return LeftOut("no model has results on all data sets yet") if some else None
+    if len(table) == 1:
+        return LeftOut(f"{table.model.iloc[0]} is the only model that has results on all data sets, a single point")
     costs = [name for name in ("latency_s", "macs") if name in table and table[name].notna().any()]
     look, quantity = looks(results.models), primary(results)
     figure, axes = panels(style, len(costs), sharey=True)
@@ -59,8 +62,9 @@ def draw_cost(results: Results, style: Style) -> Drawing | None:
     if not table.complete.all():
         note += " Open markers lack seeds and are not part of the front."
     best = table.loc[(quantity.direction * table["mean"]).idxmax()]
-    alt = f"{best.model} has the {quantity.best} mean {quantity.noun} of {counted(len(drawn), 'model')}."
-    return Drawing(figure, table, capitalised(alt), note)
+    alt = f"{best.model} has the {quantity.best} mean {quantity.noun} of {counted(len(drawn), 'model')}"
+    less = [_COSTS[cost][0].split(",")[0] for cost in costs if table[cost].idxmin() == best.name]
+    return Drawing(figure, table, f"{capitalised(alt)}{f' and the lowest {listed(less)}' if less else ''}.", note)
 
 
 def _over_data_sets(results: Results) -> pd.DataFrame:
@@ -81,10 +85,10 @@ def _over_data_sets(results: Results) -> pd.DataFrame:
     return means
 
 
-def accuracy_against(cost: str) -> Callable[[Results, Style], Drawing | None]:
+def accuracy_against(cost: str) -> Callable[[Results, Style], Drawing | LeftOut | None]:
     """A builder of the figure of the primary metric against the column ``cost`` of the cells."""
 
-    def build(results: Results, style: Style) -> Drawing | None:
+    def build(results: Results, style: Style) -> Drawing | LeftOut | None:
         if cost not in results.complete or results.complete[cost].isna().all():
             return None
         if cost != "params" and len(results.datasets) == 1:
@@ -92,9 +96,19 @@ def accuracy_against(cost: str) -> Callable[[Results, Style], Drawing | None]:
         table = _points(results, cost)
         if table.empty:
             return None
+        if len(table) == table.dataset.nunique():
+            return LeftOut("each data set has a single point")
+        if cost == "params" and _in_proportion(results):
+            return LeftOut("parameters are in proportion to MACs, against which the same curves are drawn")
         return _draw(results, table, cost, style)
 
     return build
+
+
+def _in_proportion(results: Results) -> bool:
+    """Whether parameters, within 5 %, are as many for every MAC in all networks."""
+    ratio = results.complete.params / results.complete.macs
+    return bool(ratio.max() <= 1.05 * ratio.min())
 
 
 def _points(results: Results, cost: str) -> pd.DataFrame:
@@ -124,7 +138,7 @@ def _draw(results: Results, table: pd.DataFrame, cost: str, style: Style) -> Dra
     drawn = [model for model in results.models if model in set(table.model)]
     shared_legend(figure, _handles(drawn, look, style), [*drawn, "front"], style)
     data = _data(table, cost, results.score)
-    return Drawing(figure, data, _finding(table, datasets, label, quantity), _note(table, datasets))
+    return Drawing(figure, data, _finding(table, label, quantity), _note(table, datasets))
 
 
 def _handles(models: Sequence[str], look: dict[str, Look], style: Style) -> list[Line2D]:
@@ -199,21 +213,17 @@ def _data(table: pd.DataFrame, cost: str, score: str) -> pd.DataFrame:
     return table[columns].rename(columns={"cost": cost, "mean": score})
 
 
-def _finding(table: pd.DataFrame, datasets: list[str], label: str, quantity: Quantity) -> str:
-    parts = []
-    towards = "up" if quantity.direction > 0 else "down"
-    for dataset in datasets:
-        on_front = table[(table.dataset == dataset) & table.front].sort_values("cost")
-        names = list(dict.fromkeys(on_front.model))
-        if names:
-            best = on_front.iloc[-1]
-            verb = "is" if len(names) == 1 else "are"
-            parts.append(
-                f"on {dataset} {listed(names)} {verb} on the front, {towards} to {quantity.with_unit(best['mean'])} "
-                f"({best.model})"
-            )
-    text = "; ".join(parts) or "no group has all of its seeds yet"
-    return f"Test {quantity.noun} against {label}: {text}."
+def _finding(table: pd.DataFrame, label: str, quantity: Quantity) -> str:
+    """Which model is on the front most often."""
+    fronts = table[table.front].drop_duplicates(["dataset", "model"])
+    if fronts.empty:
+        return f"No group has all of its seeds yet, so there is no front of {quantity.noun} against {label}."
+    often = fronts.model.value_counts(sort=False)
+    leaders = [str(model) for model in often.index[often == often.max()]]
+    sets = table.dataset.nunique()
+    where = f" on {often.max()} of {sets} data sets" if sets > 1 else ""
+    verb = "is" if len(leaders) == 1 else "are"
+    return capitalised(f"{listed(leaders)} {verb} on the front of {quantity.noun} against {label}{where}.")
 
 
 def _note(table: pd.DataFrame, datasets: list[str]) -> str:

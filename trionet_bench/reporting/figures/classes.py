@@ -8,8 +8,9 @@ import pandas as pd
 from trionet_bench.analysis.predictions import class_accuracy, confusion, headline_pair
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import grouped_t_intervals
-from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.figures.figure import Drawing, LeftOut
 from trionet_bench.reporting.names import named
+from trionet_bench.reporting.quantity import capitalised
 from trionet_bench.reporting.style import MUTED, SHARES, Style, label_outer, looks, new_figure, panels
 from trionet_bench.reporting.text import MINUS, points
 from trionet_bench.units import counted
@@ -18,7 +19,7 @@ MAX_PANELS = 3
 MAX_CLASSES = 24
 
 
-def draw_class_differences(results: Results, style: Style) -> Drawing | None:
+def draw_class_differences(results: Results, style: Style) -> Drawing | LeftOut | None:
     """Difference of class accuracies, candidate minus baseline of the first declared comparison, paired by seed."""
     pair = headline_pair(results)
     if pair is None:
@@ -33,6 +34,9 @@ def draw_class_differences(results: Results, style: Style) -> Drawing | None:
     table = grouped_t_intervals(wide, ["dataset", "class_index", "class_name"], "difference")
     if table.empty:
         return None
+    images = accuracy.groupby(["dataset", "class_index"]).images.max()
+    if (table["mean"].abs() * table.join(images, on=images.index.names).images).max() <= 1:
+        return LeftOut("no class differs by more than one test image")
     datasets = [name for name in results.datasets if name in set(table.dataset)][:MAX_PANELS]
     shown = {name: _shown(table[table.dataset == name]) for name in datasets}
     rows = max(len(part) for part in shown.values())
@@ -42,18 +46,15 @@ def draw_class_differences(results: Results, style: Style) -> Drawing | None:
         _dots(axis, part, colour, style)
         axis.set_title(dataset)
     label_outer(axes, f"class accuracy in points, {named(candidate)} {MINUS} {named(baseline)}", "")
-    parts = []
-    for dataset, rows_of_dataset in table.groupby("dataset", sort=False):
-        means = rows_of_dataset["mean"]
-        best, worst = rows_of_dataset.loc[means.idxmax()], rows_of_dataset.loc[means.idxmin()]
-        parts.append(
-            f"on {dataset} most on {best.class_name} ({points(best['mean'])}), "
-            f"least on {worst.class_name} ({points(worst['mean'])})"
-        )
+    best, worst = table.loc[table["mean"].idxmax()], table.loc[table["mean"].idxmin()]
+    finding = (
+        f"{capitalised(candidate)} gains most over {baseline} on {best.class_name} of {best.dataset}, "
+        f"{points(best['mean'])} points, and least on {worst.class_name} of {worst.dataset}, {points(worst['mean'])}."
+    )
     note = "Largest budget; mean and 95 % t-interval of differences paired by seed, not corrected for the many classes."
     if rows < table.groupby("dataset").size().max():
         note += f" The {MAX_CLASSES // 2} greatest gains and losses of each data set."
-    return Drawing(figure, table, f"{candidate} gains over {baseline}: {'; '.join(parts)}.", note)
+    return Drawing(figure, table, finding, note)
 
 
 def _shown(part: pd.DataFrame) -> pd.DataFrame:
@@ -102,11 +103,11 @@ def draw_confusion(results: Results, style: Style) -> Drawing | None:
             for model, (matrix, _) in zip(pair, parts, strict=True)
         ]
     ).assign(dataset=dataset)
-    finding = "; ".join(f"{model} {_worst(matrix)}" for model, (matrix, _) in zip(pair, parts, strict=True))
+    finding = " and ".join(f"{model} {_worst(matrix)}" for model, (matrix, _) in zip(pair, parts, strict=True))
     note = f"{dataset} is the data set on which {pair[1]} errs most. Rows sum to 1 over all classes."
     if len(names) < len(parts[0][0]):
         note += f" The {len(names)} classes with most errors are drawn; the data have all."
-    return Drawing(figure, data, f"Confusion on {dataset}: {finding}.", note)
+    return Drawing(figure, data, f"On {dataset} {finding}.", note)
 
 
 def _most_confused(matrices: list[pd.DataFrame]) -> list[str]:

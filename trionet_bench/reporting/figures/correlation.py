@@ -10,7 +10,7 @@ from trionet_bench.analysis.ranking import (
     supernet_correlations,
 )
 from trionet_bench.analysis.results import Results
-from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.figures.figure import Drawing, LeftOut
 from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.style import (
@@ -27,9 +27,10 @@ from trionet_bench.reporting.text import DASH, MINUS, absent, compact
 from trionet_bench.units import counted
 
 MAX_PANELS = 6
+_LEAST = 8  # architectures
 
 
-def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
+def draw_inherited_scatter(results: Results, style: Style) -> Drawing | LeftOut | None:
     """One point an architecture: the primary metric with inherited weights against that of training from scratch."""
     table = architectures(results)
     quantity = primary(results)
@@ -42,6 +43,8 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
     if rank.empty:
         return None
     rank = rank[rank.metric == metric].set_index("dataset")
+    if rank.n.max() < _LEAST:
+        return LeftOut(f"fewer than {_LEAST} networks of a data set show no order")
     datasets = [name for name in results.datasets if name in rank.index][:MAX_PANELS]
     look = looks(results.models)
     models = [name for name in results.models if name in set(table.model)]
@@ -65,15 +68,15 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | None:
     handles = [Line2D([], [], ls="", marker=look[m].marker, color=look[m].colour) for m in models]
     if len(models) > 1 and len(models) <= 8:
         shared_legend(figure, handles, models, style)
-    parts = [
-        f"on {row.Index} Kendall's tau-b is {_number(row.tau)}{_bounds(row.tau_low, row.tau_high)} "
-        f"over {counted(int(row.n), 'architecture')}"
-        for row in rank.loc[datasets].itertuples()
-    ]
+    shown = rank.dropna(subset=["tau_low"])
+    clear = shown[shown.tau_low > 0]
+    finding = (
+        f"Kendall's tau-b of inherited with stand-alone {quantity.noun} is shown to be above 0 on {len(clear)} of "
+        f"{counted(len(rank), 'data set')}."
+    )
     note = "Seeds of one architecture averaged; intervals by bootstrap over architectures."
     if (rank.n < FEW).any():
         note += f" Fewer than {FEW} architectures: a rank correlation then says little."
-    finding = f"Inherited against stand-alone {quantity.noun}: {'; '.join(parts)}."
     return Drawing(figure, table, finding, note)
 
 
@@ -103,7 +106,7 @@ def _spread(results: Results, style: Style, scored_by: str, scale: float, inheri
     places = list(table.groupby(group, sort=False).groups)[:MAX_PANELS]
     figure, axes = panels(style, len(places), height=2.2)
     several = [len({place[i] for place in places}) > 1 for i in (0, 1)]
-    parts = []
+    raised = 0
     for axis, place in zip(axes, places, strict=True):
         rows = table.set_index(group).loc[[place]]
         for metric, marker, colour in ((shared, "x", OTHER_COLOUR), (recalibrated, "o", INK)):
@@ -113,13 +116,8 @@ def _spread(results: Results, style: Style, scored_by: str, scale: float, inheri
         axis.grid(visible=True)
         where = zip((place[0], compact(place[1])), several, strict=True)
         words = [*(part for part, varies in where if varies), place[2]]
-        name = " ".join(words)
         axis.set_title(f"{' '.join(map(named, words))}: τ = {_number(best.tau)}, n = {int(best.n)}")
-        without = rank.loc[(*place, shared)]
-        parts.append(
-            f"{name} {_number(best.tau)}{_bounds(best.tau_low, best.tau_high)} with and {_number(without.tau)} "
-            "without recalibration"
-        )
+        raised += bool(best.tau > rank.tau[(*place, shared)])
     if scored_by == "metric":
         same_limits(axes)
     label_outer(axes, inherited, quantity.axis("validation", ", trained alone"))
@@ -129,12 +127,11 @@ def _spread(results: Results, style: Style, scored_by: str, scale: float, inheri
     if (rank.n < FEW).any():
         note += f" Fewer than {FEW} architectures: a rank correlation then says little."
     score = f"inherited {'fitness' if scored_by == 'fitness' else ''}".strip()
-    finding = f"Kendall's tau-b of {score} with stand-alone {quantity.noun}: {'; '.join(parts)}."
+    finding = (
+        f"Recalibration raises Kendall's tau-b of {score} with stand-alone {quantity.noun} in {raised} of "
+        f"{counted(len(places), 'supernet')}."
+    )
     return Drawing(figure, table, finding, note)
-
-
-def _bounds(low: float, high: float) -> str:
-    return "" if absent(low) else f" [{_number(low)}, {_number(high)}]"
 
 
 def _number(value: float) -> str:

@@ -12,6 +12,7 @@ from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import Quantity, quantity_of, spoken
 from trionet_bench.reporting.style import MUTED, Look, Style, looks, new_figure
 from trionet_bench.reporting.text import MINUS, compact, listed
+from trionet_bench.units import counted
 
 MAX_ROWS = 40
 _GROUP = ["metric", "candidate", "baseline", "budget"]
@@ -58,7 +59,7 @@ def draw_differences(results: Results, style: Style) -> Drawing | None:
     axis.spines["left"].set_visible(False)
     of = "" if several else f" of {spoken(results, shown.metric.iloc[0])}"
     axis.set_xlabel(f"difference{_in_units(shown, quantities)}{of}, candidate minus baseline")
-    return Drawing(figure, table, _finding(shown, quantities), _note(table, shown, quantities))
+    return Drawing(figure, table, _finding(table), _note(table, shown, quantities))
 
 
 def _in_units(shown: pd.DataFrame, quantities: Mapping[str, Quantity]) -> str:
@@ -95,15 +96,14 @@ def _line(axis: Any, row: Any, y: float, way: Look, style: Style, scale: int) ->
     )
 
 
-def _finding(shown: pd.DataFrame, quantities: Mapping[str, Quantity]) -> str:
-    rows = shown[shown.declared.astype(bool)].dropna(subset=["mean"])
-    parts = [
-        f"{row.candidate} {MINUS} {row.baseline} at {compact(row.budget)}: {quantity.difference(row.mean)} "
-        f"{quantity.difference_interval(row.low, row.high)}, {row.verdict}"
-        for row in rows.itertuples()
-        if (quantity := quantities[row.metric])
-    ]
-    return f"Paired differences{_in_units(shown, quantities)}: {'; '.join(parts)}."
+def _finding(table: pd.DataFrame) -> str:
+    """How the declared comparisons ended."""
+    declared = table[table.declared.astype(bool)]
+    ends = declared.dropna(subset=["mean"]).verdict.value_counts()
+    parts = [f"{count} {verdict}" for verdict, count in ends.items()]
+    lacking = int(declared["mean"].isna().sum())
+    parts += [f"{lacking} without a pair of results"] if lacking else []
+    return f"Ends of {counted(len(declared), 'declared comparison')}: {listed(parts)}."
 
 
 def _note(table: pd.DataFrame, shown: pd.DataFrame, quantities: Mapping[str, Quantity]) -> str:

@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
+from matplotlib import rcParams
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from trionet_bench.analysis.results import Results
@@ -31,6 +35,13 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Instead of a figure that would say nothing. ``reason`` completes "It is left out: ", without a full stop."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class FigureKind:
     """One kind of figure. ``build`` returns None when its data do not exist.
 
@@ -40,7 +51,7 @@ class FigureKind:
     name: str
     title: str
     section: str
-    build: Callable[[Results, Style], Drawing | None]
+    build: Callable[[Results, Style], Drawing | LeftOut | None]
 
 
 def settle(figure: Figure) -> None:
@@ -52,9 +63,23 @@ def settle(figure: Figure) -> None:
 
 
 def saved(drawing: Drawing, form: str) -> bytes:
-    """The figure in "svg", "pdf" or "png", without dates, so that equal figures are equal files."""
-    buffer = io.BytesIO()
-    drawing.figure.savefig(buffer, format=form, metadata=_METADATA[form])
+    """The figure in "svg", "pdf" or "png", without dates, so that equal figures are equal files.
+
+    Printed by the canvas of the form: ``Figure.savefig`` draws everything twice, to arrange what is arranged already.
+    """
+    figure, buffer = drawing.figure, io.BytesIO()
+    canvas, dpi = figure.canvas, figure.dpi
+    try:
+        if form == "svg":
+            FigureCanvasSVG(figure).print_svg(buffer, metadata=_METADATA[form])  # type: ignore[no-untyped-call]
+        elif form == "pdf":
+            FigureCanvasPdf(figure).print_pdf(buffer, metadata=_METADATA[form])  # type: ignore[no-untyped-call]
+        else:
+            figure.set_dpi(rcParams["savefig.dpi"])
+            FigureCanvasAgg(figure).print_png(buffer, metadata=_METADATA[form])  # type: ignore[no-untyped-call]
+    finally:
+        figure.set_canvas(canvas)
+        figure.set_dpi(dpi)
     return buffer.getvalue()
 
 

@@ -25,7 +25,7 @@ from trionet_bench.reporting.style import (
     operator_hatch,
     operators_in_order,
 )
-from trionet_bench.reporting.text import compact, listed
+from trionet_bench.reporting.text import compact
 from trionet_bench.spaces.operators import OPERATORS, options_of
 from trionet_bench.units import counted
 
@@ -78,14 +78,15 @@ def draw_networks(results: Results, style: Style) -> Drawing | None:
     written = [option for option in options_of(OPERATORS).values() if option.abbreviation and option.name in blocks]
     key = " · ".join([f"height: {height_is}", *(f"{option.abbreviation}: {option.name}" for option in written)])
     axis.text(6.85, 0.13, key, ha="right", va="center", size=style.small, color=MUTED)
-    return Drawing(figure, blocks, _finding(blocks, operators), _note(chosen, cells))
+    return Drawing(figure, blocks, _finding(blocks), _note(chosen, cells))
 
 
 def _chosen(cells: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """All networks when they fit; else the lowest seed of each data set and budget, the first ones."""
-    order = {name: place for place, name in enumerate(results.datasets)}
+    """All networks when they fit; else the lowest seed of each model, data set and budget, the first ones."""
+    orders = {"dataset": results.datasets, "model": results.models}
     cells = cells.sort_values(
-        ["dataset", "model", "budget", "seed"], key=lambda c: c.map(order) if c.name == "dataset" else c
+        ["model", "dataset", "budget", "seed"],
+        key=lambda c: c.map({name: place for place, name in enumerate(orders[c.name])}) if c.name in orders else c,
     )
     if len(cells) > MAX_NETWORKS:
         cells = cells.drop_duplicates(["dataset", "model", "budget"]).head(MAX_NETWORKS)
@@ -185,11 +186,10 @@ def _height(block: Any) -> float:
     return _TALLEST * expansion / 0.5
 
 
-def _finding(blocks: pd.DataFrame, operators: list[str]) -> str:
-    share = blocks.groupby("operator").share.sum() / blocks.share.sum()
-    networks = len(blocks[CELL].drop_duplicates())
-    mix = listed([f"{100 * share[name]:.0f} % {name}" for name in operators])
-    return f"The {counted(networks, 'found network')} mix the operators: over all blocks {mix}."
+def _finding(blocks: pd.DataFrame) -> str:
+    """How many networks have more than one operator."""
+    operators = blocks.groupby(CELL).operator.nunique()
+    return f"{int((operators > 1).sum())} of {counted(len(operators), 'found network')} mix operators."
 
 
 def _note(chosen: pd.DataFrame, cells: pd.DataFrame) -> str:

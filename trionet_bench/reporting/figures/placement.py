@@ -13,6 +13,7 @@ from trionet_bench.analysis.placement import by_depth, depth_word, placement_sha
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.names import named
+from trionet_bench.reporting.quantity import capitalised
 from trionet_bench.reporting.style import (
     MUTED,
     OVER_PRIOR,
@@ -36,8 +37,11 @@ _MOST_WRITTEN = 18  # blocks; more leave no room for numbers
 
 
 def leading_searches(results: Results) -> list[str]:
-    """Searched models other than random search, which is there as a control; random search when it is all there is."""
-    searched = results.complete[results.complete.algorithm.notna()]
+    """Models that searched for a placement, other than random search, which is there as a control; random search when
+    it is all there is. Where a space has one operator, nothing is found of where it belongs.
+    """
+    operators = results.priors.groupby("model").operator.nunique()
+    searched = results.complete[results.complete.model.isin(operators.index[operators > 1])]
     models = [name for name in results.models if name in set(searched[searched.algorithm != "random"].model)]
     return models or [name for name in results.models if name in set(searched.model)]
 
@@ -50,7 +54,7 @@ def draw_placement(results: Results, style: Style) -> Drawing | None:
     if shares.empty:
         return None
     shares = shares.assign(over_prior=shares.share - shares.prior)
-    rows = [(dataset, model) for dataset in results.datasets for model in models]
+    rows = [(dataset, model) for model in models for dataset in results.datasets]  # the first model everywhere first
     rows = [row for row in rows if not shares[(shares.dataset == row[0]) & (shares.model == row[1])].empty]
     drawn = rows[:MAX_ROWS]
     kinds = {model: _grid(shares[shares.model == model]) for model in models}
@@ -132,20 +136,21 @@ def leading_kinds(results: Results) -> list[list[str]]:
 
 
 def _placement_finding(results: Results) -> str:
-    sentences = []
+    """Where an operator stands most above the prior, over all networks of the leading searches together."""
+    parts = []
     for models in leading_kinds(results):
         stages = placement_shares(results, ["model"], level="stage")
         stages = stages[stages.model.isin(models)]
         first, word = int(stages.stage.min()), depth_word(results, models)
-        parts = []
-        for stage, group in stages.assign(expected=stages.n * stages.prior).groupby("stage"):
-            pooled = group.groupby("operator")[["count", "n", "expected"]].sum()  # blocks of all models together
-            top = pooled.sort_values("count", ascending=False, kind="stable").iloc[0]
-            over = signed(100 * (top["count"] - top.expected) / top.n, 0)
-            at = f"{word} {int(str(stage)) + 1 - min(first, 1)}"
-            parts.append(f"{at} {top.name} ({top['count']:.4g} of {int(top.n)} blocks, {over} points over the prior)")
-        sentences.append(f"Most frequent operator of the networks found by {listed(models)}: {', '.join(parts)}.")
-    return " ".join(sentences)
+        pooled = stages.assign(expected=stages.n * stages.prior).groupby(["stage", "operator"])
+        sums = pooled[["count", "n", "expected"]].sum()  # blocks of all models together
+        stage, operator = ((sums["count"] - sums.expected) / sums.n).idxmax()
+        top = sums.loc[(stage, operator)]
+        parts.append(
+            f"{operator} in {word} {int(stage) + 1 - min(first, 1)} ({top['count']:.4g} of {int(top.n)} blocks) in the "
+            f"networks that {listed(models)} found"
+        )
+    return f"Most above what blind draws give stands {'; and '.join(parts)}."
 
 
 def _placement_note(rows: list[tuple[str, str]]) -> str:
@@ -182,14 +187,11 @@ def draw_placement_macs(results: Results, style: Style) -> Drawing | None:
     shared_legend(figure, patches, operators, style)
     findings = []
     for model in models:
-        rows = sums[sums.model == model]
-        total = rows.groupby("operator").macs.sum() / rows.macs.sum()
-        of = "found blocks" if len(models) == 1 else f"blocks that {model} found"
-        parts = [f"{name} {100 * total[name]:.0f} %" for name in operators if name in total]
-        findings.append(f"Share of the MACs of {of} by operator: {listed(parts)}.")
+        most = str(sums[sums.model == model].groupby("operator").macs.sum().idxmax())
+        findings.append(f"{most} takes more MACs than any other operator in the networks that {model} found")
     note = f"Means over the networks that {listed(models)} found, all budgets and seeds."
     data = sums.drop(columns="model") if len(models) == 1 else sums
-    return Drawing(figure, data, " ".join(findings), note)
+    return Drawing(figure, data, f"{capitalised('; '.join(findings))}.", note)
 
 
 def _macs_panel(axis: Any, sums: pd.DataFrame, operators: list[str]) -> None:

@@ -5,8 +5,9 @@ from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import LEVEL
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.names import named
+from trionet_bench.reporting.quantity import capitalised
 from trionet_bench.reporting.style import INK, Style, looks, new_figure
-from trionet_bench.reporting.text import compact, listed, p_value
+from trionet_bench.reporting.text import compact, p_value
 
 
 def draw_critical_difference(results: Results, style: Style) -> Drawing | None:
@@ -40,7 +41,7 @@ def draw_critical_difference(results: Results, style: Style) -> Drawing | None:
     order = ranking.ranks.sort_values()
     data = order.rename("mean_rank").rename_axis("model").reset_index()
     data["friedman_p"] = ranking.friedman_p
-    finding = f"Mean ranks over {ranking.datasets} data sets: {listed([f'{m} {r:.2f}' for m, r in order.items()])}."
+    finding = f"{capitalised(str(order.index[0]))} has the best mean rank over {ranking.datasets} data sets."
     note = (
         f"Largest budget, {compact(ranking.budget)}; 1 is best. Friedman's p: {p_value(ranking.friedman_p)}. "
         "Bars join models that Nemenyi's test at 5 % does not tell apart."

@@ -6,11 +6,12 @@ from matplotlib.lines import Line2D
 
 from trionet_bench.analysis.label_free import guided_by_labels
 from trionet_bench.analysis.results import Results
-from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.figures.figure import Drawing, LeftOut
 from trionet_bench.reporting.names import named
-from trionet_bench.reporting.quantity import primary
+from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.style import Style, label_outer, looks, panels, shared_legend
-from trionet_bench.reporting.text import compact, listed
+from trionet_bench.reporting.text import compact
+from trionet_bench.units import counted
 
 MAX_PANELS = 6
 
@@ -30,25 +31,27 @@ def progress(generations: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "budget", "model", "evaluations", "best", "low", "high", "seeds"])
 
 
-def draw_search_progress(results: Results, style: Style) -> Drawing | None:
+def draw_search_progress(results: Results, style: Style) -> Drawing | LeftOut | None:
     """One panel for each data set at its largest budget: every model searched by its task, random search among them."""
     generations = results.generations[guided_by_labels(results, results.generations)]
     by_loss = set(results.cells[results.cells.pretext.isna()].fitness.dropna()) == {"loss"}
     return _drawn(results, generations, style, "the loss" if by_loss else None)
 
 
-def draw_pretext_progress(results: Results, style: Style) -> Drawing | None:
+def draw_pretext_progress(results: Results, style: Style) -> Drawing | LeftOut | None:
     """The same of models that were searched without labels."""
     generations = results.generations[~guided_by_labels(results, results.generations)]
     return _drawn(results, generations, style, "what the task without labels minimises")
 
 
-def _drawn(results: Results, generations: pd.DataFrame, style: Style, loss: str | None) -> Drawing | None:
+def _drawn(results: Results, generations: pd.DataFrame, style: Style, loss: str | None) -> Drawing | LeftOut | None:
     """``loss`` says in words what is minimised, where that is not the primary metric of the task."""
     largest = generations.groupby("dataset").budget.transform("max")
     table = progress(generations[generations.budget == largest])
     if table.empty:
         return None
+    if table.groupby(["dataset", "model"]).best.nunique().max() == 1:
+        return LeftOut("no search found a better candidate than its first")
     datasets = [name for name in results.datasets if name in set(table.dataset)][:MAX_PANELS]
     models = [name for name in results.models if name in set(table.model)]
     look, quantity = looks(results.models), primary(results)
@@ -75,12 +78,13 @@ def _drawn(results: Results, generations: pd.DataFrame, style: Style, loss: str 
     label_outer(axes, "candidates scored", f"best fitness so far{'' if loss else quantity.bracketed}")
     handles = [Line2D([], [], color=look[m].colour, ls=look[m].line, marker=look[m].marker) for m in models]
     shared_legend(figure, handles, models, style)
-    ends = []
-    for dataset, rows in table.groupby("dataset", sort=False):
-        last = rows.groupby("model", sort=False).best.last()
-        said = "{:.3f}".format if loss else quantity.with_unit
-        reached = [f"{model} {said(last[model])}" for model in models if model in last]
-        ends.append(f"on {dataset} {listed(reached)}")
+    ends = table.groupby(["dataset", "model"], sort=False).best.last().unstack("dataset")
+    firsts = ends.idxmax().value_counts(sort=False)
+    leader = str(firsts.idxmax())
+    where = f" on {firsts.max()} of {counted(len(datasets), 'data set')}" if len(datasets) > 1 else ""
+    finding = f"{capitalised(leader)} ends with the fittest candidate{where}."
+    if len(models) == 1:
+        finding = f"The best candidate of {leader} improves while it searches."
     several = " In a search of several levels each begins anew." if (generations.level > 1).any() else ""
     fitness = quantity.noun if quantity.direction > 0 else f"minus {quantity.noun}"
     fitness = f"minus {loss}" if loss else fitness
@@ -88,4 +92,4 @@ def _drawn(results: Results, generations: pd.DataFrame, style: Style, loss: str 
         f"Fitness is {fitness} on images cut from train, with inherited weights. Largest budget; lines: mean over "
         f"seeds, bands: least and greatest seed.{several}"
     )
-    return Drawing(figure, table, f"Best candidate at the end of the search: {'; '.join(ends)}.", note)
+    return Drawing(figure, table, finding, note)

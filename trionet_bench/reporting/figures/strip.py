@@ -11,6 +11,7 @@ from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.figures.placement import leading_searches
 from trionet_bench.reporting.names import named
+from trionet_bench.reporting.quantity import capitalised
 from trionet_bench.reporting.style import (
     MUTED,
     Style,
@@ -58,7 +59,9 @@ def draw_strip(results: Results, style: Style) -> Drawing | None:
     shared_legend(figure, patches, operators, style)
     share = blocks.groupby("operator").share.sum().sort_values(ascending=False)
     found = counted(len(networks), "network")
-    alt = f"{share.index[0].capitalize()} takes most blocks of the {found} that {model} found."
+    first = capitalised(str(share.index[0]))
+    alt = f"{first} takes more blocks than any other operator in the {found} that {model} found."
+    alt = alt if len(share) > 1 else f"{first} takes all blocks in the {found} that {model} found."
     note = f"Networks that {model} found, stem at the left, head at the right; a box is a block, gaps part the stages."
     if len(drawn) < len(networks):
         note += f" The first {len(drawn)} of {len(networks)}; the data have all."

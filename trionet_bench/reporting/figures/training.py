@@ -1,6 +1,5 @@
 """How training went: the primary metric of final networks by epoch, and of fixed children of a supernet."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -11,7 +10,7 @@ from trionet_bench.analysis.history import histories
 from trionet_bench.analysis.label_free import guided_by_labels
 from trionet_bench.analysis.results import Results
 from trionet_bench.records.layout import PRETEXT
-from trionet_bench.reporting.figures.figure import Drawing
+from trionet_bench.reporting.figures.figure import Drawing, LeftOut
 from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.style import (
@@ -23,13 +22,14 @@ from trionet_bench.reporting.style import (
     panels,
     shared_legend,
 )
-from trionet_bench.reporting.text import compact, listed
+from trionet_bench.reporting.text import compact
 from trionet_bench.spaces.operators import OPERATORS
+from trionet_bench.units import counted
 
 MAX_PANELS = 6
 
 
-def draw_training_curves(results: Results, style: Style) -> Drawing | None:
+def draw_training_curves(results: Results, style: Style) -> Drawing | LeftOut | None:
     """The primary metric on validation images by epoch at the largest budget, mean and range over seeds.
 
     On training images where none was measured on validation images; None where none was measured at all.
@@ -45,7 +45,7 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
     metric = next((name for name in parts if name in history and history[name].notna().any()), None)
     if metric is None:
         return None
-    where = parts[metric]
+    part = parts[metric]
     history = history[history.phase == "retrain"].dropna(subset=[metric])
     bands = (
         history.groupby(["dataset", "budget", "model", "epoch"])[metric]
@@ -54,6 +54,8 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
     )
     if bands.empty:
         return None
+    if bands.groupby(["dataset", "model"]).size().max() == 1:
+        return LeftOut("one epoch is a single point of each curve")
     bands["epoch"] += 1 - min(int(bands.epoch.min()), 1)
     look = looks(results.models)
     figure, axes = panels(style, bands.dataset.nunique(), height=1.9)
@@ -71,7 +73,7 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
         axis.set_title(f"{named(dataset)}, {compact(rows.budget.iloc[0])}")
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    label_outer(axes, "epoch", quantity.axis(where))
+    label_outer(axes, "epoch", quantity.axis(part))
     models = [model for model in results.models if model in set(bands.model)]
     handles = [Line2D([], [], color=look[model].colour, ls=look[model].line) for model in models]
     shared_legend(figure, handles, models, style)
@@ -80,33 +82,30 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | None:
         dataset: group.sort_values("middle").iloc[-1 if quantity.direction > 0 else 0]
         for dataset, group in last.groupby("dataset", sort=False)
     }
-    finding = "; ".join(
-        f"on {dataset} {row.model} ends {quantity.best}, at {quantity.with_unit(row.middle)}"
-        for dataset, row in ends.items()
-    )
+    firsts = pd.Series([row.model for row in ends.values()]).value_counts(sort=False)
+    where = f" on {firsts.max()} of {counted(len(ends), 'data set')}" if len(ends) > 1 else ""
+    finding = f"{capitalised(str(firsts.idxmax()))} ends with the {quantity.best} {part} {quantity.noun}{where}."
     note = (
         f"Networks {results.division or 'trained from scratch'}, at the largest budget. Lines: mean over seeds; bands: "
         "least and greatest seed."
     )
-    return Drawing(figure, bands, f"{capitalised(where)} {quantity.noun} over epochs: {finding}.", note)
+    return Drawing(figure, bands, finding, note)
 
 
-def draw_supernet_probes(results: Results, style: Style) -> Drawing | None:
+def draw_supernet_probes(results: Results, style: Style) -> Drawing | LeftOut | None:
     """The primary metric of fixed children of the supernet, recalibrated, on the images that guide the search."""
     quantity = primary(results)
     probes = results.probes[guided_by_labels(results, results.probes)]
     probes = probes.assign(value=quantity.direction * probes.fitness)
     upwards = quantity.direction > 0
-    return _drawn_probes(
-        results, probes, style, quantity.axis("inherited"), quantity.scale, upwards, quantity.with_unit
-    )
+    return _drawn_probes(results, probes, style, quantity.axis("inherited"), quantity.scale, upwards)
 
 
-def draw_pretext_probes(results: Results, style: Style) -> Drawing | None:
+def draw_pretext_probes(results: Results, style: Style) -> Drawing | LeftOut | None:
     """The same for a supernet that is trained without labels: minus the error of its own task."""
     probes = results.probes[~guided_by_labels(results, results.probes)]
     probes = probes.assign(value=probes.fitness)
-    return _drawn_probes(results, probes, style, "fitness without labels", 1, True, "{:.3f}".format)
+    return _drawn_probes(results, probes, style, "fitness without labels", 1, True)
 
 
 def _drawn_probes(
@@ -116,14 +115,15 @@ def _drawn_probes(
     axis_label: str,
     scale: float,
     higher_is_better: bool,
-    said: Callable[[float], str],
-) -> Drawing | None:
+) -> Drawing | LeftOut | None:
     """``probes`` have a column ``value``; of several supernets the first is drawn."""
     if probes.empty:
         return None
     probes = probes[probes.level == 1].drop_duplicates(["dataset", "seed", "model", "epoch", "probe"])
     first = next(model for model in results.models if model in set(probes.model))
     probes = probes[probes.model == first]
+    if probes.epoch.nunique() == 1:
+        return LeftOut("one epoch is a single point of each curve")
     bands = (
         probes.groupby(["dataset", "probe", "epoch"], sort=False)
         .value.agg(middle="mean", low="min", high="max", seeds="count")
@@ -149,15 +149,15 @@ def _drawn_probes(
         .middle.mean()
         .sort_values(ascending=not higher_is_better)
     )
-    finding = listed([f"{name} {said(value)}" for name, value in end.items()])
+    finding = f"When the supernet is trained, “{end.index[0]}” is the best of its {counted(len(end), 'fixed network')}."
     note = (
         f"Supernet of {first}. Fixed children on the images that guide the search. Lines: mean over seeds; bands: "
         "least and greatest seed."
     )
-    return Drawing(figure, bands, f"At the end of supernet training: {finding}.", note)
+    return Drawing(figure, bands, finding, note)
 
 
-def draw_pretext_loss(results: Results, style: Style) -> Drawing | None:
+def draw_pretext_loss(results: Results, style: Style) -> Drawing | LeftOut | None:
     """The training loss of supernets that are trained without labels, by epoch."""
     cells = results.complete[results.complete.pretext.notna()]
     history = histories(cells)
