@@ -107,6 +107,7 @@ def test_tables_as_programs_write_them_are_read_alike(table: bytes, tmp_path: Pa
         ("path,label\nx/1.png,br\u00fcn\n".encode("latin1"), "line 2 is not UTF-8; it seems to be Latin-1"),
         (b"path,label\nx/1.png,a\nx/1.png,b\n", "x/1.png stands in lines 2 and 3 of .* with different labels"),
         (b"path,label,split\nx/1.png,a,train\n./x/1.png,a,test\n", "lines 2 and 3 of .* with different splits"),
+        (b"path,label\nx/1.png,a\nx/\x00.png,b\n", "line 3 of .* has a null character in its path"),
         (b'path,label\nx/1.png,"a\n', "cannot be read: unexpected end of data. Correct its quotes"),
         (b"path,label\nx/1.png,a\0\n", "control characters"),
         (b"path,label\nx/1.png, \n", "line 2 of .* has no label"),

@@ -1,4 +1,6 @@
-"""Results and reports of two runs compared: equal in everything but times, memory and the command that was typed."""
+"""Results and reports of two runs compared: equal in everything but times, memory, the command that was typed, and the
+state of the checkout, which may be worked on meanwhile.
+"""
 
 import json
 import re
@@ -15,7 +17,7 @@ from trionet_bench.records.layout import CHECKPOINT_SUFFIX, CLAIMS, LOG, RECORD,
 Value: TypeAlias = object
 
 _OF_A_RUN = frozenset(
-    ("started", "finished", "timings", "peak_memory_bytes", "command", "digest", "seconds", "images_per_s")
+    ("started", "finished", "timings", "peak_memory_bytes", "command", "code", "digest", "seconds", "images_per_s")
 )
 _TIMED_FILES = re.compile(r"cost(-\w+)?\.\w+")  # table and figure of what was spent
 _TIMED_LINES = re.compile(r"\d ?(ms|s|min|h|GiB)\b")

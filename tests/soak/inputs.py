@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -159,11 +160,10 @@ def _answer(kind: Kind, root: Path, file: Path, number: int) -> _Read:
 
 
 def _words(file: Path) -> list[str]:
-    """What stands for a file in messages: the beginning of its parts, where it is a URI."""
-    if file.name != "uri":
-        return []
-    parts = file.read_bytes().partition(b"?")[0].split(b":")
-    return [part[:20].decode("utf-8", "backslashreplace") for part in parts if part]
+    """What stands for a file in messages: a network's space for a suite of one, letters in a row for a URI."""
+    if file.name == "uri":
+        return re.findall(r"\w{3,}", file.read_text(errors="ignore")[:40]) or [""]
+    return ["resnet-nano"] if file.name == "suite.yaml" else []
 
 
 def _place(error: BaseException) -> str:

@@ -6,6 +6,7 @@ Workers are forked from the program's process instead of a server of their own. 
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -105,6 +106,8 @@ def _be_the_program(arguments: list[str], log: Path) -> None:
     from trionet_bench.cli.main import main
 
     os.setsid()
+    # Workers of a server of their own would not inherit how the program heeds an interrupt.
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)

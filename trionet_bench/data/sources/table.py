@@ -99,6 +99,8 @@ def _checked(where: str, folder: Path, columns: list[str], values: list[str], li
     cells = {column: value.strip() for column, value in zip(columns, values, strict=True)}
     if not cells["path"] or not cells["label"]:
         raise DataError(f"{where} has no {'label' if cells['path'] else 'path'}.")
+    if "\0" in cells["path"]:
+        raise DataError(f"{where} has a null character in its path; is it a text file?")
     part: Part | None = None
     if "split" in cells:
         parts = part_names(cells["split"])
