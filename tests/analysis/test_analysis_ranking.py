@@ -64,7 +64,9 @@ def suite(accuracies: np.ndarray) -> Results:
         for d in range(len(accuracies))
         for i, m in enumerate(models)
     ]
-    cells = pd.DataFrame([vars(row) for row in rows]).assign(macs=1, params=1, evaluated=100, fidelity="full")
+    cells = pd.DataFrame([vars(row) for row in rows]).assign(
+        macs=1, params=1, evaluated=100, fidelity="full", changed=False
+    )
     empty = pd.DataFrame()
     declared = Declared(("made-up",), ("Made up",), (), cells[["dataset", "budget", "model", "seed"]])
     return Results(

@@ -15,6 +15,7 @@ from trionet_bench.execution import estimate
 from trionet_bench.execution.pace import Pace
 from trionet_bench.integrity.verify import recomputed_key, verify
 from trionet_bench.records.record import Record
+from trionet_bench.reporting.manifest import write_files
 
 Write = Callable[..., Path]
 
@@ -158,8 +159,7 @@ def test_the_report_is_written_once_and_named(suite_file: Write, tmp_path: Path,
 
     def write(folders: list[Path], out: Path) -> Path:
         written.append(out)
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "index.html").write_text("")
+        write_files(out, {"index.html": b"page"}, ["fakes"], "")
         return out / "index.html"
 
     monkeypatch.setattr("trionet_bench.reporting.page.write_report", write)
@@ -176,8 +176,7 @@ def test_a_suite_that_asks_for_less_is_reported_so(suite_file: Write, monkeypatc
     written = []
 
     def write(folders: list[Path], out: Path) -> Path:
-        (out / "index.html").parent.mkdir(parents=True, exist_ok=True)
-        (out / "index.html").write_text("page")
+        write_files(out, {"index.html": b"page"}, ["fakes"], "")
         written.append(json.loads((folders[0] / "suite.json").read_text())["expected"])
         return out / "index.html"
 
