@@ -18,6 +18,14 @@ from trionet_bench.spaces.choice import Cost, Genes, Space
 _RESTARTS = 8  # redrawn sizes of one network before its operators are given up
 
 
+def nothing_fits(what: str, budget: int, smallest: int) -> UsageError:
+    """The error where the smallest network of a kind exceeds a budget, both in MACs."""
+    return UsageError(
+        f"No {what} fits {format_budget(budget)} MACs: the smallest needs {format_budget(smallest)}. "
+        "Raise the budget or choose another space."
+    )
+
+
 def cheapest(space: Space, cost: Cost) -> Genes:
     """The network of fewest MACs: the smallest shape, and for each block the operator that costs least, with its
     cheapest options (rounding to whole dimensions per head makes that more than the smallest ones).
@@ -61,10 +69,7 @@ class BudgetRange:
         """
         smallest = cost(cheapest(space, cost))
         if smallest > budget:
-            raise UsageError(
-                f"No architecture of {space.name} fits {format_budget(budget)} MACs: the smallest needs "
-                f"{format_budget(smallest)}. Raise the budget or choose another space."
-            )
+            raise nothing_fits(f"architecture of {space.name}", budget, smallest)
         spent = cost(cls(space, cost, 0, budget).largest)
         return cls(space, cost, int(share * (budget if spent >= share * budget else spent)), budget)
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.search.budget import nothing_fits
 from trionet_bench.spaces.choice import Cost, Genes
 from trionet_bench.spaces.operators import OPERATORS
 from trionet_bench.spaces.resnet import ResNetSpace
@@ -76,10 +77,7 @@ def scale_to_budget(
         depths.setdefault(uniform(depth, width, expansion), depth)
     fitting = [genes for genes in depths if cost(genes) <= budget]
     if not fitting:
-        raise UsageError(
-            f"No {'-'.join(operators)} network of {space.name} fits {budget / 1e6:.3g}M MACs: the smallest needs "
-            f"{min(map(cost, depths)) / 1e6:.3g}M. Raise the budget or choose another space."
-        )
+        raise nothing_fits(f"{'-'.join(operators)} network of {space.name}", budget, min(map(cost, depths)))
     starts = sorted(fitting, key=lambda genes: (-depths[genes], cost(genes), genes), reverse=True)
     raised = [_raised(space, genes, fixed, levels, cost, budget) for genes in starts]
     return next((genes for genes in raised if cost(genes) >= NEAR * budget), max(raised, key=cost))
