@@ -26,8 +26,7 @@ from trionet_bench.networks.attention.layers import freeze_unused
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators import axial, conv, crisscross, local, nonlocal_attention
 from trionet_bench.networks.operators.base import SpatialOperator
-
-TERMS = ("plain", "position_sensitive")  # of local attention
+from trionet_bench.spaces.resnet import LOCAL_TERMS
 
 __all__ = ["AxialAttention", "Conv", "CrissCross", "GlobalAttention", "LocalAttention"]
 
@@ -107,8 +106,8 @@ class LocalAttention(_Layer, local.LocalAttention):
         terms: str = "plain",
     ) -> None:
         _check(stride, window=window, heads=heads)
-        if terms not in TERMS:
-            raise ValueError(f'unknown terms "{terms}"; {nearest(terms, TERMS)}')
+        if terms not in LOCAL_TERMS:
+            raise ValueError(f'unknown terms "{terms}"; {nearest(terms, LOCAL_TERMS)}')
         super().__init__(channels, heads, window, qk, v, stride, terms)
         self.begin(channels=channels, heads=heads, window=window, qk=qk, v=v, stride=stride, terms=terms)
 

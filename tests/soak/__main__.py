@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import NamedTuple
 
 import click
 
@@ -18,57 +20,33 @@ from trionet_bench.integrity.provenance import code_state
 from trionet_bench.processor import described
 
 
-def _kills(home: Path, size: int, seed: int, outcome: Outcome) -> None:
-    from tests.soak.kills import kills
+class Part(NamedTuple):
+    """A part of the soak.
 
-    kills(home, size, seed, outcome)
+    ``carry_out``: names its function, ``MODULE:FUNCTION``, imported when it is its turn, since some load torch.
+    ``usual``, ``quick``: its size, and that of --quick. ``unit``: what a size counts.
+    """
 
-
-def _faults(home: Path, size: int, seed: int, outcome: Outcome) -> None:
-    from tests.soak.faults import faults
-
-    faults(home, size, seed, outcome)
-
-
-def _inputs(home: Path, size: int, seed: int, outcome: Outcome) -> None:
-    from tests.soak.inputs import inputs
-
-    inputs(home, size, seed, outcome)
+    carry_out: str
+    usual: int
+    quick: int
+    unit: str
 
 
-def _concurrent(home: Path, size: int, seed: int, outcome: Outcome) -> None:
-    from tests.soak.concurrent import concurrent
-
-    concurrent(home, size, seed, outcome)
-
-
-def _full_disk(home: Path, size: int, seed: int, outcome: Outcome) -> None:
-    from tests.soak.full_disk import full_disk
-
-    full_disk(home, size, seed, outcome)
-
-
-def _memory(home: Path, size: int, seed: int, outcome: Outcome) -> None:
-    from tests.soak.memory import memory
-
-    memory(home, size, seed, outcome)
-
-
-# By name: what carries it out, its usual size, that of --quick, and what its size counts.
-PARTS: dict[str, tuple[Callable[[Path, int, int, Outcome], None], int, int, str]] = {
-    "kills": (_kills, 100, 3, "SIGKILLs"),
-    "faults": (_faults, 100_000, 6, "Calls at most that fail, of each scenario"),
-    "inputs": (_inputs, 20_000, 400, "Inputs"),
-    "concurrent": (_concurrent, 10, 1, "Rounds of three runs"),
-    "full-disk": (_full_disk, 20, 3, "Sizes of the disk"),
-    "memory": (_memory, 60, 1, "Minutes"),
+PARTS = {
+    "kills": Part("tests.soak.kills:kills", 100, 3, "SIGKILLs"),
+    "faults": Part("tests.soak.faults:faults", 100_000, 6, "Calls at most that fail, of each scenario"),
+    "inputs": Part("tests.soak.inputs:inputs", 20_000, 400, "Inputs"),
+    "concurrent": Part("tests.soak.concurrent:concurrent", 10, 1, "Rounds of three runs"),
+    "full-disk": Part("tests.soak.full_disk:full_disk", 20, 3, "Sizes of the disk"),
+    "memory": Part("tests.soak.memory:memory", 60, 1, "Minutes"),
 }
 
 
 def _size_options(command: Callable[..., None]) -> Callable[..., None]:
     """An option for the size of each part."""
-    for name, (_, usual, quick, unit) in reversed(PARTS.items()):
-        help_text = f"{unit} of part {name}.  [default: {usual}, with --quick {quick}]"
+    for name, part in reversed(PARTS.items()):
+        help_text = f"{part.unit} of part {name}.  [default: {part.usual}, with --quick {part.quick}]"
         command = click.option(f"--{name}", type=click.IntRange(0), help=help_text)(command)
     return command
 
@@ -90,15 +68,15 @@ def main(parts: tuple[str, ...], quick: bool, seed: int, out: Path, home: Path |
     place = home.resolve() if home else Path(tempfile.mkdtemp(prefix="soak-"))
     found = 0
     for name in parts or PARTS:
-        carry_out, usual, small, _ = PARTS[name]
+        part = PARTS[name]
         asked = sizes[name.replace("-", "_")]
-        size = asked if asked is not None else small if quick else usual
+        size = asked if asked is not None else part.quick if quick else part.usual
         below = place / name
         shutil.rmtree(below, ignore_errors=True)
         below.mkdir(parents=True)
         began, outcome = time.monotonic(), Outcome()
         try:
-            carry_out(below, size, seed, outcome)
+            resolve_name(part.carry_out)(below, size, seed, outcome)
         except KeyboardInterrupt:
             outcome.figures["interrupted"] = "yes"
         except Exception as error:  # the other parts are carried out

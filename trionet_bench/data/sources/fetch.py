@@ -79,8 +79,8 @@ def fetch_snapshot(uri: Uri, places: Places) -> None:
         from huggingface_hub import snapshot_download  # reads the environment that was just changed
     except ImportError as error:
         raise DataError(f"{uri.text} needs huggingface_hub, which is missing: pip install datasets") from error
+    name, revision = parts
     try:
-        name, revision = parts
         snapshot_download(name, repo_type="dataset", revision=revision)
     except (OSError, ValueError) as error:
         raise DataError(f"{uri.text} could not be downloaded: {error}") from error

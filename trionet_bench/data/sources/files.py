@@ -84,12 +84,17 @@ def files_of_class(root: Path, folder: Folder) -> list[ImageFile]:
     return [ImageFile(path, label) for path in folder.image_paths()]
 
 
+def is_below(root: Path, path: str) -> bool:
+    """Whether a path that starts from ``root`` stays below it, by its name alone: links are not followed."""
+    return Path(os.path.normpath(root / path)).is_relative_to(os.path.normpath(root))
+
+
 def listed_files(uri: Uri, root: Path, entries: Iterable[tuple[str, str]]) -> list[ImageFile]:
     """The files of a list of (path below root, class); DataError names those that are not there."""
     files, missing, reason = [], [], ""
     for path, label in entries:
         try:
-            if not Path(os.path.normpath(root / path)).is_relative_to(os.path.normpath(root)):
+            if not is_below(root, path):
                 raise ValueError("it leads outside of the folder")
             check_regular(root / path)
             files.append(ImageFile(path, label))

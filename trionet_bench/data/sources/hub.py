@@ -25,7 +25,7 @@ from trionet_bench.data.index import Content, Index, LeftOut
 from trionet_bench.data.reading import check_regular, reason_of
 from trionet_bench.data.sources.base import Places, Uri
 from trionet_bench.data.sources.classes import unknown_classes
-from trionet_bench.data.sources.files import fingerprint_of_labels, survey
+from trionet_bench.data.sources.files import fingerprint_of_labels, is_below, survey
 from trionet_bench.data.sources.labels import label_values
 from trionet_bench.data.sources.names import PARTS, Part, class_name
 from trionet_bench.data.sources.parts import NONE, parts_of_names, unused_warning, with_option
@@ -94,7 +94,7 @@ class HubReader:
         if content is not None:
             return content
         path = Path(os.path.normpath(self.folder / cell["path"]))
-        if not path.is_relative_to(self.folder):
+        if not is_below(self.folder, cell["path"]):
             raise OSError(f"{path} lies outside of {self.folder}")
         return path
 

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.labels import fit_labels, prepare_labels
 from trionet_bench.reporting.style import GRID, INK, MUTED, PAPER, Style, dark_colours
+from trionet_bench.units import counted
 
 # Whatever would carry the time of saving or the version of the drawing library.
 _METADATA: dict[str, dict[str, None]] = {
@@ -52,6 +53,13 @@ class FigureKind:
     title: str
     section: str
     build: Callable[[Results, Style], Drawing | LeftOut | None]
+
+
+def most_often(models: Iterable[str]) -> tuple[str, str]:
+    """Which model is first on most data sets, of the first one of each, and " on 2 of 3 data sets"; "" for one set."""
+    firsts = pd.Series([*models]).value_counts(sort=False)
+    sets = int(firsts.sum())
+    return str(firsts.idxmax()), f" on {firsts.max()} of {counted(sets, 'data set')}" if sets > 1 else ""
 
 
 def settle(figure: Figure) -> None:

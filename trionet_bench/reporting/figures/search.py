@@ -6,12 +6,11 @@ from matplotlib.lines import Line2D
 
 from trionet_bench.analysis.label_free import guided_by_labels
 from trionet_bench.analysis.results import Results
-from trionet_bench.reporting.figures.figure import Drawing, LeftOut
+from trionet_bench.reporting.figures.figure import Drawing, LeftOut, most_often
 from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.style import Style, label_outer, looks, panels, shared_legend
 from trionet_bench.reporting.text import compact
-from trionet_bench.units import counted
 
 MAX_PANELS = 6
 
@@ -79,9 +78,7 @@ def _drawn(results: Results, generations: pd.DataFrame, style: Style, loss: str 
     handles = [Line2D([], [], color=look[m].colour, ls=look[m].line, marker=look[m].marker) for m in models]
     shared_legend(figure, handles, models, style)
     ends = table.groupby(["dataset", "model"], sort=False).best.last().unstack("dataset")
-    firsts = ends.idxmax().value_counts(sort=False)
-    leader = str(firsts.idxmax())
-    where = f" on {firsts.max()} of {counted(len(datasets), 'data set')}" if len(datasets) > 1 else ""
+    leader, where = most_often(ends[datasets].idxmax())
     finding = f"{capitalised(leader)} ends with the fittest candidate{where}."
     if len(models) == 1:
         finding = f"The best candidate of {leader} improves while it searches."

@@ -10,7 +10,7 @@ from trionet_bench.analysis.history import histories
 from trionet_bench.analysis.label_free import guided_by_labels
 from trionet_bench.analysis.results import Results
 from trionet_bench.records.layout import PRETEXT
-from trionet_bench.reporting.figures.figure import Drawing, LeftOut
+from trionet_bench.reporting.figures.figure import Drawing, LeftOut, most_often
 from trionet_bench.reporting.names import named
 from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.style import (
@@ -82,9 +82,8 @@ def draw_training_curves(results: Results, style: Style) -> Drawing | LeftOut | 
         dataset: group.sort_values("middle").iloc[-1 if quantity.direction > 0 else 0]
         for dataset, group in last.groupby("dataset", sort=False)
     }
-    firsts = pd.Series([row.model for row in ends.values()]).value_counts(sort=False)
-    where = f" on {firsts.max()} of {counted(len(ends), 'data set')}" if len(ends) > 1 else ""
-    finding = f"{capitalised(str(firsts.idxmax()))} ends with the {quantity.best} {part} {quantity.noun}{where}."
+    leader, where = most_often(row.model for row in ends.values())
+    finding = f"{capitalised(leader)} ends with the {quantity.best} {part} {quantity.noun}{where}."
     note = (
         f"Networks {results.division or 'trained from scratch'}, at the largest budget. Lines: mean over seeds; bands: "
         "least and greatest seed."
