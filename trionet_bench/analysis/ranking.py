@@ -17,7 +17,8 @@ from trionet_bench.analysis.summary import summarise
 FEW = 30  # below, a rank correlation says little: with ten architectures a true 0.59 shows as 0.20 to 0.87
 LEAST = 10  # below, no interval at all
 DATASETS = 8  # below, a critical-difference diagram has no power
-_RESAMPLES = 999
+RESAMPLES = 1999
+TAILS = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,17 @@ def resampled(a: ArrayLike, b: ArrayLike, counts: np.ndarray) -> tuple[np.ndarra
         return both / np.sqrt(first * second), across / np.sqrt(within_a * within_b)
 
 
+def resamples(n: int) -> np.ndarray:
+    """How often each of n networks is in each resample, (1 + RESAMPLES, n); the first has all of them once."""
+    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
+    return np.vstack([np.ones(n, dtype=counts.dtype), counts])
+
+
 def _bootstrap(a: np.ndarray, b: np.ndarray) -> tuple[tuple[float, float], tuple[float, float]]:
     """Percentile intervals of tau-b and rho over architectures."""
     if len(a) < LEAST or np.ptp(a) == 0 or np.ptp(b) == 0:
         return (np.nan, np.nan), (np.nan, np.nan)
-    n = len(a)
-    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), _RESAMPLES)
-    tails = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
-    tau, rho = (np.nanpercentile(values, tails) for values in resampled(a, b, counts))
+    tau, rho = (np.nanpercentile(values[1:], TAILS) for values in resampled(a, b, resamples(len(a))))
     return (float(tau[0]), float(tau[1])), (float(rho[0]), float(rho[1]))
 
 

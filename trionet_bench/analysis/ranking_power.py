@@ -18,13 +18,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from trionet_bench.analysis.metrics import sign
-from trionet_bench.analysis.ranking import LEAST, resampled
+from trionet_bench.analysis.ranking import LEAST, TAILS, resampled, resamples
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import LEVEL
 from trionet_bench.spaces.operators import OPERATORS
 
-RESAMPLES = 1999
-TAILS = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
 INHERITED, MACS, PARAMETERS, PREDICTOR = "inherited", "MACs", "parameters", "predictor"
 
 
@@ -148,12 +146,6 @@ def score_table(results: Results) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
-
-
-def resamples(n: int) -> np.ndarray:
-    """How often each of n networks is in each resample, (1 + RESAMPLES, n); the first has all of them once."""
-    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
-    return np.vstack([np.ones(n, dtype=counts.dtype), counts])
 
 
 def regret(score: np.ndarray, truth: np.ndarray) -> float:

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from trionet_bench.analysis.ranking import LEAST, resampled
-from trionet_bench.analysis.ranking_power import TAILS, regret, resamples, truths
+from trionet_bench.analysis.ranking import LEAST, TAILS, resampled, resamples
+from trionet_bench.analysis.ranking_power import regret, truths
 from trionet_bench.analysis.results import Results
 
 COLUMNS = [

@@ -228,28 +228,45 @@ def _worth_of_networks(results: Results) -> str:
 
 
 def _ranking(results: Results) -> str:
-    worth = worth_of_placement(results)
+    """How supernets rank, for each data set and budget where there is something to rank."""
     table = supernet_correlations(results)
-    if table.empty or (len(worth) and (worth.low == 0).all()):
+    if table.empty:
         return ""
     table = table[table.metric == results.measured("val", "inherited")]
-    table = table.sort_values("tau", ascending=False, kind="stable")
+    worth, place = worth_of_placement(results), ["dataset", "budget"]
+    nothing = worth[worth.low == 0].set_index(place).index
+    table = table[~table.set_index(place).index.isin(nothing)]
+    if table.empty:
+        return ""
+    where = {
+        key: _some([_tau_of(row) for row in rows.sort_values("tau", ascending=False, kind="stable").itertuples()])
+        for key, rows in table.groupby(place, sort=False)
+    }
+    budgets = len({budget for _, budget in where}) > 1
     parts = [
-        f"{row.tau:.2f}{'' if absent(row.tau_low) else f' [{row.tau_low:.2f}, {row.tau_high:.2f}]'} with {row.model}"
-        for row in table.itertuples()
+        f"{taus} on {dataset}{f' at {compact(budget)} MACs' if budgets else ''}" if len(where) > 1 else taus
+        for (dataset, budget), taus in where.items()
     ]
     noun = primary(results).noun
     said = (
         f"Over {counted(int(table.n.min()), 'architecture')}, Kendall's tau-b between {noun} with the supernet's "
-        f"weights, recalibrated, and {noun} when trained alone is {_some(parts)}; {_ahead_of_macs(results)}."
+        f"weights, recalibrated, and {noun} when trained alone is {'; '.join(parts)}; "
+        f"{_ahead_of_macs(results, nothing)}."
     )
     return said.replace("-0.", f"{MINUS}0.")
 
 
-def _ahead_of_macs(results: Results) -> str:
-    """How many supernets rank better than counting MACs, by the interval of the paired difference."""
+def _tau_of(row: "pd.Series[float]") -> str:
+    interval = "" if absent(row.tau_low) else f" [{row.tau_low:.2f}, {row.tau_high:.2f}]"
+    return f"{row.tau:.2f}{interval} with {row.model}"
+
+
+def _ahead_of_macs(results: Results, nothing: pd.Index) -> str:
+    """How many supernets rank better than counting MACs, by the interval of the paired difference; but for those of a
+    data set and budget with ``nothing`` to rank.
+    """
     scores = score_table(results)
-    scores = scores[scores.score == INHERITED]
+    scores = scores[(scores.score == INHERITED) & ~scores.set_index(["dataset", "budget"]).index.isin(nothing)]
     ahead = int((scores.ahead_low > 0).sum())
     return f"{ahead} of {counted(len(scores), 'supernet')} {'ranks' if ahead == 1 else 'rank'} better than MACs do"
 

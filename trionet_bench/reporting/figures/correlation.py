@@ -27,6 +27,7 @@ from trionet_bench.reporting.text import DASH, MINUS, absent, compact
 from trionet_bench.units import counted
 
 MAX_PANELS = 6
+_MOST_SUPERNETS = 12
 _LEAST = 8  # architectures
 
 
@@ -103,10 +104,11 @@ def _spread(results: Results, style: Style, scored_by: str, scale: float, inheri
     shared = f"{recalibrated}_not_recalibrated"
     group = ["dataset", "budget", "model"]
     rank = supernet_correlations(results).set_index([*group, "metric"])
-    places = list(table.groupby(group, sort=False).groups)[:MAX_PANELS]
+    supernets = list(table.groupby(group, sort=False).groups)
+    raised = sum(bool(rank.tau[(*key, recalibrated)] > rank.tau[(*key, shared)]) for key in supernets)
+    places = supernets[:_MOST_SUPERNETS]
     figure, axes = panels(style, len(places), height=2.2)
     several = [len({place[i] for place in places}) > 1 for i in (0, 1)]
-    raised = 0
     for axis, place in zip(axes, places, strict=True):
         rows = table.set_index(group).loc[[place]]
         for metric, marker, colour in ((shared, "x", OTHER_COLOUR), (recalibrated, "o", INK)):
@@ -117,7 +119,6 @@ def _spread(results: Results, style: Style, scored_by: str, scale: float, inheri
         where = zip((place[0], compact(place[1])), several, strict=True)
         words = [*(part for part, varies in where if varies), place[2]]
         axis.set_title(f"{' '.join(map(named, words))}: τ = {_number(best.tau)}, n = {int(best.n)}")
-        raised += bool(best.tau > rank.tau[(*place, shared)])
     if scored_by == "metric":
         same_limits(axes)
     label_outer(axes, inherited, quantity.axis("validation", ", trained alone"))
@@ -129,7 +130,7 @@ def _spread(results: Results, style: Style, scored_by: str, scale: float, inheri
     score = f"inherited {'fitness' if scored_by == 'fitness' else ''}".strip()
     finding = (
         f"Recalibration raises Kendall's tau-b of {score} with stand-alone {quantity.noun} in {raised} of "
-        f"{counted(len(places), 'supernet')}."
+        f"{counted(len(supernets), 'supernet')}."
     )
     return Drawing(figure, table, finding, note)
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from trionet_bench.analysis.ranking_power import score_table, worth_of_placement
+from trionet_bench.analysis.ranking_power import INHERITED, PREDICTOR, score_table, worth_of_placement
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.supernet_differences import supernet_differences
 from trionet_bench.reporting.quantity import primary
@@ -40,17 +40,18 @@ def placement_worth(results: Results) -> Table | None:
 
 
 def scores_beside_macs(results: Results) -> Table | None:
-    """One row for each supernet and score; scores that need no supernet stand beside it."""
+    """One row for each supernet and what it ranks by, after one for each score that needs no supernet."""
     table = score_table(results)
     if table.empty:
         return None
+    table = _each_once(table)
     quantity = primary(results)
     unit = quantity.difference_bracketed
     text = pd.DataFrame(
         {
             "Data set": table.dataset,
             "Budget": table.budget.map(compact),
-            "Supernet": [f"{row.model}, seed {row.seed}" for row in table.itertuples()],
+            "Supernet": [f"{row.model or 'none'}, seed {row.seed}" for row in table.itertuples()],
             "Score": table.score,
             "Kendall \N{GREEK SMALL LETTER TAU}": table.tau.map(_two),
             "95 % interval": [_range(_two(row.low), _two(row.high)) for row in table.itertuples()],
@@ -71,6 +72,16 @@ def scores_beside_macs(results: Results) -> Table | None:
         "but the one that it predicts, so it costs their training."
     )
     return Table(table, text, note, groups=3, numbers=list(text.columns[4:]))
+
+
+def _each_once(table: pd.DataFrame) -> pd.DataFrame:
+    """What ranks without a supernet is the same beside every supernet of a data set, budget and seed: once, first."""
+    of_supernet = table.score.isin([INHERITED, PREDICTOR])
+    place = ["dataset", "budget", "seed"]
+    free = table[~of_supernet].drop_duplicates([*place, "score"]).assign(model="")
+    first = pd.concat([free, table[of_supernet]])
+    order = table.drop_duplicates(place[:2])[place[:2]].itertuples(index=False, name=None)
+    return pd.concat([first[(first.dataset == d) & (first.budget == b)] for d, b in order], ignore_index=True)
 
 
 def supernets_paired(results: Results) -> Table | None:
