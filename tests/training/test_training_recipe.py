@@ -59,6 +59,12 @@ def test_a_recipe_can_be_written_out():
         ("quik", 'unknown recipe "quik"; did you mean "quick"?', ()),
         ({"base": "smal"}, 'unknown recipe "smal"; did you mean "small"?', ()),
         ({"base": "quick", "epoch": 3}, 'unknown key "epoch" in recipe; did you mean "epochs"?', ("epoch",)),
+        ({"base": "quick", "lr": 0.1}, 'unknown key "lr" in recipe; did you mean "recipe.optimizer.lr"?', ("lr",)),
+        (
+            {"base": "quick", "optimizer": {"epochs": 3}},
+            'unknown key "epochs" in recipe.optimizer; did you mean "recipe.epochs" or "recipe.supernet.epochs"?',
+            ("optimizer", "epochs"),
+        ),
         (
             {"base": "quick", "optimizer": {"learning_rate": 1}},
             'unknown key "learning_rate" in recipe.optimizer; allowed are betas,',

@@ -4,7 +4,7 @@ A recipe says everything about training that changes a result, for a network tra
 for the search in it. This module does not import torch, so that plans and keys are made without it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -313,7 +313,8 @@ def _explained(error: ValidationError) -> RecipeError:
     path = tuple(str(part) for part in fault["loc"])
     where = ".".join(("recipe", *path[:-1]))
     if fault["type"] == "extra_forbidden":
-        hint = nearest(path[-1], _keys_at(path[:-1]))
+        same = [f'"{place}"' for place in _places_of(path[-1])]
+        hint = f"did you mean {' or '.join(same)}?" if same else nearest(path[-1], _keys_at(path[:-1]))
         return RecipeError(f'unknown key "{path[-1]}" in {where}; {hint}', path)
     if fault["type"] == "missing":
         return RecipeError(
@@ -323,6 +324,15 @@ def _explained(error: ValidationError) -> RecipeError:
     wanted = "should be a mapping" if fault["type"] == "model_type" else fault["msg"].removeprefix("Value error, ")
     given = "" if isinstance(fault["input"], Mapping | BaseModel) else f", not {shown(fault['input'])}"
     return RecipeError(f"{place}: {wanted}{given}.", path)
+
+
+def _places_of(key: str, model: type[BaseModel] | None = None, where: str = "recipe") -> Iterator[str]:
+    """Where in a recipe a key of this name stands, such as recipe.optimizer.lr."""
+    for name, field in (model or Recipe).model_fields.items():
+        if name == key:
+            yield f"{where}.{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _places_of(key, field.annotation, f"{where}.{name}")
 
 
 def _keys_at(path: tuple[str, ...]) -> list[str]:
