@@ -67,6 +67,12 @@ def test_a_winner_is_better_than_all_others(results: Results, monkeypatch: pytes
     assert "better than each of the other 9 models, by" in first(results, monkeypatch, many)
 
 
+def test_a_winner_by_less_than_a_tenth_of_a_point_has_no_least_lead(results: Results, monkeypatch: pytest.MonkeyPatch):
+    known = replace(KNOWN, kind="winner", tied=(), behind=("axial", "local"), bound=0.0004)
+    said = first(results, monkeypatch, known)
+    assert said == f"{WHERE}, take conv: 90.0 %, shown to be better than axial and local; {COSTS}."
+
+
 def test_names_stay_where_they_are_not_all_the_others(results: Results, monkeypatch: pytest.MonkeyPatch):
     behind = tuple(f"m{i}" for i in range(5))
     said = first(results, monkeypatch, replace(KNOWN, behind=behind))

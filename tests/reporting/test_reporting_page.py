@@ -17,6 +17,7 @@ from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.reporting.manifest import MANIFEST
 from trionet_bench.reporting.page import write_report
+from trionet_bench.reporting.style import style_named
 from trionet_bench.tasks.thumbnails import image_reader
 
 
@@ -148,6 +149,16 @@ def test_each_figure_has_its_data_and_states_its_finding(report: Path):
         assert (report.parent / "figures" / f"{name}.csv").is_file()
         start = page.index(f'id="figure-{name}"')
         assert re.search(r'role="img" aria-label="[^"]*[a-z][^"]*\."', page[start : start + 2000]), name
+
+
+def test_opening_figures_have_a_version_for_phones_with_panels_one_below_the_other(report: Path):
+    page = report.read_text()
+    narrow = re.findall(r'<div class="narrow">\s*<svg[^>]*width="([\d.]+)pt" height="([\d.]+)pt"', page)
+    assert len(narrow) == page.count('<div class="broad">') == page.count('<div class="narrow">') > 1
+    assert {float(width) for width, _ in narrow} == {72 * style_named("paper").column}
+    assert all(float(height) > float(width) for width, height in narrow)
+    identifiers = re.findall(r'\bid="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers))
 
 
 def test_a_figure_that_would_say_nothing_is_left_out_with_the_reason(report: Path):

@@ -59,7 +59,8 @@ def _decision(results: Results) -> str:
         )
     if known.kind == "winner":
         others = _others(known.behind, len(known.behind))
-        lead = f"{value}, shown to be better than {others}, by {bound} or more"
+        least = "" if quantity.number(known.bound) == quantity.number(0) else f", by {bound} or more"
+        lead = f"{value}, shown to be better than {others}{least}"
         return f"{where}, take {known.taken}: {lead}; {costs}.{dagger}"
     if not known.tied:
         return f"{where}, {known.taken} is the only model with results: {value}, {costs}.{dagger}"

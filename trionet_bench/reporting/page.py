@@ -54,6 +54,7 @@ SECTIONS = {
 SMOKE = "Smoke run: too short to say anything about the models."
 _FOLDED = ("search", "training", "cost", "coverage")  # sections that start folded, also those of one task
 _PICTURES_FIRST = ("placement", "search", "images")
+_FOR_PHONES = (OPENING, "results", "comparisons")  # whose figures are drawn once more; others scroll
 _OPEN_ROWS = 60  # longer tables start folded
 _MOST_ROWS = 300  # longer ones are cut on the page; their files have all rows
 
@@ -71,6 +72,7 @@ class Shown:
     content: Table | Drawing | LeftOut
     files: dict[str, str]
     svg: str = ""
+    narrow_svg: str = ""  # for a phone, where the figure is wider than a column
 
     @property
     def name(self) -> str:
@@ -197,8 +199,24 @@ def _figures(results: Results, task: str, style: Style, formats: Sequence[str], 
             if isinstance(drawing, LeftOut):
                 shown.append(Shown(kind, task, _title(kind, results), drawing, {}))
             elif drawing is not None:
-                shown.append(_figure(kind, results, task, drawing, formats, files))
+                figure = _figure(kind, results, task, drawing, formats, files)
+                if "html" in formats and kind.section in _FOR_PHONES and _is_wide(drawing, style):
+                    figure = replace(figure, narrow_svg=_narrow(kind, results, figure.name, style))
+                shown.append(figure)
     return shown
+
+
+def _narrow(kind: FigureKind, results: Results, name: str, style: Style) -> str:
+    """The figure once more, as wide as a column."""
+    drawing = kind.build(results, style.narrow)
+    assert isinstance(drawing, Drawing)
+    settle(drawing.figure)
+    return inline_svg(saved(drawing, "svg"), f"{name}-narrow")
+
+
+def _is_wide(drawing: Drawing, style: Style) -> bool:
+    """Whether it takes more than a column."""
+    return bool(drawing.figure.get_figwidth() > style.column)
 
 
 def _figure(
@@ -233,7 +251,7 @@ def _html(facts: JsonObject, shown: Sequence[Shown], style: Style) -> str:
         is_table=lambda item: isinstance(item.content, Table),
         is_left_out=lambda item: isinstance(item.content, LeftOut),
         is_tall=lambda drawing: drawing.figure.get_figheight() > drawing.figure.get_figwidth(),
-        is_wide=lambda drawing: drawing.figure.get_figwidth() > style.column,
+        is_wide=lambda drawing: _is_wide(drawing, style),
     )
     page = environment.get_template("page.html.j2").render(
         **facts,

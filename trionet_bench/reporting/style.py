@@ -5,7 +5,7 @@ Fonts are those that matplotlib brings along, so that a figure is the same to th
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -93,6 +93,11 @@ class Style:
     @property
     def scale(self) -> float:
         return self.size / 8
+
+    @property
+    def narrow(self) -> "Style":
+        """The same for a phone: no figure is wider than a column, and panels stand one below the other."""
+        return replace(self, page=self.column)
 
     def rc(self) -> JsonObject:
         return {
@@ -217,9 +222,9 @@ def new_figure(width: float, height: float, arranged: bool = True) -> Figure:
 
 def panels(style: Style, count: int, height: float = 2.3, columns: int = 3, **axes: Any) -> tuple[Figure, list[Any]]:
     """A figure with ``count`` panels in a grid, as wide as a column for one panel and as a page for more; four make a
-    square.
+    square. On a page that holds one column, all stand in it.
     """
-    across = 2 if count == 4 else min(count, columns)
+    across = 1 if style.page == style.column else 2 if count == 4 else min(count, columns)
     rows = -(-count // across)
     scale = style.column / 3.3
     width = style.column if across == 1 else style.page * (0.8 if across == 2 else 1)

@@ -51,7 +51,8 @@ def draw_cost(results: Results, style: Style) -> Drawing | LeftOut | None:
         _panel(axis, rows, look, quantity)
         _log_scale(axis, rows.cost.tolist(), shown)
         axis.set_xlabel(capitalised(label))
-    axes[0].set_ylabel(quantity.axis("test"))
+    for axis in axes[:: axes[0].get_gridspec().ncols]:
+        axis.set_ylabel(quantity.axis("test"))
     drawn = [model for model in results.models if model in set(table.model)]
     shared_legend(figure, _handles(drawn, look, style), [*drawn, "front"], style)
     data_sets = table.attrs["datasets"]

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from trionet_bench.analysis.ranking_power import INHERITED, PREDICTOR, score_table, worth_of_placement
+from trionet_bench.analysis.ranking_power import INHERITED, MACS, PREDICTOR, score_table, worth_of_placement
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.supernet_differences import supernet_differences
 from trionet_bench.reporting.quantity import primary
@@ -45,6 +45,7 @@ def scores_beside_macs(results: Results) -> Table | None:
     if table.empty:
         return None
     table = _each_once(table)
+    ahead = table.where(table.score != MACS)
     quantity = primary(results)
     unit = quantity.difference_bracketed
     text = pd.DataFrame(
@@ -55,8 +56,8 @@ def scores_beside_macs(results: Results) -> Table | None:
             "Score": table.score,
             "Kendall \N{GREEK SMALL LETTER TAU}": table.tau.map(_two),
             "95 % interval": [_range(_two(row.low), _two(row.high)) for row in table.itertuples()],
-            "Ahead of MACs": table.ahead.map(_two),
-            "Interval of it": [_range(_two(row.ahead_low), _two(row.ahead_high)) for row in table.itertuples()],
+            "Ahead of MACs": ahead.ahead.map(_two),
+            "Interval of it": [_range(_two(row.ahead_low), _two(row.ahead_high)) for row in ahead.itertuples()],
             f"Regret{unit}": table.regret.map(quantity.number),
             "Ceiling": table.ceiling.map(_two),
             "Truth repeated": table.repeated.map(_two),
