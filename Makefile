@@ -13,7 +13,7 @@ quickstart: $(VENV)/.installed
 	$(RUN)/trionet-bench run quickstart
 
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --durations 25
 
 lint: $(VENV)/.installed-dev
 	$(RUN)/ruff check .
