@@ -30,8 +30,17 @@ def opened(changes: JsonObject, model: str, device: str, data_root: Path | None 
     DataError where the data are missing.
     """
     with TemporaryDirectory() as folder:
+        suite = write_suite(Path(folder), changes)
+        with opened_suite(str(suite), model, device, data_root) as context:
+            yield context
+
+
+@contextmanager
+def opened_suite(suite: str, model: str, device: str, data_root: Path | None = None) -> Iterator[AnyTrainingContext]:
+    """The same of a suite by its name or path."""
+    with TemporaryDirectory() as folder:
         here = Path(folder)
-        plan = make_plan(load_suite(str(write_suite(here, changes))), here / "results", data_root)
+        plan = make_plan(load_suite(suite), here / "results", data_root)
         plan.check_data()
         job = next(planned.job for planned in plan.cells if planned.name.model == model)
         assert job is not None  # no data set is absent

@@ -137,6 +137,19 @@ def study(setting: Setting, suite: str, data_root: Path, as_json: bool) -> None:
 
 
 @bench.command()
+@click.argument("suite", default="quickstart")
+@setting_options
+@data_root_option
+@json_option
+def recalibration(setting: Setting, suite: str, data_root: Path, as_json: bool) -> None:
+    """From how many images candidates of SUITE's search are recalibrated; --samples is their number.
+
+    The supernet of its first cell of model trionet is trained. [default: quickstart]
+    """
+    _one("recalibration", setting, as_json, suite=suite, data_root=data_root)
+
+
+@bench.command()
 @setting_options
 @json_option
 def start(setting: Setting, as_json: bool) -> None:
@@ -151,7 +164,7 @@ def start(setting: Setting, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def everything(ctx: click.Context, setting: Setting, results: Path, reports: Path, as_json: bool) -> None:
-    """All of these but skeleton and study: one file under RESULTS/benchmarks, one page under REPORTS/benchmarks."""
+    """All but skeleton, study, recalibration: one file under RESULTS/benchmarks, one page under REPORTS/benchmarks."""
     from trionet_bench.cli.actions.bench import measure_every  # torch loads here, not for --help
 
     ctx.exit(0 if measure_every(setting, results, reports, as_json) else 1)
