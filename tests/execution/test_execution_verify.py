@@ -1,5 +1,6 @@
 """``verify`` and reports on records that were changed or damaged after they were written."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from support.fake_runs import run
 
 from trionet_bench.analysis.results import load
 from trionet_bench.integrity.verify import verify
-from trionet_bench.records.store import is_as_written
+from trionet_bench.records.store import is_as_written, read_record
 from trionet_bench.reporting.answer import coverage_line
 
 Write = Callable[..., Path]
@@ -40,6 +41,21 @@ def test_a_record_is_as_it_was_written_until_a_byte_is_changed(results: Path):
     del value["digest"]  # as records were before they had one
     path.write_text(json.dumps(value))
     assert is_as_written(folder(results))
+
+
+def test_a_suite_that_was_passed_on_without_weights_is_whole_without_them(results: Path):
+    cell = folder(results)
+    record = read_record(cell)
+    assert record is not None
+    with_weights = {**record.artifacts, "model.safetensors": hashlib.sha256(b"weights").hexdigest()}
+    changed = record.model_copy(update={"artifacts": with_weights})
+    (cell / "record.json").write_text(changed.model_dump_json(by_alias=True, exclude={"digest"}))
+    assert messages(results) == [("fakes/digits/a/4M-s0/record.json", "model.safetensors is missing")]
+    (results / "fakes/no-weights.txt").write_text("")
+    assert (verify(results).faults, verify(results).without_weights) == ((), 1)
+    (cell / "model.safetensors").write_bytes(b"others")  # what is there is verified
+    message = "model.safetensors is not the file that was written"
+    assert messages(results) == [("fakes/digits/a/4M-s0/record.json", message)]
 
 
 @pytest.mark.parametrize("field", ["environment", "timings", "started", "warnings", "command"])

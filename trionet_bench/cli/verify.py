@@ -20,7 +20,8 @@ from trionet_bench.units import counted
 def verify(ctx: click.Context, results: Path, data: bool, data_root: Path, as_json: bool) -> None:
     """Recompute keys, hashes, counts and accuracies of a results folder, and name every fault.
 
-    RESULTS is a folder of suites, one suite's folder, or any folder in it. Exit code 1 where there is a fault.
+    RESULTS is a folder of suites, one suite's folder, or any folder in it. Exit code 1 where there is a fault. A suite
+    with a file no-weights.txt was passed on without the weights of its networks; what is verified without them is.
     """
     from trionet_bench.integrity.verify import verify as check  # numpy loads here, not for --help
 
@@ -31,5 +32,6 @@ def verify(ctx: click.Context, results: Path, data: bool, data_root: Path, as_js
         for fault in verdict.faults:
             echo(f"{fault.path}: {fault.message}")
         looked = f"{counted(verdict.records, 'record')} and {counted(verdict.phases, 'shared phase')} verified"
-        echo(f"{looked}: {counted(len(verdict.faults), 'fault') if verdict.faults else 'no fault'}")
+        left_out = f"; {verdict.without_weights} without weights" if verdict.without_weights else ""
+        echo(f"{looked}: {counted(len(verdict.faults), 'fault') if verdict.faults else 'no fault'}{left_out}")
     ctx.exit(1 if verdict.faults else 0)

@@ -1,6 +1,6 @@
 """Is a results folder what it says? Recomputes keys, hashes, counts and accuracies from the files themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,17 @@ from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import BenchError, DamagedFile
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.columns import read_columns
-from trionet_bench.records.layout import ARCHITECTURE, PHASE, PHASES, PREDICTIONS, RECORD, cell_folder, is_file_name
+from trionet_bench.records.layout import (
+    ARCHITECTURE,
+    NO_WEIGHTS,
+    PHASE,
+    PHASES,
+    PREDICTIONS,
+    RECORD,
+    WEIGHTS,
+    cell_folder,
+    is_file_name,
+)
 from trionet_bench.records.phase import content_of, file_faults, read_phase
 from trionet_bench.records.record import Placement, Record
 from trionet_bench.records.store import canonical, is_as_written, read_json, read_record, record_folders
@@ -35,11 +45,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was looked at and what is wrong with it."""
+    """What was looked at and what is wrong with it; ``without_weights`` counts records that were passed on so."""
 
     records: int
     phases: int
     files: int
+    without_weights: int
     faults: tuple[Fault, ...]
 
 
@@ -52,7 +63,7 @@ def verify(results: Path, data_root: Path | None = None, data: bool = False) -> 
     """
     faults: list[Fault] = []
     known: dict[str, str | None] = {}
-    counts = {"records": 0, "phases": 0, "files": 0}
+    counts = {"records": 0, "phases": 0, "files": 0, "without_weights": 0}
     for folder in record_folders(results):
         counts["records"] += 1
         path = str(folder.relative_to(results) / RECORD)
@@ -85,8 +96,10 @@ def _faults_of_record(
 ) -> Iterator[str]:
     record = read_record(folder)
     assert record is not None  # the walk found it
-    counts["files"] += len(record.artifacts)
-    found = list(dict.fromkeys(fault for part in _parts(folder, record) for fault in _messages(part)))
+    files = _files_here(folder, record)
+    counts["files"] += len(files)
+    counts["without_weights"] += len(files) < len(record.artifacts)
+    found = list(dict.fromkeys(fault for part in _parts(folder, record, files) for fault in _messages(part)))
     yield from found
     if not found and not is_as_written(folder):
         yield "it was changed after it was written, in something that cannot be computed again"
@@ -94,13 +107,21 @@ def _faults_of_record(
         yield fault
 
 
-def _parts(folder: Path, record: Record) -> Iterator[Iterator[str]]:
+def _files_here(folder: Path, record: Record) -> dict[str, str]:
+    """The files of a record that must be there: all, but for its weights where the suite was passed on without any."""
+    files = dict(record.artifacts)
+    if (folder.parents[2] / NO_WEIGHTS).is_file() and not (folder / WEIGHTS).exists():
+        files.pop(WEIGHTS, None)
+    return files
+
+
+def _parts(folder: Path, record: Record, files: Mapping[str, str]) -> Iterator[Iterator[str]]:
     """What is looked at one by one, so that a fault in one part does not hide those of the others."""
     yield _place_faults(folder, record)
     if record.status == "failed":
         return
     yield _key_faults(record)
-    yield file_faults(folder, record.artifacts)
+    yield file_faults(folder, files)
     yield _number_faults(record)
     yield _prediction_faults(folder, record)
     yield _network_faults(folder, record)

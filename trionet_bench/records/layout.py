@@ -18,6 +18,7 @@ DECLARED = "suite.json"  # what it expects and compares
 SUITE = "suite.yaml"  # its text
 PHASES = "phases"
 CLAIMS = ".claims"
+NO_WEIGHTS = "no-weights.txt"  # says that the results were passed on without the weights of their networks
 
 # In the folder of a cell.
 RECORD = "record.json"
