@@ -31,6 +31,15 @@ _MEMORY = 2 * 2**30  # bytes of address space beside what a worker has when it s
 _SECONDS = 10  # of the processor, for one input
 _WAITED = 120  # seconds of the clock, for one input
 _CHUNK = 200  # inputs of a worker
+MODULES = (  # of every reader
+    "trionet_bench.reporting.page",
+    "trionet_bench.integrity.verify",
+    "trionet_bench.systems.trained",
+    "trionet_bench.systems.trionet.running",
+    "trionet_bench.execution.plan",
+    "trionet_bench.data.pipeline.loader",
+    "datasets",
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,8 @@ def inputs(home: Path, wanted: int, seed: int, outcome: Outcome) -> None:
         raise RuntimeError(f"the study fails: {ran.tail}")
     shutil.copy(home / "suite.yaml", study.folder)
     os.environ["TRIONET_BENCH_CACHE"] = str(home / "cache")
-    _preload()
+    for module in MODULES:  # imported once, and nothing of them used before workers are forked
+        import_module(module)
     weights = sum(kind.weight for kind in KINDS.values())
     for name, kind in KINDS.items():
         share = max(1, math.ceil(wanted * kind.weight / weights))
@@ -76,20 +86,6 @@ def inputs(home: Path, wanted: int, seed: int, outcome: Outcome) -> None:
         for (what, place), number in found.items():
             if number > 1:
                 outcome.figures[f"{name}: {what} at {place}"] = number
-
-
-def _preload() -> None:
-    """Import once what every worker needs; nothing of it is used before they are forked."""
-    for name in (
-        "trionet_bench.reporting.page",
-        "trionet_bench.integrity.verify",
-        "trionet_bench.systems.trained",
-        "trionet_bench.systems.trionet.running",
-        "trionet_bench.execution.plan",
-        "trionet_bench.data.pipeline.loader",
-        "datasets",
-    ):
-        import_module(name)
 
 
 def _in_worker(home: Path, name: str, kind: Kind, study: Path, seed: int, numbers: range) -> Iterator[_Read]:

@@ -1,5 +1,6 @@
 """How a run of the program ended, and what none may say."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -53,8 +54,9 @@ def ended(process: Running, log: Path) -> Ran:
 
 
 def kill_group(process: Running) -> None:
-    """SIGKILL for a run and everything below it."""
+    """SIGKILL for a run and everything below it; nothing where it has ended."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:  # it has no group of its own yet
-        os.kill(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)

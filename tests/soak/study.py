@@ -11,6 +11,8 @@ from tests.soak.equality import differences
 from tests.soak.ran import ROOT
 from tests.soak.suite import NAME, suite_text
 
+PROGRAM = (sys.executable, "-m", "trionet_bench")
+
 
 @dataclass(frozen=True)
 class Study:
@@ -49,7 +51,7 @@ class Study:
 
     def start(self, log: Path) -> "subprocess.Popen[bytes]":
         """Begin a run as a program of its own, in a process group; what it says goes to a file."""
-        command = [sys.executable, "-m", "trionet_bench", *self.arguments]
+        command = [*PROGRAM, *self.arguments]
         with log.open("wb") as file:
             return subprocess.Popen(
                 command, stdout=file, stderr=subprocess.STDOUT, env=environment(self.home), start_new_session=True

@@ -4,21 +4,37 @@ Workers are forked from the program's process instead of a server of their own. 
 """
 
 import json
+import multiprocessing
 import os
 import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from tests.soak.ran import ROOT, Ran, ended
+
+SERVER = (sys.executable, "-m", "tests.soak.warm")
+MODULES = (  # of every command, and of the systems and reports of the study
+    "matplotlib.pyplot",
+    "torch",
+    "trionet_bench.api.running",
+    "trionet_bench.cli.actions.report",
+    "trionet_bench.cli.actions.run",
+    "trionet_bench.cli.main",
+    "trionet_bench.reporting.page",
+    "trionet_bench.systems.standalone.running",
+    "trionet_bench.systems.trionet.running",
+)
 
 
 class WarmRun:
     """A command under way; its methods are those of ``subprocess.Popen``."""
 
-    def __init__(self, pid: int, server: "subprocess.Popen[str]") -> None:
+    def __init__(self, pid: int, server: "subprocess.Popen[bytes]") -> None:
         self.pid = pid
         self.returncode: int | None = None
         self._server = server
@@ -47,11 +63,10 @@ class Warm:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.soak.warm"],
+            SERVER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
+            bufsize=0,  # nothing is read ahead: what lies in a buffer is not seen by select
             env=dict(environment),
             cwd=ROOT,
         )
@@ -68,7 +83,7 @@ class Warm:
         """Begin a command in a process group of its own; what it says goes to a file."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
-        self._server.stdin.write(json.dumps({"arguments": [*arguments], "log": str(log)}) + "\n")
+        self._server.stdin.write(json.dumps({"arguments": [*arguments], "log": str(log)}).encode() + b"\n")
         return WarmRun(int(self._server.stdout.readline()), self._server)
 
     def run(self, arguments: Sequence[str], log: Path) -> Ran:
@@ -76,35 +91,22 @@ class Warm:
         return ended(self.start(arguments, log), log)
 
 
-def _serve() -> None:
-    """Read commands from stdin until it ends; print the process id and then the exit code of each."""
-    import multiprocessing
+def serve(program: Callable[[list[str]], object]) -> None:
+    """Read commands from stdin until it ends; print the process id and then the exit code of each.
 
-    import matplotlib.pyplot  # noqa: F401
-    import torch  # noqa: F401
-
-    import trionet_bench.api.running
-    import trionet_bench.cli.actions.report
-    import trionet_bench.cli.actions.run
-    import trionet_bench.reporting.page
-    import trionet_bench.systems.standalone.running
-    import trionet_bench.systems.trionet.running  # noqa: F401
-    from trionet_bench.execution import session
-
-    session.worker_context = lambda systems: multiprocessing.get_context("fork")
+    ``program`` carries out the arguments of a command, in a process of its own.
+    """
     for line in sys.stdin:
         command = json.loads(line)
         child = os.fork()
         if child == 0:
-            _be_the_program(command["arguments"], Path(command["log"]))
+            _be(program, command["arguments"], Path(command["log"]))
         print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
-def _be_the_program(arguments: list[str], log: Path) -> None:
-    """What ``trionet-bench`` does, in a process group of its own; does not return."""
-    from trionet_bench.cli.main import main
-
+def _be(program: Callable[[list[str]], object], arguments: list[str], log: Path) -> None:
+    """A program in a process group of its own, from its start to its end; does not return."""
     os.setsid()
     # Workers of a server of their own would not inherit how the program heeds an interrupt.
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
@@ -114,14 +116,28 @@ def _be_the_program(arguments: list[str], log: Path) -> None:
     sys.argv = ["trionet-bench", *arguments]
     code: object = 1
     try:
-        main(arguments)
+        program(arguments)
+        code = 0
     except SystemExit as end:
         code = end.code
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 0)
 
 
+def _trionet_bench() -> Callable[[list[str]], object]:
+    """The program with all that it ever imports."""
+    for name in MODULES:
+        import_module(name)
+    from trionet_bench.cli.main import main
+    from trionet_bench.execution import session
+
+    session.worker_context = lambda systems: multiprocessing.get_context("fork")
+    return main
+
+
 if __name__ == "__main__":
-    _serve()
+    serve(_trionet_bench())
