@@ -49,7 +49,7 @@ def test_the_wheel_has_all_that_the_program_needs(installed: Path):
     assert {path.name for path in (package / "shipped").iterdir()} == {path.name for path in suites.glob("*.yaml")}
     modules = {path.relative_to(ROOT / "trionet_bench") for path in (ROOT / "trionet_bench").rglob("*.py")}
     assert {path.relative_to(package) for path in package.rglob("*.py")} == modules
-    for name in ("py.typed", "networks/attention/kernels/window.c", "reporting/templates/page.html.j2"):
+    for name in ("py.typed", "networks/attention/kernels/attention.c", "reporting/templates/page.html.j2"):
         assert (package / name).is_file()
     (about,) = installed.glob("*.dist-info")
     metadata = (about / "METADATA").read_text()

@@ -14,6 +14,7 @@ from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.mac_totals import FREE_OPERATIONS, count_again, counted_macs
 from trionet_bench.networks.named import profile_network
 from trionet_bench.networks.operators.axial import AxialAttention
+from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.operators.conv import Convolution
 from trionet_bench.networks.operators.crisscross import CrissCrossAttention
 from trionet_bench.networks.operators.local import LocalAttention
@@ -101,18 +102,19 @@ def test_what_really_runs_on_a_cpu_counts_the_same(name: str, path: str, monkeyp
     if path == "off" and isinstance(module, LocalAttention):
         pytest.skip("torch has no formula for attention in blocks on a CPU")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(torch.zeros(3, 16, 9, 6))
-    assert counter.get_total_flops() == 2 * 3 * by_hand(9, 6)
+        module(torch.zeros(4, 16, 9, 6))
+    assert counter.get_total_flops() == 2 * 4 * by_hand(9, 6)
 
 
-def test_backward_counts_two_products_for_each(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("build", [lambda: LocalAttention(16, 4, 3), lambda: CrissCrossAttention(16, 4)])
+def test_backward_counts_two_products_for_each(build: Callable[[], SpatialOperator], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TRIONET_BENCH_KERNELS", "on")
     if not kernels.available(torch.float32):
         pytest.skip("no C compiler here")
-    module = initialise(LocalAttention(16, 4, 3), 0).eval()
+    module = initialise(build(), 0).eval()
     with FlopCounterMode(display=False) as counter:
-        module(torch.zeros(1, 16, 5, 4, requires_grad=True)).sum().backward()
-    assert counter.get_total_flops() == 2 * 3 * module.macs(5, 4)
+        module(torch.zeros(4, 16, 5, 4, requires_grad=True)).sum().backward()
+    assert counter.get_total_flops() == 2 * 3 * 4 * module.macs(5, 4)
 
 
 @pytest.mark.parametrize("terms", ["plain", "position_sensitive"])

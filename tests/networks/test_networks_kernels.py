@@ -12,12 +12,13 @@ from support.attention import PATHS, assert_same, gradients, images, operators, 
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trionet_bench.networks.attention import blocks, kernels
+from trionet_bench.networks.attention import blocks, cross, kernels
 from trionet_bench.networks.attention import layers as attention
 from trionet_bench.networks.attention.cut import Cut, Side, cheapest_cut
 from trionet_bench.networks.attention.kernels.problem import Maps, Problem, Task
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators.axial import AxialAttention, LineAttention
+from trionet_bench.networks.operators.crisscross import CrissCrossAttention
 from trionet_bench.networks.operators.local import LocalAttention
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
@@ -147,15 +148,15 @@ def test_kernels_for_processors_with_other_vectors(width: int, monkeypatch: pyte
     take("tensors", monkeypatch)
     x = images(8, 16, 9, 14)
     module = ready(LocalAttention(16, 4, 5, terms="position_sensitive"), train=True)
-    axial = ready(AxialAttention(16, 4, (9, 14)), train=True)
-    expected = [gradients(built, x, nn.Module.__call__) for built in (module, axial)]
+    modules = [module, ready(AxialAttention(16, 4, (9, 14)), train=True), ready(CrissCrossAttention(16, 4), train=True)]
+    expected = [gradients(built, x, nn.Module.__call__) for built in modules]
     take("kernel", monkeypatch)
     # -O1: vectors that the processor does not have take minutes to optimise
     flags = ["-O1" if flag == "-O3" else flag for flag in kernels.BUILD.flags]
     build = replace(kernels.BUILD, flags=(*flags, f"-DVECTOR={width}", "-Wno-psabi"))
     monkeypatch.setattr(kernels, "BUILD", build)
     assert kernels.available(torch.float32)
-    results = [gradients(built.float(), x.float(), nn.Module.__call__) for built in (module, axial)]
+    results = [gradients(built.float(), x.float(), nn.Module.__call__) for built in modules]
     for values, wanted in zip(results, expected, strict=True):
         assert_same({name: value.double() for name, value in values.items()}, wanted, 1e-3)
 
@@ -167,16 +168,19 @@ def test_kernel_results_do_not_depend_on_the_number_of_threads(openmp: bool, mon
         pytest.skip("torch has threads that a C compiler cannot use here")
     monkeypatch.setattr(kernels, "BUILD", replace(kernels.BUILD, openmp=openmp))
     module, x = ready(LocalAttention(16, 4, 7, terms="position_sensitive"), train=True).float(), images(9, 16, 6, 6)
+    qkv = images(9, 48, 6, 6).float().requires_grad_()
     threads = torch.get_num_threads()
     results = []
     try:
         for count in (1, 2, 3):
             torch.set_num_threads(count)
-            results.append(gradients(module, x.float(), nn.Module.__call__))
+            result = gradients(module, x.float(), nn.Module.__call__)
+            (result["qkv"],) = torch.autograd.grad(cross.attend(qkv, 4, 4, 4).square().sum(), qkv)
+            results.append(result)
     finally:
         torch.set_num_threads(threads)
     for other in results[1:]:
-        for name in ("query_positions.rows", "value_positions.columns", "similarity_norm.weight"):
+        for name in ("query_positions.rows", "value_positions.columns", "similarity_norm.weight", "qkv"):
             assert torch.equal(results[0][name], other[name])
 
 
@@ -214,7 +218,7 @@ def test_a_failing_compiler_is_reported_and_attention_runs_without(
     ("line", "more", "message"),
     [
         ("    int64_t images,", "    int64_t added;\n", "structure Problem has {0} bytes in C and {1} in Python"),
-        # 8 of them are in a problem
+        # 10 of them are in a problem
         ("    REAL *data;", "    int64_t added;\n", "structure Maps has {2} bytes in C and {3} in Python"),
     ],
     ids=["problem", "maps"],

@@ -32,6 +32,7 @@ from trionet_bench.benchmarks.references import (
     DenseLocal,
     EinsumAxial,
     ShiftedLocal,
+    TensorCrissCross,
     TorchConvolution,
     UnfoldedLocal,
 )
@@ -40,6 +41,7 @@ from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.operators.axial import AxialAttention
 from trionet_bench.networks.operators.base import SpatialOperator
 from trionet_bench.networks.operators.conv import Convolution
+from trionet_bench.networks.operators.crisscross import CrissCrossAttention
 from trionet_bench.networks.operators.local import LocalAttention
 from trionet_bench.timing import in_turns, threads
 from trionet_bench.training.device import resolve_device
@@ -51,6 +53,7 @@ LOCAL: dict[str | None, type[LocalAttention]] = {
     "dense": DenseLocal,
 }
 AXIAL: dict[str | None, type[AxialAttention]] = {None: AxialAttention, "einsum": EinsumAxial}
+CRISSCROSS: dict[str | None, type[CrissCrossAttention]] = {None: CrissCrossAttention, "tensors": TensorCrissCross}
 CONV: dict[str | None, type[Convolution]] = {None: Convolution, "torch's modules": TorchConvolution}
 ERRORS = {"float32": 1e-4, "bfloat16": 0.05}  # of gradients that went through several normalisations
 
@@ -91,6 +94,8 @@ class Case:
         elif self.operator == "local":
             assert self.window is not None and self.terms is not None
             module = LOCAL[reference](self.channels, self.heads, self.window, terms=self.terms)
+        elif self.operator == "crisscross":
+            module = CRISSCROSS[reference](self.channels, self.heads)
         else:
             module = AXIAL[reference](self.channels, self.heads, (self.size, self.size))
         return initialise(module, 0)
@@ -103,6 +108,10 @@ def _local(size: int, channels: int, batch: int, heads: int, window: int = 7, te
 
 def _axial(size: int, channels: int, batch: int, heads: int) -> Case:
     return Case("axial", size, channels, batch, heads, references=("einsum",))
+
+
+def _crisscross(size: int, channels: int, batch: int, heads: int) -> Case:
+    return Case("crisscross", size, channels, batch, heads, references=("tensors",))
 
 
 def _conv(size: int, channels: int, batch: int, heads: int) -> Case:
@@ -124,6 +133,7 @@ CASES = (
         for terms in ("plain", "position_sensitive")
     ),
     *(_axial(*shape) for shape in MAPS),
+    *(_crisscross(*shape) for shape in MAPS),
     *(_conv(*shape) for shape in MAPS),
 )
 
@@ -199,7 +209,7 @@ def error_of(case: Case, device: torch.device, dtype: torch.dtype) -> float:
     a later normalisation takes away, are set against the largest of all weights'.
     """
     size = tuple(min(case.size, most) - (min(case.size, most) + 1) % 2 for most in (9, 11))
-    x = _images(2, case.channels, (size[0], size[1]))
+    x = _images(4, case.channels, (size[0], size[1]))
 
     def results(reference: str | None, kind: torch.dtype, where: torch.device) -> list[Tensor]:
         module, inputs = case.build(reference).to(where, kind), x.to(where, kind, copy=True).requires_grad_()
@@ -248,6 +258,8 @@ def targets(rows: list[Row]) -> list[Target]:
     bounds += at_least("axial at 56x56: times as fast as einsum", 2, speed(stated))
     bounds += at_most("axial at 56x56: memory over einsum", 0.5, memory(stated))
     bounds += at_least("axial at every size: times as fast as einsum", 1, speed(axial))
+    crossed = [r for r in rows if r["operator"] == "crisscross"]
+    bounds += at_least("criss-cross at every size: times as fast as matrix products", 1, speed(crossed))
     for dtype, limit in ERRORS.items():
         errors = [r["error"] for r in rows if r["dtype"] == dtype]
         bounds += at_most(f"difference from float64 at odd sizes, {dtype}", limit, errors)

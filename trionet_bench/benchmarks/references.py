@@ -1,7 +1,8 @@
 """Straightforward implementations of attention on the weights of the operators: the references of their benchmark.
 
 ``unfold`` and ``einsum`` are direct transcriptions of the formulas; ``shifts`` goes through the window an offset at a
-time; ``dense`` lets every position attend over all positions with a mask, by torch's scaled dot-product attention.
+time; ``dense`` lets every position attend over all positions with a mask, by torch's scaled dot-product attention;
+``tensors`` is what runs where there is no kernel.
 """
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from trionet_bench.networks.operators.axial import AxialAttention, LineAttention
 from trionet_bench.networks.operators.conv import Convolution
+from trionet_bench.networks.operators.crisscross import CrissCrossAttention
 from trionet_bench.networks.operators.local import LocalAttention
 
 
@@ -123,6 +125,12 @@ class EinsumAxial(AxialAttention):
     """Both passes by ``EinsumLine``."""
 
     line = EinsumLine
+
+
+class TensorCrissCross(CrissCrossAttention):
+    """Matrix products over rows and over columns."""
+
+    retrieve = CrissCrossAttention.retrieve_by_tensors
 
 
 def _weights(module: LocalAttention, terms: list[Tensor], inside: Tensor, dim: int, qkv: Tensor) -> Tensor:

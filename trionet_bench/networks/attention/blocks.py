@@ -1,7 +1,7 @@
 """Window attention as one scaled dot-product attention over blocks of queries, by operations of torch. Our choice.
 
 What depends on the offset of a pair is carried by further dimensions of queries and keys, so that the product of query
-i and key j is the whole logit of ``kernels/window.c``:
+i and key j is the whole logit of ``kernels/window.h``:
 
     of the query                                             of the key
     a q_i                                                    k_j

@@ -32,12 +32,11 @@ class DotProductAttention(SpatialOperator):
         self.norm = BatchNorm(self.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        retrieved = self.retrieve(*self.project.split(self.project(x)))
-        return pool(self.norm(retrieved.flatten(1, 2)), self.stride)
+        return pool(self.norm(self.retrieve(self.project(x))), self.stride)
 
     @abstractmethod
-    def retrieve(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Queries and keys (B, n, d_qk, H, W) and values (B, n, d_v, H, W) to (B, n, d_v, H, W)."""
+    def retrieve(self, qkv: Tensor) -> Tensor:
+        """Queries, keys and values (B, n (2 d_qk + d_v), H, W) to (B, n d_v, H, W)."""
 
     @abstractmethod
     def keys(self, height: int, width: int) -> int:

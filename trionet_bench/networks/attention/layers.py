@@ -1,4 +1,4 @@
-"""What local and axial attention share: projection into heads, normalisations, the choice of kernels or tensors."""
+"""What operators of attention share: projection into heads, normalisations, the choice of kernels or tensors."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -152,7 +152,8 @@ def kernel_type(qkv: Tensor) -> torch.dtype | None:
     """The type in which the C kernels compute attention over these queries, keys and values; None where tensor
     operations are used: on other devices, and for export and compilation.
 
-    On a CPU the kernels are the fastest path at every size of the spaces (``trionet-bench bench operators``).
+    On a CPU the kernels are the fastest path at every size of the spaces (``trionet-bench bench operators``), that of
+    criss-cross attention from ``cross.LEAST`` maps on.
     """
     if qkv.device.type != "cpu" or torch.compiler.is_compiling():
         return None

@@ -1,4 +1,4 @@
-"""Attention of every position over its row or column, by operations of torch: the formulas of ``kernels/window.c``.
+"""Attention of every position over its row or column, by operations of torch: the formulas of ``kernels/window.h``.
 
 Terms with positions are one matrix product for each position i or j, over all lines of all images. Their moments come
 from Gram matrices, without the products of all pairs: the sum of (q_i.k_j)^2 over i and j is the product, entry by

@@ -1,4 +1,4 @@
-"""Window attention by the C kernels, as differentiable functions; ``kernels/window.c`` has the formulas.
+"""Window attention by the C kernels, as differentiable functions; ``kernels/window.h`` has the formulas.
 
 Axial attention too: every row, or every column, is a map with a window that reaches from end to end.
 """
@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from trionet_bench.networks.attention import kernels
-from trionet_bench.networks.attention.kernels.problem import Maps, Problem, Task
+from trionet_bench.networks.attention.calls import address, groups, maps, new_gradients, problem_of, run
+from trionet_bench.networks.attention.kernels.problem import Problem, Task
 
-MOST_GROUPS = 64  # the most threads that can work on one call
 Lines = Literal["map", "rows", "columns"]
 
 
@@ -95,81 +94,38 @@ def unpacked(numbers: list[int], lines: str) -> Window:
 # Calls of the kernels.
 
 
-def _groups(window: Window, qkv: Tensor) -> int:
-    """Parts that the work is cut into: at most one for each vector of maps, of the widest vectors there are."""
-    return min(MOST_GROUPS, -(-math.prod(window.maps_by_head(qkv)) // (64 // qkv.element_size())))
-
-
-def _maps(x: Tensor, first: int, size: int) -> Maps:
-    """Heads of ``size`` channels each, from channel ``first`` of (B, C, H, W)."""
-    plane = x.stride(1)
-    return Maps(x.data_ptr() + first * plane * x.element_size(), x.stride(0), size * plane)
-
-
-def _heads(window: Window, qkv: Tensor) -> list[Maps]:
-    """Queries, keys and values of (B, n (2 d_qk + d_v), H, W)."""
-    n, qk, v = window.heads, window.qk, window.v
-    return [_maps(qkv, 0, qk), _maps(qkv, n * qk, qk), _maps(qkv, 2 * n * qk, v)]
-
-
-def _address(x: Tensor | None) -> int | None:
-    return None if x is None else x.data_ptr()
-
-
 def _problem(
     window: Window, qkv: Tensor, query_table: Tensor, key_table: Tensor | None, value_table: Tensor | None = None
 ) -> Problem:
-    """Sizes and inputs that every task needs. All tensors are contiguous, and must outlive the call."""
-    batch, _, height, width = qkv.shape
-    lines, line_stride, position_stride = {
+    """Sizes and inputs that every task needs; see ``calls.problem_of``."""
+    height, width = qkv.shape[2:]
+    problem = problem_of(qkv, window.heads, window.qk, window.v)
+    problem.lines, problem.line_stride, problem.position_stride = {
         "map": (1, 0, 1),
         "rows": (height, width, 1),
         "columns": (width, 1, width),
     }[window.lines]
-    map_height, map_width = window.map_size(height, width)
-    q, k, v = _heads(window, qkv)
-    return Problem(
-        images=batch,
-        heads=window.heads,
-        lines=lines,
-        line_stride=line_stride,
-        height=map_height,
-        width=map_width,
-        position_stride=position_stride,
-        channel_stride=height * width,
-        window_rows=window.rows,
-        window_columns=window.columns,
-        qk_size=window.qk,
-        qk_row_size=window.qk_rows,
-        v_size=window.v,
-        v_row_size=window.v_rows,
-        position_sensitive=int(key_table is not None),
-        groups=_groups(window, qkv),
-        q=q,
-        k=k,
-        v=v,
-        query_table=_address(query_table),
-        key_table=_address(key_table),
-        value_table=_address(value_table),
-    )
+    problem.groups = groups(math.prod(window.maps_by_head(qkv)), qkv.dtype)
+    problem.height, problem.width = window.map_size(height, width)
+    problem.window_rows, problem.window_columns = window.rows, window.columns
+    problem.qk_row_size, problem.v_row_size = window.qk_rows, window.v_rows
+    problem.position_sensitive = int(key_table is not None)
+    problem.query_table, problem.key_table = address(query_table), address(key_table)
+    problem.value_table = address(value_table)
+    return problem
 
 
 def _set_output(problem: Problem, window: Window, output: Tensor) -> None:
     """Content, then where there are tables for it positional values: (B, n d_v or 2 n d_v, H, W)."""
-    problem.content = _maps(output, 0, window.v)
-    problem.positional = _maps(output, window.heads * window.v, window.v)
+    problem.content = maps(output, 0, window.v)
+    problem.positional = maps(output, window.heads * window.v, window.v)
 
 
 def _set_gradients(problem: Problem, window: Window, qkv: Tensor) -> tuple[Tensor, Tensor]:
     """New memory for the gradients of qkv and, a row for each group, of the tables end to end."""
-    dqkv, dtables = torch.empty_like(qkv), qkv.new_empty(problem.groups, sum(window.table_sizes()))
-    problem.dq, problem.dk, problem.dv = _heads(window, dqkv)
-    problem.dtables = _address(dtables)
-    return dqkv, dtables
-
-
-def _run(task: Task, problem: Problem, qkv: Tensor) -> None:
-    kernels.run(qkv.dtype, problem, task, problem.groups)
+    dtables = qkv.new_empty(problem.groups, sum(window.table_sizes()))
+    problem.dtables = address(dtables)
+    return new_gradients(problem, qkv), dtables
 
 
 # Attention. Custom operations, so that torch's counter sees what they stand for.
@@ -190,11 +146,11 @@ def _attend(
     batch, _, height, width = qkv.shape
     kinds = 1 if value_table is None else 2
     output = qkv.new_empty(batch, kinds * w.heads * w.v, height, width)
-    softmax = qkv.new_empty(batch * w.heads * height * width, 2)
+    softmax = qkv.new_empty(batch, w.heads * 2, height, width)
     problem = _problem(w, qkv, query_table, key_table, value_table)
-    problem.scale, problem.softmax = _address(scale), _address(softmax)
+    problem.scale, problem.softmax = address(scale), maps(softmax, 0, 2)
     _set_output(problem, w, output)
-    _run(Task.ATTEND, problem, qkv)
+    run(Task.ATTEND, problem, qkv.dtype)
     return output, softmax
 
 
@@ -212,7 +168,7 @@ def _(
     batch, _, height, width = qkv.shape
     kinds = 1 if value_table is None else 2
     output = qkv.new_empty(batch, kinds * w.heads * w.v, height, width)
-    return output, qkv.new_empty(batch * w.heads * height * width, 2)
+    return output, qkv.new_empty(batch, w.heads * 2, height, width)
 
 
 @torch.library.custom_op("trionet::attend_back", mutates_args=(), device_types="cpu")
@@ -231,10 +187,10 @@ def _attend_backward(
     w = unpacked(window, lines)
     problem = _problem(w, qkv, query_table, key_table, value_table)
     dscale = qkv.new_zeros(*w.maps_by_head(qkv), 3)
-    problem.scale, problem.softmax, problem.dscale = _address(scale), _address(softmax), _address(dscale)
+    problem.scale, problem.softmax, problem.dscale = address(scale), maps(softmax, 0, 2), address(dscale)
     _set_output(problem, w, doutput)
     dqkv, dtables = _set_gradients(problem, w, qkv)
-    _run(Task.ATTEND_BACKWARD, problem, qkv)
+    run(Task.ATTEND_BACKWARD, problem, qkv.dtype)
     return dqkv, dtables.sum(0), dscale.sum((0, 2))
 
 
@@ -347,8 +303,8 @@ class _ObserveFunction(torch.autograd.Function):
     def forward(ctx: "_ObserveFunction", qkv: Tensor, query_table: Tensor, key_table: Tensor, window: Window) -> Tensor:
         moments = qkv.new_empty(*window.maps_by_head(qkv), 3, 2)
         problem = _problem(window, qkv, query_table, key_table)
-        problem.moments = _address(moments)
-        _run(Task.OBSERVE, problem, qkv)
+        problem.moments = address(moments)
+        run(Task.OBSERVE, problem, qkv.dtype)
         ctx.save_for_backward(qkv, query_table, key_table)
         ctx.window, ctx.shape = window, moments.shape
         return moments.sum((0, 2), dtype=torch.float64)
@@ -360,10 +316,10 @@ class _ObserveFunction(torch.autograd.Function):
         w = ctx.window
         moments = dmoments.to(qkv.dtype)[:, None].expand(ctx.shape).contiguous()
         problem = _problem(w, qkv, query_table, key_table)
-        problem.moments = _address(moments)
+        problem.moments = address(moments)
         dqkv, dtables = _set_gradients(problem, w, qkv)
         dqkv[:, 2 * w.heads * w.qk :] = 0  # values have no part in the terms
-        _run(Task.OBSERVE_BACKWARD, problem, qkv)
+        run(Task.OBSERVE_BACKWARD, problem, qkv.dtype)
         dquery, dkey, _ = dtables.sum(0).split(w.table_sizes())
         return dqkv, dquery, dkey, None
 

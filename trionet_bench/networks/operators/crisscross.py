@@ -8,15 +8,25 @@ shortcut of its own; and stride by average pooling after the attention, as of th
 import torch
 from torch import Tensor
 
+from trionet_bench.networks.attention import cross
 from trionet_bench.networks.attention.dot_product import DotProductAttention
+from trionet_bench.networks.attention.layers import kernel_type
 from trionet_bench.spaces.resnet_architecture import Block
 
 
 class CrissCrossAttention(DotProductAttention):
     """Context from the H + W - 1 positions in line with each."""
 
-    def retrieve(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """One softmax over row and column."""
+    def retrieve(self, qkv: Tensor) -> Tensor:
+        """One softmax over row and column; by the C kernels where these are faster."""
+        project = self.project
+        if qkv.shape[0] * project.count < cross.LEAST or (dtype := kernel_type(qkv)) is None:
+            return self.retrieve_by_tensors(qkv)
+        return cross.attend(qkv.to(dtype), project.count, project.qk_size, project.v_size).to(qkv.dtype)
+
+    def retrieve_by_tensors(self, qkv: Tensor) -> Tensor:
+        """``retrieve`` by operations of torch."""
+        q, k, v = self.project.split(qkv)
         height, width = v.shape[3:]
         rows = [t.permute(0, 1, 3, 4, 2) for t in (q, k, v)]  # (B, n, H, W, d)
         columns = [t.transpose(2, 3) for t in rows]  # (B, n, W, H, d)
@@ -27,7 +37,7 @@ class CrissCrossAttention(DotProductAttention):
         by_row, by_column = logits.softmax(dim=4).to(v.dtype).split([width, height], dim=4)
         retrieved = torch.matmul(by_row, rows[2])  # (B, n, H, W, d)
         retrieved = retrieved + torch.matmul(by_column.transpose(2, 3), columns[2]).transpose(2, 3)
-        return retrieved.permute(0, 1, 4, 2, 3)
+        return retrieved.permute(0, 1, 4, 2, 3).flatten(1, 2)
 
     def keys(self, height: int, width: int) -> int:
         """Row and column; a position meets itself in both, and counts in one."""

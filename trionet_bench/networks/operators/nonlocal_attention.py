@@ -15,12 +15,12 @@ from trionet_bench.spaces.resnet_architecture import Block
 class NonLocalAttention(DotProductAttention):
     """Context from all positions, whose places play no part."""
 
-    def retrieve(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def retrieve(self, qkv: Tensor) -> Tensor:
         """One softmax over the map."""
-        size = v.shape[3:]
-        q, k, v = (t.flatten(3).transpose(2, 3) for t in (q, k, v))  # (B, n, H W, d)
-        retrieved: Tensor = F.scaled_dot_product_attention(q, k, v).transpose(2, 3).unflatten(3, size)
-        return retrieved
+        q, k, v = (t.flatten(3).transpose(2, 3) for t in self.project.split(qkv))  # (B, n, H W, d)
+        retrieved = F.scaled_dot_product_attention(q, k, v).transpose(2, 3).flatten(1, 2)  # (B, n d, H W)
+        maps: Tensor = retrieved.unflatten(2, qkv.shape[2:])
+        return maps
 
     def keys(self, height: int, width: int) -> int:
         """All positions."""

@@ -16,7 +16,7 @@ from trionet_bench.networks.attention.kernels.library import (
 )
 from trionet_bench.networks.attention.kernels.problem import Problem, Task
 
-BUILD = Build(Path(__file__).with_name("window.c"), "attention")
+BUILD = Build(Path(__file__).with_name("attention.c"), "attention")
 
 
 def available(dtype: torch.dtype) -> bool:

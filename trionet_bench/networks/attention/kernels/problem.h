@@ -5,7 +5,7 @@
 
 #include "vectors.h"
 
-enum { ATTEND, ATTEND_BACKWARD, OBSERVE, OBSERVE_BACKWARD };
+enum { ATTEND, ATTEND_BACKWARD, OBSERVE, OBSERVE_BACKWARD, CROSS, CROSS_BACKWARD }; /* cross.h has the last two */
 
 /* Channels of a tensor (images, heads x channels, height, width), from the first of head 0 on. */
 typedef struct {
@@ -23,9 +23,10 @@ typedef struct {
     int64_t position_sensitive;                /* whether the scale, key and value tables are there */
     int64_t groups;                            /* parts of the work, each of which is done by one thread */
     Maps q, k, v, content, positional, dq, dk, dv; /* in backward, content and positional are their gradients */
+    Maps softmax;       /* two channels: the largest logit m, and 1 over the sum of exp(logit - m) */
+    Maps attended;      /* the content of CROSS, in its backward */
     const REAL *query_table, *key_table, *value_table; /* (row size, window_rows), then (the rest, window_columns) */
     const REAL *scale;  /* (heads, 3): of q.k, q.r and k.r */
-    REAL *softmax;      /* (maps, positions, 2): the largest logit m, and 1 over the sum of exp(logit - m) */
     REAL *moments;      /* (maps, 6): sum and sum of squares of each unscaled term; their gradients in backward */
     REAL *dscale;       /* (maps, 3) */
     REAL *dtables;      /* (groups, query, key, value table) */

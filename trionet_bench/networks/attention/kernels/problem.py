@@ -11,6 +11,8 @@ class Task(IntEnum):
     ATTEND_BACKWARD = 1
     OBSERVE = 2
     OBSERVE_BACKWARD = 3
+    CROSS = 4
+    CROSS_BACKWARD = 5
 
 
 class Maps(ctypes.Structure):
@@ -32,8 +34,8 @@ INTEGERS = (
         "groups",
     ),
 )
-MAPS = ("q", "k", "v", "content", "positional", "dq", "dk", "dv")
-ARRAYS = ("query_table", "key_table", "value_table", "scale", "softmax", "moments", "dscale", "dtables")
+MAPS = ("q", "k", "v", "content", "positional", "dq", "dk", "dv", "softmax", "attended")
+ARRAYS = ("query_table", "key_table", "value_table", "scale", "moments", "dscale", "dtables")
 
 
 class Problem(ctypes.Structure):

@@ -30,13 +30,20 @@ INLINED int64_t dot_keys(const int queries, const int keys, int64_t i, const vec
     return i;
 }
 
-/* out[t][i] = x[t] . key i */
-INLINED void dots(const int queries, const vec *restrict x, const vec *restrict base, const int32_t *slots,
-                  int64_t count, int64_t size, int64_t stride, vec *restrict out) {
+INLINED void dots_for(const int queries, const vec *restrict x, const vec *restrict base, const int32_t *slots,
+                      int64_t count, int64_t size, int64_t stride, vec *restrict out) {
     int64_t i = 0;
     if (queries == 4) i = dot_keys(queries, 2, i, x, base, slots, count, size, stride, out);
     if (queries < 4) i = dot_keys(queries, 4, i, x, base, slots, count, size, stride, out);
     dot_keys(queries, 1, i, x, base, slots, count, size, stride, out);
+}
+
+/* out[t][i] = x[t] . key i */
+static void dots(int queries, const vec *restrict x, const vec *restrict base, const int32_t *slots, int64_t count,
+                 int64_t size, int64_t stride, vec *restrict out) {
+    if (queries == 4) dots_for(4, x, base, slots, count, size, stride, out);
+    if (queries == 2) dots_for(2, x, base, slots, count, size, stride, out);
+    if (queries == 1) dots_for(1, x, base, slots, count, size, stride, out);
 }
 
 /* From channel c on, `channels` at once as long as there are so many; returns the first channel that is left. */
@@ -58,14 +65,21 @@ INLINED int64_t gather_channels(const int queries, const int channels, int64_t c
     return c;
 }
 
-/* out[t] += sum over i of weights[t][i] key i */
-INLINED void gather(const int queries, const vec *restrict weights, const vec *restrict base, const int32_t *slots,
-                    int64_t count, int64_t size, int64_t stride, vec *restrict out) {
+INLINED void gather_for(const int queries, const vec *restrict weights, const vec *restrict base, const int32_t *slots,
+                        int64_t count, int64_t size, int64_t stride, vec *restrict out) {
     int64_t c = 0;
     if (queries == 1) c = gather_channels(queries, 8, c, weights, base, slots, count, size, stride, out);
     if (queries < 4) c = gather_channels(queries, 4, c, weights, base, slots, count, size, stride, out);
     c = gather_channels(queries, 2, c, weights, base, slots, count, size, stride, out);
     gather_channels(queries, 1, c, weights, base, slots, count, size, stride, out);
+}
+
+/* out[t] += sum over i of weights[t][i] key i */
+static void gather(int queries, const vec *restrict weights, const vec *restrict base, const int32_t *slots,
+                   int64_t count, int64_t size, int64_t stride, vec *restrict out) {
+    if (queries == 4) gather_for(4, weights, base, slots, count, size, stride, out);
+    if (queries == 2) gather_for(2, weights, base, slots, count, size, stride, out);
+    if (queries == 1) gather_for(1, weights, base, slots, count, size, stride, out);
 }
 
 INLINED int64_t scatter_channels(const int queries, const int channels, int64_t c, const vec *restrict weights,
@@ -84,14 +98,21 @@ INLINED int64_t scatter_channels(const int queries, const int channels, int64_t 
     return c;
 }
 
-/* The adjoint of gather: key i += sum over t of weights[t][i] x[t] */
-INLINED void scatter(const int queries, const vec *restrict weights, const vec *restrict x, vec *restrict base,
-                     const int32_t *slots, int64_t count, int64_t size, int64_t stride) {
+INLINED void scatter_for(const int queries, const vec *restrict weights, const vec *restrict x, vec *restrict base,
+                         const int32_t *slots, int64_t count, int64_t size, int64_t stride) {
     int64_t c = 0;
     if (queries == 1) c = scatter_channels(queries, 8, c, weights, x, base, slots, count, size, stride);
     if (queries < 4) c = scatter_channels(queries, 4, c, weights, x, base, slots, count, size, stride);
     c = scatter_channels(queries, 2, c, weights, x, base, slots, count, size, stride);
     scatter_channels(queries, 1, c, weights, x, base, slots, count, size, stride);
+}
+
+/* The adjoint of gather: key i += sum over t of weights[t][i] x[t] */
+static void scatter(int queries, const vec *restrict weights, const vec *restrict x, vec *restrict base,
+                    const int32_t *slots, int64_t count, int64_t size, int64_t stride) {
+    if (queries == 4) scatter_for(4, weights, x, base, slots, count, size, stride);
+    if (queries == 2) scatter_for(2, weights, x, base, slots, count, size, stride);
+    if (queries == 1) scatter_for(1, weights, x, base, slots, count, size, stride);
 }
 
 #endif

@@ -1,19 +1,17 @@
-/* A unit of work: the memory for one vector of maps, and the copies between it and the tensors. */
+/* A unit of work on windows: the memory for one vector of maps. */
 
 #ifndef UNIT_H
 #define UNIT_H
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "maps.h"
 #include "positions.h"
 
 typedef struct {
     const Problem *problem;
     int task;
-    int64_t first_map, lanes; /* map of lane 0; lanes in use, fewer than LANES in a last unit */
-    int64_t image[MOST_LANES], head[MOST_LANES], line[MOST_LANES]; /* of each lane's map */
-    int64_t start[MOST_LANES];       /* where the map begins in the tensor that is copied */
+    Lanes lanes;
     int64_t strip_rows, ring_rows;   /* rows of queries that are copied at once; rows of keys that are held */
     int64_t offsets;                 /* row and column offsets of the window */
     int64_t queries_at_once;         /* at most; they share the keys that they read */
@@ -79,125 +77,6 @@ static int open_unit(Unit *u, const Problem *p, int task) {
     u->dkey_table = reserve(u, u->query_table_size);
     u->dvalue_table = reserve(u, u->value_table_size);
     return 0;
-}
-
-static void locate_maps(Unit *u, const Maps *maps) {
-    for (int64_t l = 0; l < u->lanes; l++)
-        u->start[l] = u->image[l] * maps->image_stride + u->head[l] * maps->head_stride +
-                      u->line[l] * u->problem->line_stride;
-}
-
-/* How many lanes from `first` on are adjacent in memory. */
-static int64_t adjacent_lanes(const Unit *u, int64_t first) {
-    int64_t l = first + 1;
-    while (l < u->lanes && u->start[l] == u->start[first] + l - first) l++;
-    return l - first;
-}
-
-/* Whether positions can be copied LANES at a time, by a transposition. The last square begins early enough to be full,
-   and repeats some positions of the one before. */
-static int fits_squares(const Unit *u, int64_t positions) {
-    return u->lanes == LANES && u->problem->position_stride == 1 && positions >= LANES;
-}
-
-static int64_t next_square(int64_t position, int64_t positions) {
-    int64_t next = position + LANES;
-    return next < positions && next + LANES > positions ? positions - LANES : next;
-}
-
-/* Rows from first to before last of all maps to (position, channel) vectors. */
-static void load(Unit *u, const Maps *maps, int64_t channels, int64_t first, int64_t last, vec *restrict out) {
-    const Problem *p = u->problem;
-    int64_t begin = first * p->width, positions = (last - first) * p->width;
-    locate_maps(u, maps);
-    int64_t run = adjacent_lanes(u, 0), second_run = run < u->lanes ? adjacent_lanes(u, run) : 0;
-    if (run + second_run == LANES) {
-        /* Of two runs the second lies behind the first: what is read beyond their lanes is still in the tensor. */
-        const REAL *from = maps->data + u->start[0] + begin * p->position_stride;
-        int64_t distance = second_run ? u->start[run] - run - u->start[0] : 0;
-        Integers in_second;
-        for (int64_t l = 0; l < LANES; l++) in_second[l] = l < run ? 0 : -1;
-        for (int64_t i = 0; i < positions; i++)
-            for (int64_t c = 0; c < channels; c++) {
-                const REAL *place = from + c * p->channel_stride + i * p->position_stride;
-                Integers one, other;
-                memcpy(&one, place, sizeof(vec));
-                memcpy(&other, place + distance, sizeof(vec));
-                one = (one & ~in_second) | (other & in_second);
-                memcpy(out + i * channels + c, &one, sizeof(vec));
-            }
-        return;
-    }
-    if (u->lanes < LANES) memset(out, 0, positions * channels * sizeof(vec));
-    if (fits_squares(u, positions)) {
-        for (int64_t i = 0; i < positions; i = next_square(i, positions))
-            for (int64_t c = 0; c < channels; c++) {
-                vec square[LANES];
-                for (int64_t l = 0; l < LANES; l++)
-                    memcpy(square + l, maps->data + u->start[l] + c * p->channel_stride + begin + i, sizeof(vec));
-                transpose(square);
-                for (int64_t j = 0; j < LANES; j++) out[(i + j) * channels + c] = square[j];
-            }
-        return;
-    }
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t l = 0; l < u->lanes; l++) {
-            const REAL *from = maps->data + u->start[l] + c * p->channel_stride + begin * p->position_stride;
-            for (int64_t i = 0; i < positions; i++) out[i * channels + c][l] = from[i * p->position_stride];
-        }
-}
-
-/* The inverse of load. */
-static void store(Unit *u, const Maps *maps, int64_t channels, int64_t first, int64_t last, const vec *restrict in) {
-    const Problem *p = u->problem;
-    int64_t begin = first * p->width, positions = (last - first) * p->width;
-    locate_maps(u, maps);
-    if (adjacent_lanes(u, 0) == LANES) {
-        REAL *to = maps->data + u->start[0] + begin * p->position_stride;
-        for (int64_t i = 0; i < positions; i++)
-            for (int64_t c = 0; c < channels; c++)
-                memcpy(to + c * p->channel_stride + i * p->position_stride, in + i * channels + c, sizeof(vec));
-        return;
-    }
-    if (fits_squares(u, positions)) {
-        for (int64_t i = 0; i < positions; i = next_square(i, positions))
-            for (int64_t c = 0; c < channels; c++) {
-                vec square[LANES];
-                for (int64_t j = 0; j < LANES; j++) square[j] = in[(i + j) * channels + c];
-                transpose(square);
-                for (int64_t l = 0; l < LANES; l++)
-                    memcpy(maps->data + u->start[l] + c * p->channel_stride + begin + i, square + l, sizeof(vec));
-            }
-        return;
-    }
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t l = 0; l < u->lanes; l++) {
-            REAL *to = maps->data + u->start[l] + c * p->channel_stride + begin * p->position_stride;
-            for (int64_t i = 0; i < positions; i++) to[i * p->position_stride] = in[i * channels + c][l];
-        }
-}
-
-/* Where the softmax of a lane's map, from its row `first` on, is stored. */
-static REAL *stored_softmax(const Unit *u, int64_t lane, int64_t first) {
-    const Problem *p = u->problem;
-    return p->softmax + 2 * ((u->first_map + lane) * p->height + first) * p->width;
-}
-
-static void load_softmax(Unit *u, int64_t first, int64_t last) {
-    int64_t count = 2 * (last - first) * u->problem->width;
-    memset(u->softmax, 0, count * sizeof(vec));
-    for (int64_t l = 0; l < u->lanes; l++) {
-        const REAL *from = stored_softmax(u, l, first);
-        for (int64_t i = 0; i < count; i++) u->softmax[i][l] = from[i];
-    }
-}
-
-static void store_softmax(const Unit *u, int64_t first, int64_t last) {
-    int64_t count = 2 * (last - first) * u->problem->width;
-    for (int64_t l = 0; l < u->lanes; l++) {
-        REAL *to = stored_softmax(u, l, first);
-        for (int64_t i = 0; i < count; i++) to[i] = u->softmax[i][l];
-    }
 }
 
 #endif

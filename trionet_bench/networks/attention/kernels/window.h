@@ -31,9 +31,8 @@
    Nothing of the size of all pairs is stored: backward computes the logits again. Units are summed in a fixed number of
    groups, so that results do not depend on the number of threads. */
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#ifndef WINDOW_H
+#define WINDOW_H
 
 #include "unit.h"
 
@@ -377,9 +376,9 @@ INLINED void do_row(const Step step, int64_t at_once, Unit *u, int64_t y, int64_
 static void enter_keys(Unit *u, int64_t first, int64_t last) {
     const Problem *p = u->problem;
     int64_t begin = ring_slot(u, first, 0), count = (last - first) * p->width;
-    load(u, &p->k, p->qk_size, first, last, u->k + begin * p->qk_size);
+    load(&u->lanes, &p->k, p->qk_size, first, last, u->k + begin * p->qk_size);
     if (u->task == ATTEND || u->task == ATTEND_BACKWARD)
-        load(u, &p->v, p->v_size, first, last, u->v + begin * p->v_size);
+        load(&u->lanes, &p->v, p->v_size, first, last, u->v + begin * p->v_size);
     if (u->task == ATTEND_BACKWARD || u->task == OBSERVE_BACKWARD) {
         memset(u->dk + begin * p->qk_size, 0, count * p->qk_size * sizeof(vec));
         memset(u->dv + begin * p->v_size, 0, count * p->v_size * sizeof(vec));
@@ -396,8 +395,8 @@ static void leave_keys(Unit *u, int64_t first, int64_t last) {
     int64_t begin = ring_slot(u, first, 0);
     for (int64_t y = first; y < last && p->position_sensitive; y++)
         do_row(KEYS_BACKWARD, MOST_QUERIES, u, y, ring_slot(u, y, 0));
-    store(u, &p->dk, p->qk_size, first, last, u->dk + begin * p->qk_size);
-    if (u->task == ATTEND_BACKWARD) store(u, &p->dv, p->v_size, first, last, u->dv + begin * p->v_size);
+    store(&u->lanes, &p->dk, p->qk_size, first, last, u->dk + begin * p->qk_size);
+    if (u->task == ATTEND_BACKWARD) store(&u->lanes, &p->dv, p->v_size, first, last, u->dv + begin * p->v_size);
 }
 
 /* ---------------------------------------------------------------- a unit from top to bottom */
@@ -414,21 +413,22 @@ static void sweep(Unit *u) {
             enter_keys(u, entered, next);
             entered = next;
         }
-        load(u, &p->q, p->qk_size, top, bottom, u->q);
+        load(&u->lanes, &p->q, p->qk_size, top, bottom, u->q);
         if (task == ATTEND_BACKWARD) {
-            load(u, &p->content, p->v_size, top, bottom, u->content);
-            if (p->position_sensitive) load(u, &p->positional, p->v_size, top, bottom, u->positional);
-            load_softmax(u, top, bottom);
+            load(&u->lanes, &p->content, p->v_size, top, bottom, u->content);
+            if (p->position_sensitive) load(&u->lanes, &p->positional, p->v_size, top, bottom, u->positional);
+            load(&u->lanes, &p->softmax, 2, top, bottom, u->softmax);
         }
         for (int64_t y = top; y < bottom; y++) do_row(QUERIES, u->queries_at_once, u, y, (y - top) * p->width);
         if (task == ATTEND) {
-            store(u, &p->content, p->v_size, top, bottom, u->content);
-            if (p->position_sensitive) store(u, &p->positional, p->v_size, top, bottom, u->positional);
-            store_softmax(u, top, bottom);
+            store(&u->lanes, &p->content, p->v_size, top, bottom, u->content);
+            if (p->position_sensitive) store(&u->lanes, &p->positional, p->v_size, top, bottom, u->positional);
+            store(&u->lanes, &p->softmax, 2, top, bottom, u->softmax);
         }
         if (task == OBSERVE)
             for (int m = 0; m < 6; m++) u->moments[m] += u->strip_moments[m];
-        if (task == ATTEND_BACKWARD || task == OBSERVE_BACKWARD) store(u, &p->dq, p->qk_size, top, bottom, u->dq);
+        if (task == ATTEND_BACKWARD || task == OBSERVE_BACKWARD)
+            store(&u->lanes, &p->dq, p->qk_size, top, bottom, u->dq);
         while (left < p->height && (bottom == p->height || left + u->strip_rows <= bottom - p->window_rows / 2)) {
             int64_t next = smaller_of(left + u->strip_rows, p->height);
             leave_keys(u, left, next);
@@ -439,51 +439,38 @@ static void sweep(Unit *u) {
 
 static void run_unit(Unit *u, int64_t unit) {
     const Problem *p = u->problem;
-    u->first_map = unit * LANES;
-    u->lanes = smaller_of(p->images * p->heads * p->lines - u->first_map, LANES);
-    for (int64_t l = 0; l < u->lanes; l++) {
-        int64_t map = u->first_map + l;
-        u->line[l] = map % p->lines;
-        u->head[l] = map / p->lines % p->heads;
-        u->image[l] = map / p->lines / p->heads;
-    }
+    Lanes *lanes = &u->lanes;
+    open_lanes(lanes, p, unit);
     u->qk_scale = u->qr_scale = u->kr_scale = splat(1);
     u->dqk_scale = u->dqr_scale = u->dkr_scale = (vec){};
     memset(u->moments, 0, sizeof u->moments);
-    for (int64_t l = 0; l < u->lanes && p->scale; l++) {
-        const REAL *scale = p->scale + u->head[l] * 3;
+    for (int64_t l = 0; l < lanes->count && p->scale; l++) {
+        const REAL *scale = p->scale + lanes->head[l] * 3;
         u->qk_scale[l] = scale[0];
         u->qr_scale[l] = scale[1];
         u->kr_scale[l] = scale[2];
     }
-    for (int64_t l = 0; l < u->lanes && u->task == OBSERVE_BACKWARD; l++)
-        for (int m = 0; m < 6; m++) u->moments[m][l] = p->moments[(u->first_map + l) * 6 + m];
+    for (int64_t l = 0; l < lanes->count && u->task == OBSERVE_BACKWARD; l++)
+        for (int m = 0; m < 6; m++) u->moments[m][l] = p->moments[(lanes->first + l) * 6 + m];
     sweep(u);
-    for (int64_t l = 0; l < u->lanes && u->task == OBSERVE; l++)
-        for (int m = 0; m < 6; m++) p->moments[(u->first_map + l) * 6 + m] = u->moments[m][l];
-    for (int64_t l = 0; l < u->lanes && u->task == ATTEND_BACKWARD && p->position_sensitive; l++) {
-        REAL *dscale = p->dscale + (u->first_map + l) * 3;
+    for (int64_t l = 0; l < lanes->count && u->task == OBSERVE; l++)
+        for (int m = 0; m < 6; m++) p->moments[(lanes->first + l) * 6 + m] = u->moments[m][l];
+    for (int64_t l = 0; l < lanes->count && u->task == ATTEND_BACKWARD && p->position_sensitive; l++) {
+        REAL *dscale = p->dscale + (lanes->first + l) * 3;
         dscale[0] = u->dqk_scale[l];
         dscale[1] = u->dqr_scale[l];
         dscale[2] = u->dkr_scale[l];
     }
 }
 
-/* ---------------------------------------------------------------- what Python calls */
-
-int64_t size_of_problem(void) { return sizeof(Problem); }
-
-int64_t size_of_maps(void) { return sizeof(Maps); }
-
 /* The groups from first to before last; 1 where memory ran out. */
-int run_groups(const Problem *p, int64_t task, int64_t first, int64_t last) {
-    int64_t units = (p->images * p->heads * p->lines + LANES - 1) / LANES;
+static int run_windows(const Problem *p, int task, int64_t first, int64_t last) {
     Unit unit, *u = &unit;
-    if (open_unit(u, p, (int)task)) return 1;
+    if (open_unit(u, p, task)) return 1;
     int64_t size = 2 * u->query_table_size + u->value_table_size;
     for (int64_t group = first; group < last; group++) {
         memset(u->dquery_table, 0, size * sizeof(vec)); /* of all three tables */
-        for (int64_t i = units * group / p->groups; i < units * (group + 1) / p->groups; i++) run_unit(u, i);
+        for (int64_t i = first_of_group(p, group); i < first_of_group(p, group + 1); i++) run_unit(u, i);
         if (!p->dtables) continue;
         for (int64_t t = 0; t < size; t++) p->dtables[group * size + t] = sum_of_lanes(u->dquery_table[t]);
     }
@@ -491,15 +478,4 @@ int run_groups(const Problem *p, int64_t task, int64_t first, int64_t last) {
     return 0;
 }
 
-#ifdef _OPENMP
-/* All groups, on this number of threads. */
-int run_all(const Problem *p, int64_t task, int64_t threads) {
-    int failed = 0;
-#pragma omp parallel num_threads((int)threads) reduction(| : failed)
-    {
-        int64_t thread = omp_get_thread_num(), count = omp_get_num_threads();
-        failed |= run_groups(p, task, p->groups * thread / count, p->groups * (thread + 1) / count);
-    }
-    return failed;
-}
 #endif
