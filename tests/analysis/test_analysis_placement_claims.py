@@ -54,13 +54,14 @@ def test_groups_and_data_sets_are_kept_apart():
     assert only[only.claimed].operator.tolist() == ["axial"]
 
 
-@pytest.mark.parametrize(("networks", "depths"), [(8, (1, 1, 1)), (10, (1, 2, 2)), (20, (2, 2))])
-def test_blind_studies_claim_in_one_of_twenty_at_most(networks: int, depths: tuple[int, ...]):
-    generator, studies = np.random.default_rng(1), 120
+@pytest.mark.parametrize(
+    ("networks", "depths", "studies", "most"), [(8, (1, 1, 1), 40, 5), (10, (1, 2, 2), 120, 11), (20, (2, 2), 40, 5)]
+)
+def test_blind_studies_claim_in_one_of_twenty_at_most(networks: int, depths: tuple[int, ...], studies: int, most: int):
+    generator = np.random.default_rng(1)
     claims = sum(
         placement_claims(found({"d": blind(generator, networks, depths)}), ["model"]).claimed.any()
         for _ in range(studies)
     )
-    # at a rate of 5 % more than 11 of 120 happen in 2 % of cases
-    assert stats.binom.sf(11, studies, 0.05) < 0.02
-    assert claims <= 11
+    assert stats.binom.sf(most, studies, 0.05) < 0.02  # so seldom are there more at a rate of 5 %
+    assert claims <= most
