@@ -1,5 +1,7 @@
 """What the page of benchmarks says first, by hand from cases of known times."""
 
+import re
+
 from trionet_bench.benchmarks.everything import BENCHES
 from trionet_bench.benchmarks.measure import Row
 from trionet_bench.benchmarks.operator_speed import operator_speed
@@ -42,6 +44,15 @@ def test_each_operator_over_the_convolution_by_hand():
 def test_without_other_operators_there_is_nothing_to_say():
     assert operator_speed({"cases": CASES[-1:]}) is None
     assert operator_speed({"cases": []}) is None
+
+
+def test_what_the_style_hides_is_not_on_the_page():
+    benches = {"operators": {"cases": CASES, "targets": []}}
+    text = page({"command": "bench all", "code": {"commit": None}, "benches": benches}, BENCHES)
+    style, body = text.split("</style>")
+    hidden = set(re.findall(r"\.([\w-]+) \{ display: none; \}", style))
+    assert "for-phones" in hidden
+    assert not hidden & {name for names in re.findall(r'class="([^"]*)"', body) for name in names.split()}
 
 
 def test_page_begins_with_it():

@@ -153,8 +153,8 @@ def test_each_figure_has_its_data_and_states_its_finding(report: Path):
 
 def test_opening_figures_have_a_version_for_phones_with_panels_one_below_the_other(report: Path):
     page = report.read_text()
-    narrow = re.findall(r'<div class="narrow">\s*<svg[^>]*width="([\d.]+)pt" height="([\d.]+)pt"', page)
-    assert len(narrow) == page.count('<div class="broad">') == page.count('<div class="narrow">') > 1
+    narrow = re.findall(r'<div class="for-phones">\s*<svg[^>]*width="([\d.]+)pt" height="([\d.]+)pt"', page)
+    assert len(narrow) == page.count('<div class="for-pages">') == page.count('<div class="for-phones">') > 1
     assert {float(width) for width, _ in narrow} == {72 * style_named("paper").column}
     assert all(float(height) > float(width) for width, height in narrow)
     identifiers = re.findall(r'\bid="([^"]+)"', page)
