@@ -9,6 +9,7 @@ from trionet_bench.benchmarks.opened_suites import write_suite
 from trionet_bench.benchmarks.recalibration import measure, targets
 from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.benchmarks.suite import TINY
+from trionet_bench.errors import UsageError
 
 
 def test_orders_of_fewer_images_beside_that_of_the_most(tmp_path: Path):
@@ -31,6 +32,16 @@ def test_orders_of_fewer_images_beside_that_of_the_most(tmp_path: Path):
     assert rows[1]["scores"] != rows[2]["scores"]
     assert len(lines) == 3
     assert [target["found"] for target in found["targets"]] == [rows[1]["tau"]]
+
+
+def test_a_suite_without_the_model_is_refused(tmp_path: Path):
+    models = {
+        **dict.fromkeys(("conv", "local", "axial", "trionet", "random")),
+        "c": {"system": "standalone", "operator": "conv"},
+    }
+    suite = write_suite(tmp_path, {**TINY, "models": models, "comparisons": []})
+    with pytest.raises(UsageError, match="no model of the suite is called trionet"):
+        measure(Setting("cpu", threads=1, samples=1), lambda *_: None, suite=str(suite))
 
 
 def test_the_target_is_that_of_the_images_of_the_recipe():

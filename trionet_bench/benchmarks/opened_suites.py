@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
+from trionet_bench.errors import UsageError
 from trionet_bench.execution.plan import make_plan
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.suite.specification import load_suite
@@ -37,11 +38,14 @@ def opened(changes: JsonObject, model: str, device: str, data_root: Path | None 
 
 @contextmanager
 def opened_suite(suite: str, model: str, device: str, data_root: Path | None = None) -> Iterator[AnyTrainingContext]:
-    """The same of a suite by its name or path."""
+    """The same of a suite by its name or path; UsageError where it has no such model."""
     with TemporaryDirectory() as folder:
         here = Path(folder)
         plan = make_plan(load_suite(suite), here / "results", data_root)
         plan.check_data()
-        job = next(planned.job for planned in plan.cells if planned.name.model == model)
+        jobs = [planned.job for planned in plan.cells if planned.name.model == model]
+        if not jobs:
+            raise UsageError(f"{suite}: no model of the suite is called {model}, which this benchmark measures.")
+        job = jobs[0]
         assert job is not None  # no data set is absent
         yield TrainingContext.open(job.cell, RunContext(here, device=device))

@@ -7,6 +7,7 @@ recalibration on more and on fewer images: whether the order of their scores sta
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from scipy import stats
 
@@ -14,20 +15,23 @@ from trionet_bench.benchmarks.measure import Document, OnCase, Row, Target, at_l
 from trionet_bench.benchmarks.opened_suites import opened_suite
 from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.benchmarks.supernet import timed
-from trionet_bench.networks.elastic import Supernet
-from trionet_bench.networks.sharing import MultiHeadSharing
+from trionet_bench.errors import UsageError
 from trionet_bench.search.calibration import ChildScorer
 from trionet_bench.search.evolution import random_search
 from trionet_bench.search.sampling import HierarchicalSampler
 from trionet_bench.search.supernet import train_supernet
 from trionet_bench.spaces.choice import Genes
+from trionet_bench.spaces.resnet import ResNetSpace
 from trionet_bench.systems.cost import budget_range
 from trionet_bench.systems.search_phase import child_scorer
-from trionet_bench.systems.training_context import AnyTrainingContext
+from trionet_bench.systems.training_context import AnyTrainingContext, TrainingContext
+from trionet_bench.systems.trionet.running import make_sampler, make_supernet
+from trionet_bench.systems.trionet.system import SupernetOptions, supernet_recipe
 from trionet_bench.timing import threads
 from trionet_bench.training.device import resolve_device
 
 CANDIDATES = 30
+Context = TrainingContext[SupernetOptions, ResNetSpace]
 TIMES = (4, 2, 1, 0.5, 0.25)  # the images that the recipe takes; the first is the reference
 LEAST_TAU = 0.9
 
@@ -35,10 +39,12 @@ LEAST_TAU = 0.9
 def measure(setting: Setting, on_case: OnCase, suite: str = "quickstart", data_root: Path | None = None) -> Document:
     """A case for each number of images beside the greatest one; ``setting.samples`` is the number of candidates.
 
-    The first cell of model ``trionet`` in the suite is taken. DataError where its data are missing.
+    The first cell of model ``trionet`` in the suite is taken. DataError where its data are missing, UsageError where it
+    has no such model.
     """
     device = resolve_device(setting.device)
-    with threads(setting.threads) as used, opened_suite(suite, "trionet", str(device), data_root) as context:
+    with threads(setting.threads) as used, opened_suite(suite, "trionet", str(device), data_root) as opened:
+        context = _of_trionet(opened)
         scorers = dict(_scorers(context))
         candidates = _candidates(context, setting.count(CANDIDATES))
         usual = len(context.calibration_batches())
@@ -57,13 +63,19 @@ def targets(rows: Sequence[Row]) -> list[Target]:
     return at_least("Kendall's tau of the recipe's images with the most images", LEAST_TAU, usual)
 
 
-def _scorers(context: AnyTrainingContext) -> Iterator[tuple[int, ChildScorer]]:
+def _of_trionet(context: AnyTrainingContext) -> Context:
+    """The context of a model with a supernet as system trionet has them; UsageError for another."""
+    if isinstance(context.cell.options, SupernetOptions) and isinstance(context.cell.space, ResNetSpace):
+        return cast(Context, context)
+    raise UsageError("the model trionet of the suite is not of system trionet, which this benchmark measures.")
+
+
+def _scorers(context: Context) -> Iterator[tuple[int, ChildScorer]]:
     """The scorer of the trained supernet's children by the number of images that it recalibrates on."""
     cell = context.cell
-    supernet = Supernet(cell.space, context.build, MultiHeadSharing(), cell.seed).to(context.device)
+    supernet = make_supernet(context).to(context.device)
     scorer = child_scorer(context, supernet)
-    sampler = HierarchicalSampler(cell.space, cell.seed, cell.recipe.supernet.random_children)
-    train_supernet(supernet, sampler, context.train_batches("train"), cell.recipe, scorer)
+    train_supernet(supernet, make_sampler(cell), context.train_batches("train"), supernet_recipe(cell), scorer)
     for times in TIMES:
         settings = cell.recipe.search
         images = max(settings.calibration_batch, int(times * settings.calibration_images))
@@ -73,7 +85,7 @@ def _scorers(context: AnyTrainingContext) -> Iterator[tuple[int, ChildScorer]]:
         yield len(other.calibration_batches()), child_scorer(other, supernet.eval())
 
 
-def _candidates(context: AnyTrainingContext, count: int) -> list[Genes]:
+def _candidates(context: Context, count: int) -> list[Genes]:
     """Different random networks that a search in the cell may score."""
     cell = context.cell
     settings = cell.recipe.search.for_one_draw().model_copy(update={"population": count})
@@ -86,9 +98,7 @@ def _alike(genes: Genes) -> float:
     return 0.0
 
 
-def _scored(
-    scorer: ChildScorer, candidates: Sequence[Genes], context: AnyTrainingContext
-) -> tuple[list[float], list[float]]:
+def _scored(scorer: ChildScorer, candidates: Sequence[Genes], context: Context) -> tuple[list[float], list[float]]:
     """Fitness and milliseconds of each candidate; the first is scored twice, once to warm up."""
     space, scores = context.cell.space, []
 

@@ -84,12 +84,12 @@ def _search(context: TrainingContext[Options, ResNetSpace]) -> tuple[ChildSearch
 def train_supernet_phase(context: TrainingContext[SupernetOptions, ResNetSpace]) -> PhaseResult:
     """Train the supernet that the cell's options describe."""
     cell = context.cell
-    return train_phase(context, _supernet(context), make_sampler(cell), supernet_recipe(cell))
+    return train_phase(context, make_supernet(context), make_sampler(cell), supernet_recipe(cell))
 
 
 def open_supernet(context: TrainingContext[SupernetOptions, ResNetSpace]) -> ChildScorer:
     """The trained supernet among the cell's inputs, as the scorer of its children."""
-    return load_supernet(context, _supernet(context), SUPERNET)
+    return load_supernet(context, make_supernet(context), SUPERNET)
 
 
 def work_of_supernet(cell: SupernetCell) -> list[Work]:
@@ -111,7 +111,8 @@ def make_sampler(cell: SupernetCell) -> Sampler:
     return kind(*common, options.operator_level)
 
 
-def _supernet(context: TrainingContext[SupernetOptions, ResNetSpace]) -> Supernet:
+def make_supernet(context: TrainingContext[SupernetOptions, ResNetSpace]) -> Supernet:
+    """The supernet that the cell's options describe, with its initial weights."""
     cell = context.cell
     sharing = SHARINGS[cell.options.sharing]()
     return Supernet(cell.space, context.build, sharing, cell.seed, _naming(cell))
