@@ -1,5 +1,6 @@
 # make quickstart: a first study on real images, from nothing to an HTML report.
-# make test: the whole test suite, two files at a time. make lint: rules, format and types.
+# make test: the whole test suite, two files at a time, with a list of fonts of its own: one that another
+# environment left in the home folder may lack the fonts that matplotlib ships. make lint: rules, format and types.
 # Another interpreter: make PYTHON=python3.12 test. Another environment: make VENV=/tmp/env test.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ quickstart: $(VENV)/.installed
 	$(RUN)/trionet-bench run quickstart
 
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist loadfile --durations 25
+	OMP_NUM_THREADS=1 MPLCONFIGDIR=$(abspath $(VENV))/matplotlib $(RUN)/python -m pytest -n 2 --dist loadfile --durations 25
 
 lint: $(VENV)/.installed-dev
 	$(RUN)/ruff check .
