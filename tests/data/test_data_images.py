@@ -1,6 +1,9 @@
 """Every kind of image file becomes the 8-bit picture that a person sees in it."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,3 +99,30 @@ def test_a_big_photograph_is_read_at_a_fraction_of_its_size_and_looks_the_same()
     image = Image.fromarray(((np.sin(x / 90) + np.cos(y / 70)) * 60 + 128).astype(np.uint8))
     fast = centre_square(stored(image, "JPEG", quality=95), 32, 1)
     assert np.abs(fast.astype(int) - centre_square(image, 32, 1)).max() <= 3
+
+
+# Prints by how many bytes a pixel the memory of a process grows while it decodes an image.
+PEAK = """
+import sys
+from pathlib import Path
+from PIL import Image
+from trionet_bench.data.images import centre_square, open_image
+def kilobytes(name):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
+with open_image(Path(sys.argv[1])) as image:
+    before = kilobytes("VmRSS")
+    open("/proc/self/clear_refs", "w").write("5")  # the peak so far is forgotten
+    centre_square(image, 8, 3)
+    print((kilobytes("VmHWM") - before) * 1024 / (image.width * image.height))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+@pytest.mark.parametrize(("mode", "most"), [("RGB", 8.5), ("RGBA", 12.5), ("LA", 16.5), ("I;16", 7.5)])
+def test_an_image_needs_no_more_memory_a_pixel_than_the_bound_on_pixels_counts_on(
+    mode: str, most: float, tmp_path: Path
+):
+    path = tmp_path / "large.png"
+    Image.new(mode, (4000, 4000)).save(path, compress_level=1)
+    done = subprocess.run([sys.executable, "-c", PEAK, path], capture_output=True, text=True, check=True)
+    assert 1 < float(done.stdout) < most

@@ -42,6 +42,12 @@ def test_a_range_becomes_0_to_255_by_hand():
     assert to_bytes(np.array([0, 2048, 4095], np.uint16), ValueRange(0, 4095)).tolist() == [0, 128, 255]
 
 
+def test_a_large_image_is_scaled_as_a_small_one():
+    values = np.random.default_rng(0).normal(size=(3, 500_000)).astype(np.float32)  # more than are scaled at a time
+    expected = np.clip(np.rint((values.astype(np.float64) + 2) * (255 / 4)), 0, 255)
+    assert np.array_equal(to_bytes(values, ValueRange(-2, 2)), expected)
+
+
 def test_what_is_not_finite_has_no_part_in_the_range():
     assert extent_of([np.array([0.0, np.nan, 2.0]), np.array([np.inf])]) == (0, 2, False)
     assert extent_of([np.array([np.nan])]) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError, features
 
 from trionet_bench.data.reading import check_regular
 from trionet_bench.data.values import ValueRange, to_bytes
@@ -36,9 +36,9 @@ UNDECODED_SUFFIXES = frozenset(
     )
 )
 
-# Pillow's limit of one image, 179 million pixels: what has more may be made to fill the memory. Half of it is a warning
-# of Pillow's that names no file.
-PIXELS_AT_MOST = 2 * (Image.MAX_IMAGE_PIXELS or 2**27)
+# Above the 108 million of a large camera. What has more may be made to fill the memory: conversion holds up to 16 bytes
+# a pixel, 1.9 GB here. Pillow's own bound is higher, and below it comes a warning that names no file.
+PIXELS_AT_MOST = 120_000_000
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # Of damaged EXIF data beside sound pixels it warns too, naming no file.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
@@ -97,15 +97,22 @@ def to_grey_or_rgb(image: Image.Image, channels: int) -> Image.Image:
     Raises:
         ValueError: for an image of floats, whose range must be known: see ``scale_numbers``.
     """
-    upright = ImageOps.exif_transpose(image)
+    upright = _upright(image)
     if upright.mode.startswith("I"):
         upright = Image.fromarray((np.clip(np.asarray(upright), 0, 65535) // 256).astype(np.uint8))
     elif upright.mode == "F":
         raise ValueError("it holds floats, and their range is not known; give it as ?range=LOW,HIGH of the source")
     elif upright.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in upright.info:
-        with_alpha = upright.convert("RGBA")
+        with_alpha = upright if upright.mode == "RGBA" else upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", with_alpha.size, "white"), with_alpha)
     return upright.convert("L" if channels == 1 else "RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as its EXIF orientation says; itself where it is upright, as a copy of a large one costs its memory."""
+    image.load()  # a PNG file may have its orientation behind its pixels
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return image if orientation == 1 else ImageOps.exif_transpose(image)
 
 
 def holds_numbers(image: Image.Image) -> bool:
@@ -132,7 +139,7 @@ def holds_several(image: Image.Image) -> bool:
 
 def scale_numbers(image: Image.Image, value_range: ValueRange) -> Image.Image:
     """An image that holds numbers as an upright 8-bit grey one, in which ``value_range`` is 0 to 255."""
-    return Image.fromarray(to_bytes(np.asarray(ImageOps.exif_transpose(image)), value_range))
+    return Image.fromarray(to_bytes(np.asarray(_upright(image)), value_range))
 
 
 def centre_square(image: Image.Image, side: int, channels: int) -> np.ndarray:

@@ -10,6 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 INTEGER_BITS = (1, 8, 10, 12, 14, 16)  # of usual cameras and scanners
+_AT_ONCE = (
+    2**20
+)  # numbers that are scaled in float64 at a time, so that a large image does not need eight times its memory
 
 
 class ValueRange(NamedTuple):
@@ -68,5 +71,10 @@ def decide_range(extent: Extent) -> ValueRange:
 def to_bytes(values: np.ndarray, value_range: ValueRange) -> np.ndarray:
     """uint8 of the shape of ``values``: the range scaled to 0 to 255 and rounded, with NaN as its low end."""
     low, high = value_range
-    scaled = (np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low) - low) * (255 / (high - low))
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    scaled = np.empty(values.shape, np.uint8)
+    into, flat = scaled.reshape(-1), values.reshape(-1)
+    for start in range(0, flat.size, _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        known = np.nan_to_num(flat[part].astype(np.float64), nan=low, posinf=high, neginf=low)
+        into[part] = np.clip(np.rint((known - low) * (255 / (high - low))), 0, 255)
+    return scaled
