@@ -65,7 +65,7 @@ def suite(accuracies: np.ndarray) -> Results:
         for i, m in enumerate(models)
     ]
     cells = pd.DataFrame([vars(row) for row in rows]).assign(
-        macs=1, params=1, evaluated=100, fidelity="full", changed=False
+        macs=1, params=1, evaluated=100, fidelity="full", doubtful=False
     )
     empty = pd.DataFrame()
     declared = Declared(("made-up",), ("Made up",), (), cells[["dataset", "budget", "model", "seed"]])

@@ -136,6 +136,7 @@ def test_the_best_cell_is_chosen_by_validation(study: trionet_bench.Study):
 def test_examples_of_the_documentation_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     fabricate(tmp_path / "results", "quickstart", ("digits",), ("conv", "trionet"), (0, 1), (3_000_000,))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(results_module, "is_doubtful", None)  # nothing that is made up verifies
     done = doctest.testmod(results_module, extraglobs={"trionet_bench": trionet_bench})
     assert (done.failed, done.attempted > 4) == (0, True)
 

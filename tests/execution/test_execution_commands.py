@@ -13,7 +13,8 @@ from PIL import Image
 from trionet_bench.cli.main import main
 from trionet_bench.execution import estimate
 from trionet_bench.execution.pace import Pace
-from trionet_bench.integrity.verify import recomputed_key, verify
+from trionet_bench.integrity.cells import recomputed_key
+from trionet_bench.integrity.verify import verify
 from trionet_bench.records.record import Record
 from trionet_bench.reporting.manifest import write_files
 
@@ -157,7 +158,7 @@ def test_options_from_the_environment(suite_file: Write, tmp_path: Path, monkeyp
 def test_the_report_is_written_once_and_named(suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     written: list[Path] = []
 
-    def write(folders: list[Path], out: Path) -> Path:
+    def write(folders: list[Path], out: Path, doubt: object) -> Path:
         written.append(out)
         write_files(out, {"index.html": b"page"}, ["fakes"], "")
         return out / "index.html"
@@ -175,7 +176,7 @@ def test_the_report_is_written_once_and_named(suite_file: Write, tmp_path: Path,
 def test_a_suite_that_asks_for_less_is_reported_so(suite_file: Write, monkeypatch: pytest.MonkeyPatch):
     written = []
 
-    def write(folders: list[Path], out: Path) -> Path:
+    def write(folders: list[Path], out: Path, doubt: object) -> Path:
         write_files(out, {"index.html": b"page"}, ["fakes"], "")
         written.append(json.loads((folders[0] / "suite.json").read_text())["expected"])
         return out / "index.html"

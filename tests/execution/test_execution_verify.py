@@ -11,6 +11,7 @@ import pytest
 from support.fake_runs import run
 
 from trionet_bench.analysis.results import load
+from trionet_bench.integrity.cells import is_doubtful
 from trionet_bench.integrity.verify import verify
 from trionet_bench.records.store import is_as_written, read_record
 from trionet_bench.reporting.answer import coverage_line
@@ -126,11 +127,14 @@ def test_predictions_that_would_run_code_are_refused(results: Path):
 
 
 def test_a_report_says_what_does_not_verify(results: Path):
-    assert coverage_line(load([results])) == "2 of 2 cells, 0 failed"
+    def coverage() -> str:
+        return coverage_line(load([results], doubt=is_doubtful))
+
+    assert coverage() == "2 of 2 cells, 0 failed"
     path = folder(results) / "record.json"
     value = json.loads(path.read_text())
     path.write_text(json.dumps({**value, "metrics": {"test_top1": 1.0, "test_top5": 1.0}}))
-    assert coverage_line(load([results])) == "2 of 2 cells, 0 failed, 1 record changed since written (‡), see verify"
+    assert coverage() == "2 of 2 cells, 0 failed, 1 record does not verify (‡): digits/a/4M-s0"
     path.write_text(path.read_text()[:100])
     (results / "fakes/suite.json").write_text("{")
-    assert coverage_line(load([results])) == "1 of 1 cell, 0 failed, 1 damaged record left out"
+    assert coverage() == "1 of 1 cell, 0 failed, 1 damaged record left out"

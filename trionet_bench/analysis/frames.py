@@ -73,11 +73,11 @@ class Frames:
         self._options: list[dict[str, float]] = []
         self._operator_macs: list[tuple[Any, ...]] = []
 
-    def add(self, record: Record, folder: Path, changed: bool = False) -> None:
-        """Take the rows of a record that lies in ``folder``, and was ``changed`` or not since it was written."""
+    def add(self, record: Record, folder: Path, doubtful: bool = False) -> None:
+        """Take the rows of a record that lies in ``folder``; ``doubtful`` where it does not verify."""
         number = len(self._cells)
         cell = (number, record.dataset, record.budget, record.model, record.seed)
-        self._cells.append({"number": number, **_cell_row(record, folder), "changed": changed})
+        self._cells.append({"number": number, **_cell_row(record, folder), "doubtful": doubtful})
         if record.status != "complete":
             return
         for part in self._parts.values():

@@ -19,9 +19,9 @@ from trionet_bench.analysis.metrics import metric_of
 from trionet_bench.errors import DamagedFile, UsageError
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.declaration import read_declaration
-from trionet_bench.records.layout import DECLARED, PREDICTIONS
+from trionet_bench.records.layout import DECLARED
 from trionet_bench.records.record import Ranked, Record
-from trionet_bench.records.store import file_digest, is_as_written, read_record, record_folders
+from trionet_bench.records.store import read_record, record_folders
 from trionet_bench.records.task_info import Metric, TaskInfo
 from trionet_bench.spaces.operators import OPERATORS
 
@@ -34,6 +34,8 @@ _LAST = ("random",)
 # Source URI, its fingerprint, positions among the test images of a task, and the labels they must have -> pixels of
 # each; None where they are not here.
 ImageReader = Callable[[str, str, Sequence[int], Sequence[int], TaskInfo], Sequence[np.ndarray] | None]
+# A cell's folder and its record -> whether something of them does not verify.
+Doubt = Callable[[Path, Record], bool]
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,9 @@ class Results:
         return f"{weights}_{part}_{self.primary.name}".removeprefix("_")
 
     @property
-    def changed(self) -> pd.DataFrame:
-        """Cells whose record, or the predictions beside it, are not as they were written."""
-        return self.cells[self.cells.changed]
+    def doubtful(self) -> pd.DataFrame:
+        """Cells of which something does not verify."""
+        return self.cells[self.cells.doubtful]
 
     def metric(self, column: str) -> Metric:
         """The metric of a column of ``cells``, as ``metrics.metric_of``."""
@@ -157,9 +159,10 @@ def load(
     suite: Mapping[str, Any] | None = None,
     images: ImageReader | None = None,
     references: Path | None = None,
+    doubt: Doubt | None = None,
 ) -> Results:
     """``load_by_task`` of records that have one task and division in common; UsageError where they have not."""
-    first, *others = load_by_task(folders, suite, images, references)
+    first, *others = load_by_task(folders, suite, images, references, doubt)
     if others:
         names = ", ".join(" ".join((results.task.name, results.division)).strip() for results in (first, *others))
         raise UsageError(
@@ -173,6 +176,7 @@ def load_by_task(
     suite: Mapping[str, Any] | None = None,
     images: ImageReader | None = None,
     references: Path | None = None,
+    doubt: Doubt | None = None,
 ) -> tuple[Results, ...]:
     """The records of one or several results folders, those of each task apart.
 
@@ -185,6 +189,7 @@ def load_by_task(
             in the folders when not given, and taken from the records themselves when there are none.
         images: gets at test images, for the figure that shows some.
         references: a file of published results instead of the shipped one.
+        doubt: asked of each record, for the mark of those that do not verify; without it none is marked.
 
     UsageError where there is nothing to report or records do not compare.
     """
@@ -201,7 +206,7 @@ def load_by_task(
                 damaged += 1
                 continue
             if record is not None:
-                frames.add(record, place, changed=not is_as_written(place) or _has_other_predictions(place, record))
+                frames.add(record, place, doubtful=doubt is not None and doubt(place, record))
     cells = frames.cells()
     if cells.empty:
         raise UsageError(f"No record under {', '.join(map(str, folders))}; run the suite first.")
@@ -225,12 +230,6 @@ def load_by_task(
             more = {**of_all, "images": images, "references": references}
             found.append(_of_task(task, of_division, cells, parts, division=division, **more))
     return tuple(found)
-
-
-def _has_other_predictions(folder: Path, record: Record) -> bool:
-    """Whether the predictions beside a record are not those that it was written with."""
-    stated, path = record.artifacts.get(PREDICTIONS), folder / PREDICTIONS
-    return stated is not None and path.is_file() and file_digest(path) != stated
 
 
 def _divisions(cells: pd.DataFrame, expected: pd.DataFrame) -> dict[str, list[str]]:

@@ -19,7 +19,7 @@ def summarise(results: Results, metric: str | None = None) -> pd.DataFrame:
     """Mean, spread and interval of ``metric``, by default the primary one on the test part, by group in report order.
 
     Columns: ``GROUP``, expected, done, failed, complete, shown, n, mean, sd, low, high, interval, macs, params, and
-    changed, where a record of the group is not as it was written. A group that lacks seeds is not ``complete``; it is
+    doubtful, where a record of the group does not verify. A group that lacks seeds is not ``complete``; it is
     ``shown``, with a dagger, where the others were not run yet, and a dash where one failed. ``interval`` is "crossed"
     over seeds and test images, "t" where nothing is known of the images; a single seed of a fraction gets "test-set",
     Wilson's interval over test images. Cached: do not change it in place.
@@ -44,7 +44,7 @@ def summarise(results: Results, metric: str | None = None) -> pd.DataFrame:
         groups = groups.assign(mean=np.nan, sd=np.nan, n=0, low=np.nan, high=np.nan, macs=np.nan, params=np.nan)
     groups["n"] = groups.n.fillna(0).astype(int)
     groups["interval"] = np.where(groups.n > 1, "t", "")
-    groups["changed"] = pd.MultiIndex.from_frame(groups[GROUP]).isin(pd.MultiIndex.from_frame(results.changed[GROUP]))
+    groups["doubtful"] = pd.MultiIndex.from_frame(groups[GROUP]).isin(pd.MultiIndex.from_frame(results.doubtful[GROUP]))
     return in_report_order(_with_test_images(groups, results, metric), results)
 
 

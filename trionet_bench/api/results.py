@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from trionet_bench.analysis import results as records
 from trionet_bench.analysis.history import histories
 from trionet_bench.errors import UsageError, nearest
+from trionet_bench.integrity.cells import is_doubtful
 from trionet_bench.reporting.answer import answer, coverage_line
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import FigureKind, LeftOut, settle
@@ -149,7 +150,7 @@ def results(*paths: str | Path, results_folder: str | Path = "results") -> Resul
     """
     root = Path(results_folder)
     folders = tuple(find_results(str(path), root) for path in paths) or (root,)
-    return Results(folders, records.load(folders, images=image_reader(Path("data"))))
+    return Results(folders, records.load(folders, images=image_reader(Path("data")), doubt=is_doubtful))
 
 
 def report_of(
@@ -166,7 +167,9 @@ def report_of(
     place = Path(out) if out else reports / "+".join(folder.resolve().name for folder in folders)
     images = image_reader(Path(data_root))
     published = Path(references) if references else None
-    return write_report(folders, place, formats, style, force=force, images=images, references=published)
+    return write_report(
+        folders, place, formats, style, force=force, images=images, references=published, doubt=is_doubtful
+    )
 
 
 def _named(kinds: Sequence[Kind], name: str, noun: str) -> Kind:

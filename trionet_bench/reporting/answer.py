@@ -13,10 +13,10 @@ from trionet_bench.analysis.ranking_power import INHERITED, score_table, worth_o
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.placement import leading_searches
 from trionet_bench.reporting.quantity import capitalised, primary
-from trionet_bench.reporting.text import CHANGED, DASH, MINUS, absent, compact, listed
+from trionet_bench.reporting.text import DASH, DOUBTFUL, MINUS, absent, compact, listed
 from trionet_bench.units import counted, short_duration
 
-MOST = 4  # models and supernets that are put in words
+MOST = 4  # models, supernets and cells that are put in words
 
 
 def answer(results: Results) -> list[str]:
@@ -26,17 +26,25 @@ def answer(results: Results) -> list[str]:
 
 
 def coverage_line(results: Results) -> str:
-    """N of M cells, k failed."""
+    """N of M cells, k failed; what is missing, left out or does not verify."""
     status = results.coverage().status.value_counts()
     total, done, failed = int(status.sum()), int(status.get("complete", 0)), int(status.get("failed", 0))
     line = f"{done} of {counted(total, 'cell')}, {failed} failed"
-    missing, changed = total - done - failed, len(results.changed)
+    missing, doubtful = total - done - failed, len(results.doubtful)
+    verb = "does" if doubtful == 1 else "do"
     doubts = {
         f"{missing} missing": missing,
         f"{counted(results.damaged, 'damaged record')} left out": results.damaged,
-        f"{counted(changed, 'record')} changed since written ({CHANGED}), see verify": changed,
+        f"{counted(doubtful, 'record')} {verb} not verify ({DOUBTFUL}): {_cells(results.doubtful)}": doubtful,
     }
     return ", ".join([line, *(text for text, some in doubts.items() if some)])
+
+
+def _cells(cells: pd.DataFrame) -> str:
+    """The first of some cells by their folders."""
+    names = [f"{row.dataset}/{row.model}/{row.folder.name}" for row in cells.head(MOST).itertuples()]
+    others = len(cells) - len(names)
+    return ", ".join(names) + (f" and {others} more" if others else "")
 
 
 def _decision(results: Results) -> str:

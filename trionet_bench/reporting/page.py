@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from trionet_bench.analysis.results import ImageReader, Results, load_by_task
+from trionet_bench.analysis.results import Doubt, ImageReader, Results, load_by_task
 from trionet_bench.errors import UsageError, nearest
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.records.layout import DECLARED
@@ -89,6 +89,7 @@ def write_report(
     force: bool = False,
     images: ImageReader | None = None,
     references: Path | None = None,
+    doubt: Doubt | None = None,
 ) -> Path:
     """Write the report of one or several results folders into ``out``; returns its main file.
 
@@ -100,11 +101,12 @@ def write_report(
         force: also replace the report of another suite.
         images: gets at test images, for the figure that shows some; without it that figure is left out.
         references: a file of published results instead of the shipped one.
+        doubt: says which records do not verify, whose numbers get a mark; without it none does.
     """
     for form in formats:
         if form not in FORMATS:
             raise UsageError(f'unknown report format "{form}"; {nearest(form, FORMATS)}')
-    parts = load_by_task(record_folders, suite, images, references)
+    parts = load_by_task(record_folders, suite, images, references, doubt)
     names = parts[0].declared.names
     refuse_other(out, names, force)
     look = style_named(style)
@@ -334,7 +336,7 @@ def _markdown(facts: JsonObject, shown: Sequence[Shown]) -> str:
     parts = [
         f"# {prose(facts['title'])}",
         *map(prose, facts["answer"]),
-        f"**{facts['coverage']}** · suite {facts['suites']} · {facts['date']}",
+        f"**{prose(facts['coverage'])}** · suite {facts['suites']} · {facts['date']}",
     ]
     if facts["smoke"]:
         parts.append(f"**{SMOKE}**")

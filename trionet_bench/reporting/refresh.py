@@ -30,9 +30,10 @@ def refresh_report(results_folder: Path, page_folder: Path) -> Path | None:
         and page.stat().st_mtime >= max(path.stat().st_mtime for path in sources)
     ):
         return page
-    from trionet_bench.reporting.page import write_report  # slow to import, and rarely needed
+    from trionet_bench.integrity.cells import is_doubtful  # slow to import, as the page is, and rarely needed
+    from trionet_bench.reporting.page import write_report
 
-    return write_report([results_folder], page_folder)
+    return write_report([results_folder], page_folder, doubt=is_doubtful)
 
 
 def _expected_keys(results_folder: Path) -> set[str]:

@@ -9,7 +9,7 @@ from trionet_bench.terminal import visible
 DASH = "\N{EN DASH}"
 RHO = "\N{GREEK SMALL LETTER RHO}"
 MINUS = "\N{MINUS SIGN}"
-CHANGED = "\N{DOUBLE DAGGER}"  # behind a number from a record that is not as it was written
+DOUBTFUL = "\N{DOUBLE DAGGER}"  # behind a number from a record that does not verify
 
 
 def prose(text: object) -> str:

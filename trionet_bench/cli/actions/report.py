@@ -5,6 +5,7 @@ from pathlib import Path
 
 from trionet_bench.analysis.results import load
 from trionet_bench.api.results import report_of
+from trionet_bench.integrity.cells import is_doubtful
 from trionet_bench.reporting.page import find_results
 from trionet_bench.reporting.showcase import put_between_marks, showcase
 from trionet_bench.suite.specification import load_suite
@@ -34,7 +35,7 @@ def write(
     folders = [find_results(_suite_name(target), results) for target in targets]
     page = report_of(folders, out, formats, style, force, data_root, references, reports)
     if into is not None:
-        put_between_marks(into, showcase(load(folders), page.parent, into.parent))
+        put_between_marks(into, showcase(load(folders, doubt=is_doubtful), page.parent, into.parent))
     return page
 
 

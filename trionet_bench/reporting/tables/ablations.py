@@ -12,7 +12,7 @@ from trionet_bench.analysis.summary import in_report_order, mark_leaders, summar
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import operators_in_order
-from trionet_bench.reporting.tables.changed import mark_of, note_of, without_needless_column
+from trionet_bench.reporting.tables.doubtful import mark_of, note_of, without_needless_column
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, MINUS, RHO, absent, compact, listed
 

@@ -6,7 +6,7 @@ from trionet_bench.analysis.decision import costs_of
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
 from trionet_bench.reporting.quantity import primary
-from trionet_bench.reporting.tables.changed import note_of
+from trionet_bench.reporting.tables.doubtful import note_of
 from trionet_bench.reporting.tables.results import DAGGER, dagger
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, absent, compact

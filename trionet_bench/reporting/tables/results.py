@@ -8,9 +8,9 @@ from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import by_seed, mark_leaders, summarise
 from trionet_bench.reporting.quantity import Quantity, primary
-from trionet_bench.reporting.tables.changed import mark_of, note_of, without_needless_column
+from trionet_bench.reporting.tables.doubtful import mark_of, note_of, without_needless_column
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import CHANGED, DASH, compact
+from trionet_bench.reporting.text import DASH, DOUBTFUL, compact
 
 _MARKS = (
     "Bold: best of its data set and budget, with all that cannot be told from it (the 95 % interval of the difference, "
@@ -94,10 +94,10 @@ def seed_results(results: Results) -> Table | None:
     wide = by_seed(results)
     seeds = [column for column in wide.columns if column not in ("dataset", "budget", "model")]
     text = pd.DataFrame({"Data set": wide.dataset, "Budget": wide.budget.map(compact), "Model": wide.model})
-    changed = {*results.changed[CELL].itertuples(index=False, name=None)}
+    doubtful = {*results.doubtful[CELL].itertuples(index=False, name=None)}
     for seed in seeds:
         text[f"seed {seed}"] = [
-            quantity.number(row[seed], 2) + (CHANGED if (*row[GROUP], seed) in changed else "")
+            quantity.number(row[seed], 2) + (DOUBTFUL if (*row[GROUP], seed) in doubtful else "")
             for _, row in wide.iterrows()
         ]
     data = wide.rename(columns={seed: f"seed_{seed}" for seed in seeds})

@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 
 from trionet_bench.analysis.results import Results
-from trionet_bench.reporting.text import CHANGED, DASH, MINUS, RHO, sentence
+from trionet_bench.reporting.text import DASH, DOUBTFUL, MINUS, RHO, sentence
 from trionet_bench.terminal import visible
 
 # Unicode that a plain LaTeX font lacks or spaces badly.
@@ -21,7 +21,7 @@ _LATEX = {
     "τ": r"$\tau$",
     RHO: r"$\rho$",
     "†": r"\textdagger{}",
-    CHANGED: r"\textdaggerdbl{}",
+    DOUBTFUL: r"\textdaggerdbl{}",
     "·": r"$\cdot$",
     "“": "``",
     "”": "''",
