@@ -16,6 +16,7 @@ from trionet_bench.execution.pace import Pace
 from trionet_bench.integrity.cells import recomputed_key
 from trionet_bench.integrity.verify import verify
 from trionet_bench.records.record import Record
+from trionet_bench.records.store import write_record
 from trionet_bench.reporting.manifest import write_files
 
 Write = Callable[..., Path]
@@ -282,6 +283,14 @@ def test_verify_reads_the_data_anew_where_asked(suite_file: Write, tmp_path: Pat
     assert "left out: 1 file .txt: " in bench("run", suite, "--force", "--dry-run").stderr
     (tmp_path / "photos" / "train" / "dark" / "notes.txt").unlink()
     assert answer("verify", "results", "--data")["faults"] == []
+    folder = Path("results/fakes/photos/a/4M-s0")
+    record = Record.model_validate_json((folder / "record.json").read_bytes())
+    for split in ("0" * 64, record.data["split"]):
+        (folder / "record.json").unlink()
+        write_record(folder, record.model_copy(update={"data": {**record.data, "split": split}}))
+        faults = [fault["message"] for fault in answer("verify", "results", "--data")["faults"]]
+        wrong = split != record.data["split"]
+        assert faults == ["its split is not the one that its seed draws from its data"] * wrong
     one, other = (tmp_path / "photos" / "test" / name / "0.bmp" for name in ("dark", "light"))
     first, second = one.read_bytes(), other.read_bytes()
     one.write_bytes(second)

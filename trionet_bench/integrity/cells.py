@@ -123,7 +123,7 @@ def recomputed_key(record: Record) -> str:
             data["val"],
             data["skip_broken"],
             data.get("train_images"),
-            _task(record),
+            task_of(record),
         ),
         canonical_space=canonical({name: value for name, value in record.space.items() if name != "name"}),
         recipe=Recipe.model_validate(record.recipe),
@@ -135,7 +135,8 @@ def recomputed_key(record: Record) -> str:
     )
 
 
-def _task(record: Record) -> Task:
+def task_of(record: Record) -> Task:
+    """The task of a record, with its options."""
     return resolve_task({"name": record.task.name, **record.task.options})
 
 
@@ -202,14 +203,14 @@ def _prediction_faults(folder: Path, record: Record) -> Iterator[str]:
         return
     try:
         columns = read_columns(path)
-        measured = _task(record).measure(columns)
+        measured = task_of(record).measure(columns)
     except (DamagedFile, ValueError, KeyError) as error:
         yield f"{PREDICTIONS} cannot be read: {error}"
         return
     lengths = {len(column) for column in columns.values()}
     if record.counts is not None and lengths != {record.counts.evaluated}:
         yield f"{PREDICTIONS} has {max(lengths, default=0)} images, not {record.counts.evaluated}"
-    for name, value in _task(record).on_part("test", measured).items():
+    for name, value in task_of(record).on_part("test", measured).items():
         stated = record.metrics.get(name)
         if stated is None or not abs(stated - value) <= _ROUNDING:
             yield f"{name} is {stated}, but by {PREDICTIONS} {value}"

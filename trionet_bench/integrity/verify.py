@@ -7,7 +7,7 @@ from pathlib import Path
 from trionet_bench.data.index import Index
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import BenchError
-from trionet_bench.integrity.cells import faults_of_cell, files_here, messages
+from trionet_bench.integrity.cells import faults_of_cell, files_here, messages, task_of
 from trionet_bench.records.layout import PHASE, PHASES, RECORD
 from trionet_bench.records.phase import content_of, file_faults, read_phase
 from trionet_bench.records.record import Record
@@ -39,10 +39,11 @@ def verify(results: Path, data_root: Path | None = None, data: bool = False) -> 
 
     Args:
         data_root: folder of the named data sets.
-        data: also read the data sets of the records anew, and compare them with what the records were made of.
+        data: also read the data sets of the records anew, and compare them and their splits with what the records were
+            made of.
     """
     faults: list[Fault] = []
-    known: dict[str, str | None] = {}
+    known: dict[str, Index | str] = {}
     counts = {"records": 0, "phases": 0, "files": 0, "without_weights": 0}
     for folder in record_folders(results):
         counts["records"] += 1
@@ -57,7 +58,7 @@ def verify(results: Path, data_root: Path | None = None, data: bool = False) -> 
 
 
 def _faults_of_record(
-    folder: Path, counts: dict[str, int], data_root: Path | None, known: dict[str, str | None], data: bool
+    folder: Path, counts: dict[str, int], data_root: Path | None, known: dict[str, Index | str], data: bool
 ) -> Iterator[str]:
     record = read_record(folder)
     assert record is not None  # the walk found it
@@ -69,20 +70,30 @@ def _faults_of_record(
         yield fault
 
 
-def _data_fault(record: Record, data_root: Path | None, known: dict[str, str | None]) -> str | None:
-    """How the data set of a record differs from what it was; ``known`` keeps the answer for other records of it."""
+def _data_fault(record: Record, data_root: Path | None, known: dict[str, Index | str]) -> str | None:
+    """How the data set of a record, or its split, differs from what it was; ``known`` keeps a set for other records."""
     source, fingerprint = str(record.data["source"]), record.data["fingerprint"]
     key = f"{source} {fingerprint}"
     if key not in known:
-        known[key] = None
         try:
             index = open_source(source, data_root, reread=True, identity=record.data.get("identity"))
         except BenchError as error:
             known[key] = f"its data cannot be read: {error} A relative path starts from the working directory."
         else:
-            if index.fingerprint != fingerprint:
-                known[key] = f"its data, {source}, are not those that it was made of{_decoders(record, index)}"
-    return known[key]
+            changed = f"its data, {source}, are not those that it was made of{_decoders(record, index)}"
+            known[key] = index if index.fingerprint == fingerprint else changed
+    found = known[key]
+    return found if isinstance(found, str) else _split_fault(record, found)
+
+
+def _split_fault(record: Record, index: Index) -> str | None:
+    """Whether other images than those of its split were named; a failed cell names none."""
+    data = record.data
+    if record.status == "failed":
+        return None
+    shares = data["search_val"], data["val"], data.get("train_images")
+    again = task_of(record).splits(index, record.seed, *shares).hash
+    return None if data.get("split") == again else "its split is not the one that its seed draws from its data"
 
 
 def _decoders(record: Record, index: Index) -> str:
