@@ -33,7 +33,7 @@ def fabricate(
     options: dict[str, dict[str, Any]] | None = None,
     recipe: dict[str, Any] | None = None,
     train: dict[str, int] | None = None,
-    margin: float = 1.0,
+    margin: float | None = 1.0,
     fidelity: str = "full",
     task: TaskInfo = CLASSIFICATION,
 ) -> Path:

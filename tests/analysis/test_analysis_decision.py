@@ -9,30 +9,37 @@ from fabricated import fabricate
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from trionet_bench.analysis.decision import decide
+from trionet_bench.analysis.decision import decide, decide_by_dataset
 from trionet_bench.analysis.power import next_command, resolution
 from trionet_bench.analysis.results import Results, load
 
 NOISE = np.array([[1, -1, 0, 0, 0], [0, 1, -1, 0, 0], [0, 0, 1, -1, 0], [-1, 0, 0, 1, 0]]) / 1000  # (models, seeds)
 
 
-def study(place: Path, means: list[float], seeds: int = 5) -> Results:
-    """Four models with these means over five seeds, of seeds alone; conv is fastest, then local, axial, trionet."""
-    models = ("conv", "local", "axial", "trionet")
+MODELS = ("conv", "local", "axial", "trionet")
+
+
+def study(place: Path, *means: list[float], seeds: int = 5, margin: float | None = None) -> Results:
+    """Four models with these means on one or two data sets, five seeds whose noise alone counts; conv is fastest, then
+    local, axial, trionet.
+    """
+    datasets = ("digits", "flowers")[: len(means)]
     results = load(
-        [fabricate(place, datasets=("digits",), models=models, budgets=(4_000_000,), seeds=tuple(range(5)), images=60,
-                   side_files=False, evaluated=5)]
+        [fabricate(place, datasets=datasets, models=MODELS, budgets=(4_000_000,), seeds=tuple(range(5)), images=60,
+                   side_files=False, evaluated=5, margin=margin)]
     )  # fmt: skip
-    for model, mean, noise in zip(models, means, NOISE, strict=True):
-        results.cells.loc[results.cells.model == model, "test_top1"] = mean + noise
-        results.cells.loc[results.cells.model == model, "latency_s"] = 0.001 * (1 + models.index(model))
-    return replace(results, cells=results.cells[results.cells.seed < seeds])
+    cells = results.cells
+    for dataset, of_set in zip(datasets, means, strict=True):
+        for model, mean, noise in zip(MODELS, of_set, NOISE, strict=True):
+            cells.loc[(cells.model == model) & (cells.dataset == dataset), "test_top1"] = mean + noise
+    cells["latency_s"] = 0.001 * (1 + cells.model.map(MODELS.index))
+    return replace(results, cells=cells[cells.seed < seeds])
 
 
-def half_width(values: np.ndarray) -> float:
-    """Tukey's, of a difference of two of (models, seeds): 12 degrees of freedom, its range from a table is 4.20."""
+def half_width(values: np.ndarray, studentized_range: float = 4.199) -> float:
+    """Tukey's, of a difference of two of (models, seeds) with 12 degrees of freedom; the range of four is a table's."""
     left = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
-    return float(4.199 * np.sqrt((left**2).sum() / 12 / 5))
+    return float(studentized_range * np.sqrt((left**2).sum() / 12 / 5))
 
 
 def test_the_best_of_a_tie_is_no_winner_and_the_fastest_is_taken(tmp_path: Path):
@@ -68,6 +75,47 @@ def test_why_one_of_a_tie_is_taken(tmp_path: Path):
     assert close.reason == "one of the fastest"
     assert (untimed.taken, untimed.reason) == ("conv", "that of fewest MACs")  # local and axial need no search either
     assert (fewest.taken, fewest.reason) == ("local", "that of fewest MACs")
+
+
+@pytest.mark.parametrize(
+    ("margin", "taken", "reason", "near"),
+    [
+        (0.3, "conv", "the fastest", {"conv", "local", "trionet"}),  # conv is behind by 0.1 points and up to 0.25
+        (0.2, "local", "the fastest", {"local", "trionet"}),  # by 0.02 and up to 0.17
+        (0.1, "trionet", "the best mean", set()),
+        (None, "conv", "the fastest", set()),
+    ],
+)
+def test_of_a_tie_only_what_lies_within_the_margin_is_taken_for_its_speed(
+    tmp_path: Path, margin: float | None, taken: str, reason: str, near: set[str]
+):
+    assert half_width(NOISE) == pytest.approx(0.0015, abs=1e-4)
+    known = decide(study(tmp_path, [0.9, 0.9008, 0.8, 0.901], margin=margin))
+    assert known is not None
+    assert (known.taken, known.reason, set(known.near), known.behind) == (taken, reason, near, ("axial",))
+
+
+def test_each_data_set_is_decided_by_itself_at_a_level_that_is_divided(tmp_path: Path):
+    known = decide_by_dataset(study(tmp_path, [0.9, 0.8, 0.8, 0.95], [0.95, 0.9004, 0.9, 0.9]))
+    assert [(name, of_set.kind, of_set.taken) for name, of_set in known.items()] == [
+        ("digits", "winner", "trionet"),
+        ("flowers", "winner", "conv"),
+    ]
+    at_half = stats.studentized_range.ppf(0.975, 4, 12)
+    assert known["digits"].bound == pytest.approx(0.05 - half_width(NOISE, at_half), rel=2e-3)
+    assert known["flowers"].bound == pytest.approx(0.0496 - half_width(NOISE, at_half), rel=2e-3)
+
+
+def test_a_data_set_that_has_only_just_begun_does_not_hide_the_others(tmp_path: Path):
+    results = study(tmp_path, [0.9, 0.89, 0.8, 0.95], [0.5, 0.5, 0.5, 0.5])
+    cells = results.cells
+    begun = (cells.dataset == "digits") | ((cells.model == "conv") & (cells.seed == 0))
+    known = decide(replace(results, cells=cells[begun]))
+    assert known is not None
+    assert (known.datasets, known.kind, known.taken, known.partly) == (("digits",), "winner", "trionet", True)
+    absent = decide(replace(results, cells=cells[cells.dataset == "digits"], datasets=("digits",)))
+    assert absent is not None
+    assert (absent.taken, absent.partly) == ("trionet", True)
 
 
 def test_one_seed_recommends_nothing_and_says_that_more_is_asked_for(tmp_path: Path):

@@ -9,6 +9,7 @@ from fabricated import fabricate
 from trionet_bench.analysis.decision import Decision
 from trionet_bench.analysis.results import Results, load
 from trionet_bench.reporting import answer as answering
+from trionet_bench.reporting import recommendation as recommending
 
 KNOWN = Decision(
     kind="tie",
@@ -16,6 +17,8 @@ KNOWN = Decision(
     datasets=("digits", "flowers"),
     taken="conv",
     reason="the fastest",
+    margin=float("nan"),
+    near=(),
     value=0.9,
     macs=2.9e6,
     latency=0.0008,
@@ -38,7 +41,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def first(results: Results, monkeypatch: pytest.MonkeyPatch, known: Decision) -> str:
-    monkeypatch.setattr(answering, "decide", lambda _: known)
+    monkeypatch.setattr(recommending, "decide", lambda _: known)
     return answering.answer(results)[0]
 
 
@@ -55,6 +58,33 @@ def test_what_is_shown_to_be_worse_stands_apart_from_what_is_open(results: Resul
         f"{WHERE}, 2 of 4 models may be the best; of these take conv (the fastest): {COSTS}, 90.0 %. "
         "Open: local may be as good or better, by at most 1.3 points. Shown to be worse than local: axial and random."
     )
+
+
+@pytest.mark.parametrize(
+    ("near", "why"),
+    [
+        (("conv", "local"), "the fastest of 2 shown to be within 3.0 points of every other"),
+        (("conv",), "the only one shown to be within 3.0 points of every other"),
+        ((), "the highest mean, as none is shown to be within 3.0 points of every other"),
+    ],
+)
+def test_a_declared_margin_says_why_a_model_is_taken(
+    results: Results, monkeypatch: pytest.MonkeyPatch, near: tuple[str, ...], why: str
+):
+    known = replace(KNOWN, margin=0.03, near=near)
+    assert f"Take conv ({why}): {COSTS}" in first(results, monkeypatch, known)
+
+
+def test_each_data_set_has_its_own_recommendation(results: Results, monkeypatch: pytest.MonkeyPatch):
+    winner = replace(KNOWN, kind="winner", tied=(), behind=("axial", "local"))
+    worse = replace(KNOWN, behind=("axial",))
+    monkeypatch.setattr(recommending, "decide_by_dataset", lambda _: {"digits": winner, "flowers": worse})
+    assert answering.answer(results)[1] == (
+        "Each data set by itself: on digits take conv (90.0 %), shown to be better than axial and local; "
+        "on flowers take conv (90.0 %, the fastest): at most 1.3 points behind another, axial is shown to be worse."
+    )
+    monkeypatch.setattr(recommending, "decide_by_dataset", lambda _: {"digits": winner})
+    assert not any(line.startswith("Each data set") for line in answering.answer(results))
 
 
 def test_a_winner_is_better_than_all_others(results: Results, monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from trionet_bench.analysis.results import Results, load
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.differences import draw_differences
 from trionet_bench.reporting.figures.figure import Drawing, inline_svg, saved, settle
+from trionet_bench.reporting.figures.placement import draw_placement
 from trionet_bench.reporting.style import (
     STYLES,
     drawn_in,
@@ -243,3 +245,14 @@ def test_placement_map_counts_networks_and_sets_them_against_the_prior(results: 
         else:
             assert not totals
     assert incomplete
+
+
+def test_placement_map_of_a_data_set_whose_networks_are_all_shallower(tmp_path: Path):
+    results = load([fabricate(tmp_path, datasets=("digits", "flowers"), budgets=(4_000_000,), side_files=False)])
+    blocks = results.blocks
+    third = (blocks.stage == 2) & (blocks.block == 2)
+    drawn = draw_placement(replace(results, blocks=blocks[~(third & (blocks.dataset == "flowers"))]), STYLES["paper"])
+    assert drawn is not None
+    counted = drawn.figure.axes[2]
+    assert "flowers" in counted.get_title(loc="left")
+    assert [label.get_text() for label in counted.get_xticklabels(minor=True)][6] == "of 0"

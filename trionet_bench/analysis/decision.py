@@ -2,8 +2,10 @@
 
 All models that have results on the same (data set, seed) at the largest budget are compared with the best of them. An F
 test comes first; then intervals of differences that hold together, by Tukey's studentized range, with the error of
-``analysis.pooled`` and the noise of the test images. Models whose difference to the best may be none are tied, and of
-those the fastest is taken. How often a winner is named where there is none is simulated in ``analysis.coverage``.
+``analysis.pooled`` and the noise of the test images. Models whose difference to the best may be none are tied. Of those
+the fastest is taken; where the suite declares a margin, the fastest of those that no other is ahead of by as much, and
+the best mean where there is none such, since not shown to be worse is not as good (our choice). How often a winner is
+named where there is none is simulated in ``analysis.coverage``.
 """
 
 import math
@@ -16,18 +18,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from trionet_bench.analysis.comparisons import ALPHA
 from trionet_bench.analysis.controls import other_datasets
 from trionet_bench.analysis.crossed import ImagePart
 from trionet_bench.analysis.image_scores import part_of_difference
-from trionet_bench.analysis.metrics import sign
+from trionet_bench.analysis.metrics import margin_unit, sign
 from trionet_bench.analysis.pooled import PooledError, pooled_difference, shared_error
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import LEVEL, Estimate, estimate
 
 _AS_FAST = 1.05  # latencies that differ by less count as equal
 
-Reason = Literal["", "the fastest", "one of the fastest", "it needs no search", "that of fewest MACs"]
+Reason = Literal[
+    "", "the fastest", "one of the fastest", "the one that needs no search", "that of fewest MACs", "the best mean"
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Decision:
         taken: the model, on the mean over data sets of its primary metric (``value``), MACs, and seconds for one image
             (NaN where that was not measured).
         reason: of a tie, what ``taken`` has before the others that may be the best.
+        margin: the greatest that the suite declares, in the unit of the metric; NaN where it declares none.
+        near: of a tie, the models that no other is ahead of by the margin, with 95 % confidence over all.
         tied: models whose difference to the best may be none, but ``taken``.
         behind: models that are shown to be worse than the best.
         bound: of a winner the least lead over any other; of a tie the most that any other can be ahead of what is
@@ -53,6 +58,8 @@ class Decision:
     datasets: tuple[str, ...]
     taken: str
     reason: Reason
+    margin: float
+    near: tuple[str, ...]
     value: float
     macs: float
     latency: float
@@ -68,7 +75,27 @@ class Decision:
 @lru_cache(maxsize=2)
 def decide(results: Results) -> Decision | None:
     """What to take at the largest budget, over the data sets that are no controls; None where nothing is there."""
-    table = compared(results)
+    controls = set(results.datasets).difference(_asked_of(results))
+    return _decided(results, _asked_of(results), LEVEL, ~results.declared.expected.dataset.isin(controls))
+
+
+@lru_cache(maxsize=2)
+def decide_by_dataset(results: Results) -> dict[str, Decision]:
+    """``decide`` for each data set by itself that has several seeds of several models; all of it holds at once
+    (Bonferroni).
+    """
+    names, expected = _asked_of(results), results.declared.expected.dataset
+    each = {name: _decided(results, [name], 1 - (1 - LEVEL) / len(names), expected == name) for name in names}
+    return {name: known for name, known in each.items() if known is not None and known.p == known.p}
+
+
+def _asked_of(results: Results) -> list[str]:
+    return other_datasets(results) or list(results.datasets)
+
+
+def _decided(results: Results, names: Sequence[str], level: float, asked: "pd.Series[bool]") -> Decision | None:
+    """``asked`` says of each cell that the suite expects whether it belongs to the question."""
+    table = compared(results, names)
     if table is None:
         return None
     budget, direction = results.budgets[-1], sign(results.primary)
@@ -77,24 +104,31 @@ def decide(results: Results) -> Decision | None:
     datasets = tuple(dict.fromkeys(table.index.get_level_values("dataset")))
     error = shared_error(results, results.score, budget, datasets)
     costs = costs_of(results, budget, datasets)
-    expected = results.declared.expected
-    expected = expected[(expected.budget == budget) & expected.dataset.isin(datasets)]
+    expected = results.declared.expected[asked]
+    expected = expected[expected.budget == budget]
     partly = len(expected[expected.model.isin(results.competitors)]) > table.size
     reason: Reason = ""
+    margin, near = _margin(results), ()
     if error is None or table.groupby("dataset").size().max() < 2:
         taken, tied, behind, kind, bound = best, tuple(means.index.drop(best)), (), "one seed", np.nan
         p = np.nan
     else:
-        lead = {model: _held_together(results, table, best, model, error) for model in means.index if model != best}
+        lead = {
+            model: _held_together(results, table, best, model, error, level) for model in means.index if model != best
+        }
         far = {model: known.low if direction > 0 else -known.high for model, known in lead.items()}
-        shown = [model for model, least in far.items() if least > 0 and error.p < ALPHA]
+        shown = [model for model, least in far.items() if least > 0 and error.p < 1 - level]
         group = [model for model in means.index if model not in shown]
-        (taken, reason), p = _cheapest(group, costs), error.p
+        ahead = {model: _most_ahead(results, table, model, error, level) for model in group if lead}
+        near = tuple(model for model in group if ahead and ahead[model] < margin)
+        (taken, reason), p = _cheapest(near or group, costs), error.p
+        if not near and not np.isnan(margin) and len(group) > 1:
+            taken, reason = best, "the best mean"
         tied, behind = tuple(model for model in group if model != taken), tuple(shown)
         if not lead:
             kind, bound = "tie", np.nan
         elif tied:
-            kind, bound = "tie", max(0.0, _most_ahead(results, table, taken, error))
+            kind, bound = "tie", max(0.0, ahead[taken])
         else:
             kind, bound = "winner", min(far.values())
     return Decision(
@@ -103,6 +137,8 @@ def decide(results: Results) -> Decision | None:
         datasets=datasets,
         taken=taken,
         reason=reason,
+        margin=margin,
+        near=near,
         value=float(means[taken]),
         macs=float(costs.macs[taken]),
         latency=float(costs.latency[taken]),
@@ -116,13 +152,23 @@ def decide(results: Results) -> Decision | None:
     )
 
 
-def compared(results: Results) -> pd.DataFrame | None:
+def _margin(results: Results) -> float:
+    """In the unit of the metric that decides; NaN where no comparison of it has one."""
+    declared = [c.margin for c in results.declared.comparisons if c.metric == results.score and c.margin is not None]
+    return max(declared) * margin_unit(results.primary) if declared else np.nan
+
+
+def compared(results: Results, names: Sequence[str] | None = None) -> pd.DataFrame | None:
     """The primary metric at the largest budget by (dataset, seed), a column for each model, without a gap.
 
-    Of the models none of whose cells failed, those and the seeds that make the most of what is there.
+    Of the models none of whose cells failed, those, the seeds and, where too little is there of one, the data sets that
+    make the most of what is there.
+
+    Args:
+        names: the data sets that are asked for; all that are no controls when not given.
     """
     cells, score = results.cells, results.score
-    budget, chosen = results.budgets[-1], other_datasets(results) or list(results.datasets)
+    budget, chosen = results.budgets[-1], names or _asked_of(results)
     cells = cells[(cells.budget == budget) & cells.dataset.isin(chosen) & cells.model.isin(results.competitors)]
     if score not in cells:
         return None
@@ -132,10 +178,13 @@ def compared(results: Results) -> pd.DataFrame | None:
     wide = wide[[model for model in results.models if model in wide]]
     counts = wide.count()
     choices = [wide[counts.index[counts >= least]].dropna() for least in sorted(set(counts))]
-    sets = wide.index.get_level_values("dataset").nunique()
-    choices = [choice for choice in choices if choice.index.get_level_values("dataset").nunique() == sets]
-    best = max(choices, key=lambda choice: len(choice) * (choice.shape[1] - 1), default=None)
+    best = max(choices, key=_told_by, default=None)
     return None if best is None or best.empty else best
+
+
+def _told_by(choice: pd.DataFrame) -> tuple[int, int]:
+    """How much a choice of models, seeds and data sets tells: differences to one model, then data sets."""
+    return len(choice) * (choice.shape[1] - 1), choice.index.get_level_values("dataset").nunique()
 
 
 def difference_of(
@@ -158,28 +207,28 @@ def image_parts(results: Results, table: pd.DataFrame, candidate: str, baseline:
 
 
 def _held_together(
-    results: Results, table: pd.DataFrame, candidate: str, baseline: str, error: PooledError
+    results: Results, table: pd.DataFrame, candidate: str, baseline: str, error: PooledError, level: float
 ) -> Estimate:
     """``difference_of`` with an interval that holds for all pairs of models at once; where nothing varies, the mean."""
     known = difference_of(results, table, candidate, baseline, error)
-    half = simultaneous(table.shape[1], known.df) * known.spread
+    half = simultaneous(table.shape[1], known.df, level) * known.spread
     return Estimate(known.mean, known.mean - half, known.mean + half, known.spread, known.df, known.p)
 
 
-def _most_ahead(results: Results, table: pd.DataFrame, taken: str, error: PooledError) -> float:
+def _most_ahead(results: Results, table: pd.DataFrame, taken: str, error: PooledError, level: float) -> float:
     direction = sign(results.primary)
-    others = [_held_together(results, table, model, taken, error) for model in table.columns if model != taken]
+    others = [_held_together(results, table, model, taken, error, level) for model in table.columns if model != taken]
     return max(known.high if direction > 0 else -known.low for known in others)
 
 
-def simultaneous(models: int, df: float) -> float:
+def simultaneous(models: int, df: float, level: float = LEVEL) -> float:
     """How many standard errors of a difference an interval reaches that holds for all pairs of models at once."""
-    return _studentized_range(models, max(1, min(int(df), 200))) / math.sqrt(2)
+    return _studentized_range(models, max(1, min(int(df), 200)), level) / math.sqrt(2)
 
 
 @lru_cache(maxsize=256)
-def _studentized_range(models: int, df: int) -> float:
-    return float(stats.studentized_range.ppf(LEVEL, models, df))
+def _studentized_range(models: int, df: int, level: float) -> float:
+    return float(stats.studentized_range.ppf(level, models, df))
 
 
 def costs_of(results: Results, budget: int, datasets: Sequence[str]) -> pd.DataFrame:
@@ -206,4 +255,4 @@ def _cheapest(models: Sequence[str], costs: pd.DataFrame) -> tuple[str, Reason]:
     if timed:
         return taken, "the fastest" if len(known) == 1 else "one of the fastest"
     alone = known.searched[taken] == 0 and bool((known.searched.drop(taken) > 0).all())
-    return taken, "it needs no search" if alone else "that of fewest MACs"
+    return taken, "the one that needs no search" if alone else "that of fewest MACs"

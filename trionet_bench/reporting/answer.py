@@ -3,7 +3,6 @@
 import pandas as pd
 
 from trionet_bench.analysis.controls import controls_of, other_datasets
-from trionet_bench.analysis.decision import decide
 from trionet_bench.analysis.model_spread import spread_of_models
 from trionet_bench.analysis.placement import depth_word
 from trionet_bench.analysis.placement_claims import LEAST, placement_claims
@@ -13,15 +12,20 @@ from trionet_bench.analysis.ranking_power import INHERITED, score_table, worth_o
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.placement import leading_searches
 from trionet_bench.reporting.quantity import capitalised, primary
+from trionet_bench.reporting.recommendation import recommendation, recommendations_by_dataset
 from trionet_bench.reporting.text import DASH, DOUBTFUL, MINUS, absent, compact, listed
 from trionet_bench.units import counted, short_duration
 
-MOST = 4  # models, supernets and cells that are put in words
+MOST = 4  # supernets and cells that are put in words
 
 
 def answer(results: Results) -> list[str]:
-    """What to take; what this study can show; how it was run; what placement is worth; how supernets rank."""
-    parts = (_decision, _resolution, _conduct, _placement) if results.competitors else ()
+    """What to take, on the whole and on each data set; what this study can show; how it was run; what placement is
+    worth; how supernets rank.
+    """
+    parts = (
+        (recommendation, recommendations_by_dataset, _resolution, _conduct, _placement) if results.competitors else ()
+    )
     return [sentence for part in (*parts, _worth, _ranking) if (sentence := part(results))]
 
 
@@ -45,46 +49,6 @@ def _cells(cells: pd.DataFrame) -> str:
     names = [f"{row.dataset}/{row.model}/{row.folder.name}" for row in cells.head(MOST).itertuples()]
     others = len(cells) - len(names)
     return ", ".join(names) + (f" and {others} more" if others else "")
-
-
-def _decision(results: Results) -> str:
-    """What to take, and what is known of the others."""
-    known, quantity = decide(results), primary(results)
-    if known is None:
-        return "No two models have results of the same seeds on all data sets yet, so nothing can be compared."
-    on = known.datasets[0] if len(known.datasets) == 1 else f"{len(known.datasets)} data sets"
-    where = f"At {compact(known.budget)} MACs on {on}"
-    costs = f"{compact(known.macs)} MACs"
-    if not absent(known.latency):
-        costs = f"{1e3 * known.latency:.2g} ms an image here, {costs}"
-    value = quantity.with_unit(known.value)
-    bound = quantity.size(known.bound)
-    dagger = " † Not all that the suite asks for is there yet." if known.partly else ""
-    if known.kind == "one seed":
-        return (
-            f"{where}, one seed shows no difference between models: the {quantity.best} {quantity.noun} is that of "
-            f"{known.best}, {quantity.with_unit(known.best_value)} ({costs}). † Nothing is known of other seeds."
-        )
-    if known.kind == "winner":
-        others = _others(known.behind, len(known.behind))
-        least = "" if quantity.number(known.bound) == quantity.number(0) else f", by {bound} or more"
-        lead = f"{value}, shown to be better than {others}{least}"
-        return f"{where}, take {known.taken}: {lead}; {costs}.{dagger}"
-    if not known.tied:
-        return f"{where}, {known.taken} is the only model with results: {value}, {costs}.{dagger}"
-    tie = 1 + len(known.tied)
-    open_ = f"Open: {_others(known.tied, len(known.tied + known.behind))} may be as good or better, by at most {bound}."
-    if not known.behind:
-        head = f"{where}, no model is shown to be worse than the best. Take {known.taken} ({known.reason})"
-        return f"{head}: {costs}, {value}. {open_}{dagger}"
-    worse = f"Shown to be worse than {known.best}: {_others(known.behind, len(known.tied + known.behind))}."
-    head = f"{where}, {tie} of {tie + len(known.behind)} models may be the best; of these take {known.taken}"
-    return f"{head} ({known.reason}): {costs}, {value}. {open_} {worse}{dagger}"
-
-
-def _others(models: tuple[str, ...], rest: int) -> str:
-    """Models by name; where they are many and all of the ``rest`` that are not taken, their number."""
-    return f"each of the other {rest} models" if MOST < len(models) == rest else listed(models)
 
 
 def _resolution(results: Results) -> str:

@@ -71,7 +71,7 @@ def draw_placement(results: Results, style: Style) -> Drawing | None:
         _heat(right, wide["over_prior"], wide["over_prior"].map(_in_points), OVER_PRIOR, (-1, 1), style)
         left.set_title(f"{name}: found, of {counted(networks, 'network')}")
         right.set_title("less the sampling prior (points)")
-        totals = wide["n"].max()  # a network need not have every block of the deepest
+        totals = wide["n"].max().fillna(0)  # a network need not have every block of the deepest, of any data set
         if totals.nunique() > 1 and len(totals) <= _MOST_WRITTEN:
             left.set_xticks(np.arange(len(totals)) + 0.5, [f"of {int(n)}" for n in totals], minor=True)
             left.xaxis.remove_overlapping_locs = False  # one in the middle of a stage has that stage's place
