@@ -154,7 +154,7 @@ def test_check_names_an_image_of_too_many_pixels_and_its_size(birds: Path):
     assert done.exit_code == 4
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("broken")]
     assert line.startswith(
-        "broken: train/crow/1.png: it has 20000 x 10000 pixels, more than 178 million; save it smaller"
+        "broken: train/crow/1.png: it has 20000 x 10000 pixels, more than 120 million; save it smaller"
     )
 
 
