@@ -68,7 +68,7 @@ def test_study_without_controls_is_unchecked():
 def test_report_claims_a_placement_only_where_the_controls_hold(
     networks: dict[str, list[Network]], sources: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
 ):
-    for other in ("_decision", "_resolution", "_conduct"):  # need accuracies
+    for other in ("recommendation", "recommendations_by_dataset", "_resolution", "_conduct"):  # need accuracies
         monkeypatch.setattr(f"trionet_bench.reporting.answer.{other}", lambda results: "")
     text = " ".join(answer(found(networks, sources=sources)))
     assert said in text, text

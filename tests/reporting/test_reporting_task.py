@@ -137,7 +137,7 @@ def test_no_sentence_of_the_report_speaks_of_accuracy(study: Path, tmp_path: Pat
 def test_last_words_of_a_comparison(study: Path):
     table, sentences = verdict([study])
     assert "NLL nats" in table
-    assert re.search(r"take \w+ \(the fastest\).*by at most \d\.\d{3} nats", sentences[0])
+    assert re.search(r"take \w+ \(the fastest of \d shown to be within .*by at most \d\.\d{3} nats", sentences[0])
     assert not any("points" in sentence for sentence in sentences)
 
 
