@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -239,3 +240,17 @@ def test_smoke_runs_do_not_mix_with_full_ones(tmp_path: Path):
 def test_a_folder_without_records_is_refused(tmp_path: Path):
     with pytest.raises(UsageError, match="No record under"):
         load([tmp_path])
+
+
+def test_a_data_set_of_several_is_compared_by_its_own_error(tmp_path: Path):
+    results = load([fabricate(tmp_path, **SMALL | {"datasets": ("digits", "flowers")})])
+    cells = results.cells
+    noisy = (cells.dataset == "flowers") & (cells.model != "conv")
+    cells.loc[noisy, "test_top1"] += np.random.default_rng(0).normal(0, 0.05, noisy.sum())
+    of_sets = compare(results).set_index(["candidate", "baseline", "dataset"])
+    for name in results.datasets:
+        alone = replace(results, cells=cells[cells.dataset == name], datasets=(name,))
+        expected = replace(results.declared, expected=results.declared.expected.query("dataset == @name"))
+        row = compare(replace(alone, declared=expected)).set_index(["candidate", "baseline"]).loc[("axial", "conv")]
+        together = of_sets.loc[("axial", "conv", name)]
+        assert together[["mean", "low", "high", "df"]].tolist() == row[["mean", "low", "high", "df"]].tolist()

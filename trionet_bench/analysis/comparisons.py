@@ -3,7 +3,7 @@
 Differences are candidate minus baseline, whatever the direction of the metric; verdicts know which sign is better.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -61,9 +61,9 @@ def compare(results: Results) -> pd.DataFrame:
 
     Rows with ``declared`` are the family that Holm's correction runs over: one for each comparison, candidate and
     budget, over all data sets together. Where there are several data sets, rows of single ones follow, for reading
-    only: they have no p and no verdict. ``low, high`` speak of these data sets under new seeds; ``new_low,
-    new_high`` of data sets like these. A row of which pairs were not run yet, or of one seed, has an interval and no p;
-    one of which a cell failed has no numbers.
+    only: they have the error of their data set, no p and no verdict. ``low, high`` speak of these data sets under new
+    seeds; ``new_low, new_high`` of data sets like these. A row of which pairs were not run yet, or of one seed, has an
+    interval and no p; one of which a cell failed has no numbers.
     """
     rows: list[dict[str, object]] = []
     for comparison in results.declared.comparisons:
@@ -101,25 +101,30 @@ def _rows(results: Results, comparison: Comparison, candidate: str) -> list[dict
     for budget, group in pairs.groupby("budget", sort=True):
         datasets = [name for name in results.datasets if name in set(group.dataset)]
         name = datasets[0] if len(datasets) == 1 else "all"
-        error = shared_error(results, comparison.metric, int(str(budget)))
-        within = _Within(results, comparison, candidate, int(str(budget)), error)
+        within = _Within(results, comparison, candidate, int(str(budget)), tuple(datasets))
         rows.append({**fixed, "budget": budget, "dataset": name, **_declared_row(group, within)})
         if len(datasets) > 1:
-            of_sets = group.groupby("dataset", sort=False)
-            singles = {str(dataset): _single_data_set(of_set, within) for dataset, of_set in of_sets}
-            rows += [{**fixed, "budget": budget, "dataset": dataset, **singles[dataset]} for dataset in datasets]
+            by_set = {str(dataset): of_set for dataset, of_set in group.groupby("dataset", sort=False)}
+            for dataset in datasets:  # by its own error: seeds are noisier on one data set than on another
+                row = _single_data_set(by_set[dataset], replace(within, datasets=(dataset,)))
+                rows.append({**fixed, "budget": budget, "dataset": dataset, **row})
     return rows
 
 
 @dataclass(frozen=True)
 class _Within:
-    """What the pairs of a candidate have in common at a budget."""
+    """What the pairs of a candidate have in common at a budget, on some data sets."""
 
     results: Results
     comparison: Comparison
     candidate: str
     budget: int
-    error: PooledError | None
+    datasets: tuple[str, ...]
+
+    @property
+    def error(self) -> PooledError | None:
+        """That of all models on these data sets."""
+        return shared_error(self.results, self.comparison.metric, self.budget, self.datasets)
 
     def parts(self, pairs: pd.DataFrame) -> list[ImagePart]:
         """What the test images of each data set add to the difference."""
@@ -184,14 +189,15 @@ def _declared_row(pairs: pd.DataFrame, within: _Within) -> dict[str, object]:
         "pair_low": pair.low,
         "pair_high": pair.high,
     }
-    if within.error is None:
+    error = within.error
+    if error is None:
         return row
     margin, direction = (
         _margin(within.results, within.comparison),
         sign(within.results.metric(within.comparison.metric)),
     )
     means, sizes = by_set.mean().tolist(), by_set.size().tolist()
-    pooled = pooled_difference(means, sizes, within.error, parts)
+    pooled = pooled_difference(means, sizes, error, parts)
     row |= {"low": pooled.low, "high": pooled.high, "df": pooled.df}
     if len(known) < len(pairs):
         return row
@@ -213,9 +219,10 @@ def _single_data_set(pairs: pd.DataFrame, within: _Within) -> dict[str, object]:
     parts = within.parts(known)
     pair = paired_difference(known.difference.tolist(), parts=parts)
     row |= {"mean": pair.mean, "low": pair.low, "high": pair.high, "pair_low": pair.low, "pair_high": pair.high}
-    if within.error is None:
+    error = within.error
+    if error is None:
         return row
-    pooled = pooled_difference([pair.mean], [len(known)], within.error, parts)
+    pooled = pooled_difference([pair.mean], [len(known)], error, parts)
     return row | {"low": pooled.low, "high": pooled.high, "df": pooled.df}
 
 

@@ -56,10 +56,10 @@ def _note(results: Results, table: pd.DataFrame) -> str:
     note = (
         f"Candidate minus baseline {of}, paired by data set and seed. Intervals and p rest on the error that is left "
         "of all models' values without model and seed, within data sets, and where predictions are stored on the noise "
-        "of the test images: they speak of these data sets under new seeds and images. The interval of the pair alone "
-        "has the error of these two models. Holm's correction runs over the "
-        f"{counted(family, 'declared comparison')} only. Beside the exact sign-flip p stands the least value that so "
-        "few pairs can give. "
+        "of the test images: they speak of these data sets under new seeds and images; a row of a single data set has "
+        "the error of that set. The interval of the pair alone has the error of these two models. Holm's correction "
+        f"runs over the {counted(family, 'declared comparison')} only. Beside the exact sign-flip p stands the least "
+        "value that so few pairs can give. "
     )
     if table.margin.notna().any():
         directions = {metrics[name].direction for name in table.metric[table.margin.notna()]}
