@@ -18,4 +18,4 @@ def test_the_site_builds_without_a_warning(tmp_path: Path):
     assert "AxialAttention" in (tmp_path / "api/index.html").read_text()
     assert "sbatch" in (tmp_path / "clusters/index.html").read_text()
     assert "data:image/png;base64" in (tmp_path / "notebook/index.html").read_text()
-    assert (tmp_path / "gallery/ablation-digits/figures/placement.png").is_file()
+    assert (tmp_path / "gallery/photos/figures/placement.png").is_file()

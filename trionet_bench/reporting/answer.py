@@ -1,5 +1,7 @@
 """The answer of a report in a few sentences, from the numbers and nothing else."""
 
+from collections.abc import Callable, Iterable
+
 import pandas as pd
 
 from trionet_bench.analysis.controls import controls_of, other_datasets
@@ -20,13 +22,19 @@ MOST = 4  # supernets and cells that are put in words
 
 
 def answer(results: Results) -> list[str]:
-    """What to take, on the whole and on each data set; what this study can show; how it was run; what placement is
-    worth; how supernets rank.
-    """
-    parts = (
-        (recommendation, recommendations_by_dataset, _resolution, _conduct, _placement) if results.competitors else ()
-    )
-    return [sentence for part in (*parts, _worth, _ranking) if (sentence := part(results))]
+    """What ``opening`` says; where operators belong; what placement is worth; how supernets rank."""
+    parts = (_placement,) if results.competitors else ()
+    return opening(results) + _said(results, (*parts, _worth, _ranking))
+
+
+def opening(results: Results) -> list[str]:
+    """What to take, on the whole and on each data set; what this study can show; how it was run."""
+    parts = (recommendation, recommendations_by_dataset, _resolution, _conduct)
+    return _said(results, parts) if results.competitors else []
+
+
+def _said(results: Results, parts: Iterable[Callable[[Results], str]]) -> list[str]:
+    return [sentence for part in parts if (sentence := part(results))]
 
 
 def coverage_line(results: Results) -> str:

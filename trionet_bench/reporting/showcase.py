@@ -5,14 +5,14 @@ from pathlib import Path
 
 from trionet_bench.analysis.results import Results
 from trionet_bench.errors import StoreError, UsageError
-from trionet_bench.reporting.answer import answer
+from trionet_bench.reporting.answer import answer, opening
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.tables.overview import overview
 from trionet_bench.reporting.tables.table import to_markdown
 from trionet_bench.reporting.text import listed, prose
 
 BEGIN, END = "<!-- study: begin -->", "<!-- study: end -->"
-_SENTENCES = 3  # what to take, what the study can show, how it was run
+_SENTENCES = 3  # of a study that ranks networks
 
 
 def showcase(results: Results, report: Path, seen_from: Path) -> str:
@@ -22,8 +22,8 @@ def showcase(results: Results, report: Path, seen_from: Path) -> str:
         report: folder of its report, whose first figure is shown.
         seen_from: folder of the file that will hold the text.
     """
-    sentences = answer(results)[:_SENTENCES]
-    parts = [f"**{prose(sentences[0])}** {prose(' '.join(sentences[1:]))}"] if sentences else []
+    sentences = opening(results) or answer(results)[:_SENTENCES]
+    parts = [f"**{prose(sentences[0])}**", *map(prose, sentences[1:])] if sentences else []
     pictures = (report / "figures" / f"{kind.name}.png" for kind in FIGURES)
     picture = next((path for path in pictures if path.is_file()), None)
     if picture is not None:
