@@ -12,6 +12,7 @@ from trionet_bench.cli.report import report
 from trionet_bench.errors import UsageError
 from trionet_bench.records.store import iter_records
 from trionet_bench.reporting.showcase import BEGIN, END, put_between_marks
+from trionet_bench.reporting.text import compact
 
 MISSING = (("flowers", "local", 8_000_000, 2),)
 
@@ -51,6 +52,8 @@ def test_table_has_a_row_for_each_model_and_a_column_for_each_data_set(project: 
         return f"{fmean(values):.1f} ± {stdev(values):.1f}"
 
     for row in rows:
+        macs = fmean(record.macs for record in records if record.model == row[0] and record.macs is not None)
+        assert row[3] == compact(macs)
         assert "‡" in row[1]  # nothing that is made up verifies
         assert re.sub(r"[*†‡]|</?u>", "", row[1]) == spread(row[0], "digits")
         assert re.sub(r"[*†‡]|</?u>", "", row[2]) == spread(row[0], "flowers")

@@ -27,7 +27,7 @@ def overview(results: Results) -> Table | None:
         text[dataset] = [DASH if row is None else f"{quantity.spread(row.mean, row.sd)}{dagger(row)}" for row in of_set]
         marks[dataset] = ["" if row is None else row.mark for row in of_set]
     known = costs_of(results, results.budgets[-1], results.datasets)[["macs", "latency"]].reindex(data.index)
-    text["MACs"] = known.macs.map(compact)
+    text["MACs"] = [compact(macs) for macs in known.macs]
     text["One image (ms)"] = [DASH if absent(seconds) else f"{1e3 * seconds:.2g}" for seconds in known.latency]
     marks[["MACs", "One image (ms)"]] = ""
     note = (
