@@ -80,11 +80,35 @@ def test_each_data_set_has_its_own_recommendation(results: Results, monkeypatch:
     worse = replace(KNOWN, behind=("axial",))
     monkeypatch.setattr(recommending, "decide_by_dataset", lambda _: {"digits": winner, "flowers": worse})
     assert answering.answer(results)[1] == (
-        "Each data set by itself: on digits take conv (90.0 %), shown to be better than axial and local; "
-        "on flowers take conv (90.0 %, the fastest): at most 1.3 points behind another, axial is shown to be worse."
+        "Each data set by itself: digits: conv, 90.0 % (shown to be better than axial and local); "
+        "flowers: conv, 90.0 % (at most 1.3 points behind another; shown to be worse: axial). "
+        "Taken is the fastest of those that may be the best."
     )
     monkeypatch.setattr(recommending, "decide_by_dataset", lambda _: {"digits": winner})
     assert not any(line.startswith("Each data set") for line in answering.answer(results))
+
+
+@pytest.mark.parametrize(
+    ("near", "latency", "rule"),
+    [
+        ([("conv",), ("conv",)], 0.001, "Taken is the fastest that is shown to be within 3.0 points of every other."),
+        (
+            [("conv",), ()],
+            float("nan"),
+            "Taken is the cheapest that is shown to be within 3.0 points of every other; where there is none "
+            "(flowers), the highest mean.",
+        ),
+        ([(), ()], 0.001, "Taken is the highest mean, as none is shown to be within 3.0 points of every other."),
+    ],
+)
+def test_the_rule_of_data_sets_by_themselves_stands_once(
+    results: Results, monkeypatch: pytest.MonkeyPatch, near: list[tuple[str, ...]], latency: float, rule: str
+):
+    known = [replace(KNOWN, margin=0.03, near=each, latency=latency) for each in near]
+    monkeypatch.setattr(
+        recommending, "decide_by_dataset", lambda _: dict(zip(("digits", "flowers"), known, strict=True))
+    )
+    assert answering.answer(results)[1].endswith(f"behind another). {rule}")
 
 
 def test_a_winner_is_better_than_all_others(results: Results, monkeypatch: pytest.MonkeyPatch):

@@ -15,7 +15,7 @@ from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.placement import leading_searches
 from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.recommendation import recommendation, recommendations_by_dataset
-from trionet_bench.reporting.text import DASH, DOUBTFUL, MINUS, absent, compact, listed
+from trionet_bench.reporting.text import DASH, DOUBTFUL, MINUS, absent, compact, first_of, listed
 from trionet_bench.units import counted, short_duration
 
 MOST = 4  # supernets and cells that are put in words
@@ -54,9 +54,7 @@ def coverage_line(results: Results) -> str:
 
 def _cells(cells: pd.DataFrame) -> str:
     """The first of some cells by their folders."""
-    names = [f"{row.dataset}/{row.model}/{row.folder.name}" for row in cells.head(MOST).itertuples()]
-    others = len(cells) - len(names)
-    return ", ".join(names) + (f" and {others} more" if others else "")
+    return first_of([f"{row.dataset}/{row.model}/{row.folder.name}" for row in cells.itertuples()], MOST)
 
 
 def _resolution(results: Results) -> str:
@@ -113,10 +111,6 @@ def _span(values: "pd.Series[float]") -> str:
     if not known:
         return DASH
     return f"{known[0]:,}" if len(known) == 1 else f"{known[0]:,} to {known[-1]:,}"
-
-
-def _some(parts: list[str]) -> str:
-    return ", ".join(parts[:MOST]) + (f" and {len(parts) - MOST} more" if len(parts) > MOST else "")
 
 
 def _placement(results: Results) -> str:
@@ -220,7 +214,7 @@ def _ranking(results: Results) -> str:
     if table.empty:
         return ""
     where = {
-        key: _some([_tau_of(row) for row in rows.sort_values("tau", ascending=False, kind="stable").itertuples()])
+        key: first_of([_tau_of(row) for row in _by_tau(rows).itertuples()], MOST)
         for key, rows in table.groupby(place, sort=False)
     }
     budgets = len({budget for _, budget in where}) > 1
@@ -235,6 +229,10 @@ def _ranking(results: Results) -> str:
         f"{_ahead_of_macs(results, nothing)}."
     )
     return said.replace("-0.", f"{MINUS}0.")
+
+
+def _by_tau(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values("tau", ascending=False, kind="stable")
 
 
 def _tau_of(row: "pd.Series[float]") -> str:

@@ -1,9 +1,11 @@
 """What to take, in words, on all data sets together and on each."""
 
+from collections.abc import Mapping
+
 from trionet_bench.analysis.decision import Decision, decide, decide_by_dataset
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.quantity import Quantity, primary
-from trionet_bench.reporting.text import absent, compact, listed
+from trionet_bench.reporting.text import absent, compact, first_of, listed
 
 MOST = 4  # models that are put in words
 _MOST_DATASETS = 8
@@ -46,23 +48,39 @@ def recommendation(results: Results) -> str:
 
 
 def recommendations_by_dataset(results: Results) -> str:
-    """What to take on each of several data sets, and what is shown to be worse there; empty for a single one."""
+    """What to take on each of several data sets, what is shown to be worse there, and by what rule; empty for one."""
     known, quantity = decide_by_dataset(results), primary(results)
     if len(known) < 2:
         return ""
-    parts = [f"on {name} {_of_dataset(of_set, quantity)}" for name, of_set in known.items()]
+    parts = [f"{name}: {_of_dataset(of_set, quantity)}" for name, of_set in known.items()]
     more = f"; {len(parts) - _MOST_DATASETS} more are in the tables" if len(parts) > _MOST_DATASETS else ""
-    return f"Each data set by itself: {'; '.join(parts[:_MOST_DATASETS])}{more}."
+    return f"Each data set by itself: {'; '.join(parts[:_MOST_DATASETS])}{more}.{_rule(known, quantity)}"
 
 
 def _of_dataset(known: Decision, quantity: Quantity) -> str:
-    value, others = quantity.with_unit(known.value), len(known.tied) + len(known.behind)
+    others = len(known.tied) + len(known.behind)
+    head = f"{known.taken}, {quantity.with_unit(known.value)}"
     if known.kind == "winner":
-        return f"take {known.taken} ({value}), shown to be better than {_others(known.behind, others)}"
-    text = f"take {known.taken} ({value}, {_why(known, quantity)}): at most {quantity.size(known.bound)} behind another"
-    if known.behind:
-        text += f", {_others(known.behind, others)} {'is' if len(known.behind) == 1 else 'are'} shown to be worse"
-    return text
+        return f"{head} (shown to be better than {_others(known.behind, others)})"
+    worse = f"; shown to be worse: {_others(known.behind, others)}" if known.behind else ""
+    return f"{head} (at most {quantity.size(known.bound)} behind another{worse})"
+
+
+def _rule(known: Mapping[str, Decision], quantity: Quantity) -> str:
+    """How one of a tie was taken on these data sets."""
+    ties = {name: of_set for name, of_set in known.items() if of_set.kind == "tie"}
+    if not ties:
+        return ""
+    word = "cheapest" if any(absent(of_set.latency) for of_set in ties.values()) else "fastest"
+    margin = next(iter(ties.values())).margin
+    if absent(margin):
+        return f" Taken is the {word} of those that may be the best."
+    within = f"shown to be within {quantity.size(margin)} of every other"
+    without = [name for name, of_set in ties.items() if not of_set.near]
+    if len(without) == len(ties):
+        return f" Taken is the {quantity.best} mean, as none is {within}."
+    rest = f"; where there is none ({first_of(without, MOST)}), the {quantity.best} mean" if without else ""
+    return f" Taken is the {word} that is {within}{rest}."
 
 
 def _why(known: Decision, quantity: Quantity) -> str:

@@ -86,3 +86,9 @@ def sentence(title: str) -> str:
 def listed(words: "list[str] | tuple[str, ...]") -> str:
     """a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))
+
+
+def first_of(words: "list[str]", most: int) -> str:
+    """The first few, and how many more there are."""
+    others = len(words) - most
+    return ", ".join(words[:most]) + (f" and {others} more" if others > 0 else "")
