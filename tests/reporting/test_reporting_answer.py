@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from fabricated import fabricate
 
+from trionet_bench.analysis.comparisons import DECIDED, compare
 from trionet_bench.analysis.decision import Decision
 from trionet_bench.analysis.results import Results, load
 from trionet_bench.reporting import answer as answering
@@ -30,7 +31,7 @@ KNOWN = Decision(
     p=0.2,
     partly=False,
 )
-WHERE = "At 4M MACs on 2 data sets"
+WHERE = "At 4M MACs over 2 data sets together"
 COSTS = "0.8 ms an image here, 2.9M MACs"
 
 
@@ -149,3 +150,15 @@ def test_every_kind_of_sentence_is_made_of_records(tmp_path: Path):
     folder = fabricate(tmp_path, datasets=("digits",), budgets=(4_000_000,), seeds=(0, 1, 2), side_files=False)
     said = answering.answer(load([folder]))[0]
     assert "Open: " in said or "shown to be better than" in said
+
+
+def test_how_the_declared_comparisons_ended_is_counted(tmp_path: Path):
+    sizes = {"budgets": (4_000_000,), "seeds": (0, 1, 2), "side_files": False}
+    results = load([fabricate(tmp_path, datasets=("digits", "flowers"), **sizes)])
+    verdicts = compare(results).verdict
+    ends = verdicts[verdicts.isin(DECIDED)].value_counts()
+    said = answering.answer(results)
+    assert len(ends) > 1
+    for verdict, count in ends.items():
+        assert f"{count} “{verdict}”" in said[2]
+    assert any(line.startswith("Within a data set the 5 models of 4M MACs differ by ") for line in said)

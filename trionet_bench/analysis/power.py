@@ -1,6 +1,7 @@
 """What a study of this size can show, and what more of it would take."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -36,6 +37,7 @@ class Resolution:
             one seed.
         observed: the largest difference between two means.
         decided: how many of the ``declared`` comparisons are.
+        verdicts: the ends of these and how many have each.
         target: the difference that is to be settled, a point of a fraction; NaN where the metric has no such unit.
         needed: seeds that show it; None where no number up to 200 does.
         by_images: what would be shown with any number of seeds: the test images are what they are.
@@ -48,6 +50,7 @@ class Resolution:
     shows: float
     observed: float
     decided: int
+    verdicts: Mapping[str, int]
     declared: int
     target: float
     needed: int | None
@@ -67,6 +70,7 @@ def resolution(results: Results) -> Resolution | None:
     verdicts = compare(results)
     here = verdicts.declared.astype(bool) & (verdicts.budget == budget) & (verdicts.metric == results.score)
     verdicts = verdicts[here]
+    decided = verdicts.verdict.isin(DECIDED)
     pairs = [(str(row.candidate), str(row.baseline)) for row in verdicts.itertuples()]
     pairs = [pair for pair in pairs if set(pair) <= set(table)]
     means = table.groupby("dataset").mean().mean()
@@ -86,7 +90,8 @@ def resolution(results: Results) -> Resolution | None:
         tests=tests,
         shows=shows,
         observed=float(means.max() - means.min()),
-        decided=int(verdicts.verdict.isin(DECIDED).sum()),
+        decided=int(decided.sum()),
+        verdicts={str(verdict): int(count) for verdict, count in verdicts.verdict[decided].value_counts().items()},
         declared=len(verdicts),
         target=target,
         needed=needed,

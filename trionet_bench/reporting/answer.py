@@ -70,12 +70,14 @@ def _resolution(results: Results) -> str:
     if known.declared:
         text += f", and {known.decided} of {counted(known.declared, 'declared comparison')} "
         text += f"{'is' if known.decided == 1 else 'are'} decided"
+        ends = [f"{count} “{verdict}”" for verdict, count in known.verdicts.items()]
+        text += f" ({listed(ends)})" if ends else ""
     if absent(known.target) or known.shows <= known.target:
         return f"{text}."
     goal = "one point" if quantity.is_fraction else size(known.target)
     if known.needed is None:
         least = size(known.by_images)
-        return f"{text}. No number of seeds settles {goal}: with these test images none shows less than {least}."
+        return f"{text}. Seeds alone do not settle {goal}: with these test images none shows less than {least}."
     hours = short_duration(3600 * known.hours)
     return (
         f"{text}. Settling {goal} takes {known.needed} seeds, about {hours} more on one worker like these: "
@@ -177,7 +179,8 @@ def _worth_of_models(results: Results) -> str:
     known, quantity = spread_of_models(results), primary(results)
     if known is None:
         return ""
-    models = f"The {known.models} models of {compact(known.budget)} MACs"
+    several = len(other_datasets(results) or results.datasets) > 1
+    models = f"{'Within a data set the' if several else 'The'} {known.models} models of {compact(known.budget)} MACs"
     noise = "the noise of seeds and test images"
     if known.high == 0:
         return f"{models} differ by less than {noise}."

@@ -16,8 +16,9 @@ def recommendation(results: Results) -> str:
     known, quantity = decide(results), primary(results)
     if known is None:
         return "No two models have results of the same seeds yet, so nothing can be compared."
-    on = known.datasets[0] if len(known.datasets) == 1 else f"{len(known.datasets)} data sets"
-    where = f"At {compact(known.budget)} MACs on {on}"
+    sets = known.datasets
+    where = f"At {compact(known.budget)} MACs "
+    where += f"on {sets[0]}" if len(sets) == 1 else f"over {len(sets)} data sets together"
     costs = f"{compact(known.macs)} MACs"
     if not absent(known.latency):
         costs = f"{1e3 * known.latency:.2g} ms an image here, {costs}"
