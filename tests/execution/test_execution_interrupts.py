@@ -126,8 +126,17 @@ def test_an_interrupt_that_a_library_swallows_ends_the_program_after_a_while():
     assert process.returncode == 130
 
 
+@pytest.fixture
+def hangups_end_programs() -> Iterator[None]:
+    """Under ``nohup`` they do not, and a program inherits that of the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("hangups_end_programs")
 def test_a_signal_that_reaches_workers_first_fails_no_cell(suite_file: Write, tmp_path: Path, number: signal.Signals):
     trace = tmp_path / "trace"
     trace.touch()
