@@ -90,7 +90,7 @@ def gallery_page() -> str:
             parts.append(f"[![Which operator was found where]({picture})]({link})")
     parts.append(
         "The page that a study writes, `index.html`, is one file without scripts, light or dark as the reader's system "
-        "is:\n\n![The top of a report: the answer in a sentence, the main table](report.png)"
+        "is:\n\n![The top of a report: the answer in sentences, accuracy against latency and MACs](report.png)"
     )
     return "\n\n".join(parts) + "\n"
 
