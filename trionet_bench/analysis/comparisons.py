@@ -95,7 +95,7 @@ def _rows(results: Results, comparison: Comparison, candidate: str) -> list[dict
         "metric": comparison.metric,
         "baseline": comparison.baseline,
         "candidate": candidate,
-        "margin": np.nan if (margin := _margin(results, comparison)) is None else margin,
+        "margin": np.nan if (margin := margin_of(results, comparison)) is None else margin,
     }
     rows: list[dict[str, object]] = []
     for budget, group in pairs.groupby("budget", sort=True):
@@ -135,8 +135,8 @@ class _Within:
         return [part_of_difference(self.results, str(dataset), *names, [*seeds]) for dataset, seeds in of_sets]
 
 
-def _margin(results: Results, comparison: Comparison) -> float | None:
-    """In the values of records."""
+def margin_of(results: Results, comparison: Comparison) -> float | None:
+    """The margin in the unit of the metric's values in records; None where no equivalence is claimed."""
     return None if comparison.margin is None else comparison.margin * margin_unit(results.metric(comparison.metric))
 
 
@@ -193,7 +193,7 @@ def _declared_row(pairs: pd.DataFrame, within: _Within) -> dict[str, object]:
     if error is None:
         return row
     margin, direction = (
-        _margin(within.results, within.comparison),
+        margin_of(within.results, within.comparison),
         sign(within.results.metric(within.comparison.metric)),
     )
     means, sizes = by_set.mean().tolist(), by_set.size().tolist()

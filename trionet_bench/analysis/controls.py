@@ -53,6 +53,11 @@ def other_datasets(results: Results) -> list[str]:
     return [dataset for dataset in results.datasets if dataset in sources and not is_control(sources[dataset])]
 
 
+def asked_datasets(results: Results) -> list[str]:
+    """The data sets that an answer is about: those that are no controls, or all where there are only controls."""
+    return other_datasets(results) or list(results.datasets)
+
+
 def controls_of(results: Results, model: str) -> Controls:
     """The controls among the data sets of a study, for the searches of a model."""
     sources = _sources(results)

@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from trionet_bench.analysis.controls import other_datasets
+from trionet_bench.analysis.comparisons import margin_of
+from trionet_bench.analysis.controls import asked_datasets
 from trionet_bench.analysis.crossed import ImagePart
 from trionet_bench.analysis.image_scores import part_of_difference
-from trionet_bench.analysis.metrics import margin_unit, sign
+from trionet_bench.analysis.metrics import sign
 from trionet_bench.analysis.pooled import PooledError, pooled_difference, shared_error
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import LEVEL, Estimate, estimate
@@ -75,8 +76,9 @@ class Decision:
 @lru_cache(maxsize=2)
 def decide(results: Results) -> Decision | None:
     """What to take at the largest budget, over the data sets that are no controls; None where nothing is there."""
-    controls = set(results.datasets).difference(_asked_of(results))
-    return _decided(results, _asked_of(results), LEVEL, ~results.declared.expected.dataset.isin(controls))
+    names = asked_datasets(results)
+    controls = set(results.datasets).difference(names)
+    return _decided(results, names, LEVEL, ~results.declared.expected.dataset.isin(controls))
 
 
 @lru_cache(maxsize=2)
@@ -84,13 +86,9 @@ def decide_by_dataset(results: Results) -> dict[str, Decision]:
     """``decide`` for each data set by itself that has several seeds of several models; all of it holds at once
     (Bonferroni).
     """
-    names, expected = _asked_of(results), results.declared.expected.dataset
+    names, expected = asked_datasets(results), results.declared.expected.dataset
     each = {name: _decided(results, [name], 1 - (1 - LEVEL) / len(names), expected == name) for name in names}
-    return {name: known for name, known in each.items() if known is not None and known.p == known.p}
-
-
-def _asked_of(results: Results) -> list[str]:
-    return other_datasets(results) or list(results.datasets)
+    return {name: known for name, known in each.items() if known is not None and not np.isnan(known.p)}
 
 
 def _decided(results: Results, names: Sequence[str], level: float, asked: "pd.Series[bool]") -> Decision | None:
@@ -154,8 +152,8 @@ def _decided(results: Results, names: Sequence[str], level: float, asked: "pd.Se
 
 def _margin(results: Results) -> float:
     """In the unit of the metric that decides; NaN where no comparison of it has one."""
-    declared = [c.margin for c in results.declared.comparisons if c.metric == results.score and c.margin is not None]
-    return max(declared) * margin_unit(results.primary) if declared else np.nan
+    declared = [margin_of(results, each) for each in results.declared.comparisons if each.metric == results.score]
+    return max((margin for margin in declared if margin is not None), default=np.nan)
 
 
 def compared(results: Results, names: Sequence[str] | None = None) -> pd.DataFrame | None:
@@ -168,7 +166,7 @@ def compared(results: Results, names: Sequence[str] | None = None) -> pd.DataFra
         names: the data sets that are asked for; all that are no controls when not given.
     """
     cells, score = results.cells, results.score
-    budget, chosen = results.budgets[-1], names or _asked_of(results)
+    budget, chosen = results.budgets[-1], names or asked_datasets(results)
     cells = cells[(cells.budget == budget) & cells.dataset.isin(chosen) & cells.model.isin(results.competitors)]
     if score not in cells:
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from trionet_bench.analysis.controls import other_datasets
+from trionet_bench.analysis.controls import asked_datasets
 from trionet_bench.analysis.pooled import PooledError, shared_error
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import LEVEL
@@ -33,7 +33,7 @@ def spread_of_models(results: Results) -> Spread | None:
 
     None below three models or two seeds, and where nothing varies.
     """
-    budget, datasets = results.budgets[-1], tuple(other_datasets(results)) or results.datasets
+    budget, datasets = results.budgets[-1], tuple(asked_datasets(results))
     error = shared_error(results, results.score, budget, datasets)
     if error is None or error.models < 3 or error.noise == 0:
         return None

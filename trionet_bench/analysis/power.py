@@ -36,8 +36,7 @@ class Resolution:
         shows: a difference that is shown in four of five studies like this, among ``tests`` corrected tests; NaN with
             one seed.
         observed: the largest difference between two means.
-        decided: how many of the ``declared`` comparisons are.
-        verdicts: the ends of these and how many have each.
+        verdicts: how many of the ``declared`` comparisons ended with each verdict that decides.
         target: the difference that is to be settled, a point of a fraction; NaN where the metric has no such unit.
         needed: seeds that show it; None where no number up to 200 does.
         by_images: what would be shown with any number of seeds: the test images are what they are.
@@ -49,7 +48,6 @@ class Resolution:
     tests: int
     shows: float
     observed: float
-    decided: int
     verdicts: Mapping[str, int]
     declared: int
     target: float
@@ -57,6 +55,11 @@ class Resolution:
     by_images: float
     hours: float
     command: str
+
+    @property
+    def decided(self) -> int:
+        """How many of the declared comparisons are."""
+        return sum(self.verdicts.values())
 
 
 @lru_cache(maxsize=2)
@@ -70,7 +73,7 @@ def resolution(results: Results) -> Resolution | None:
     verdicts = compare(results)
     here = verdicts.declared.astype(bool) & (verdicts.budget == budget) & (verdicts.metric == results.score)
     verdicts = verdicts[here]
-    decided = verdicts.verdict.isin(DECIDED)
+    decided = verdicts.verdict[verdicts.verdict.isin(DECIDED)]
     pairs = [(str(row.candidate), str(row.baseline)) for row in verdicts.itertuples()]
     pairs = [pair for pair in pairs if set(pair) <= set(table)]
     means = table.groupby("dataset").mean().mean()
@@ -90,8 +93,7 @@ def resolution(results: Results) -> Resolution | None:
         tests=tests,
         shows=shows,
         observed=float(means.max() - means.min()),
-        decided=int(decided.sum()),
-        verdicts={str(verdict): int(count) for verdict, count in verdicts.verdict[decided].value_counts().items()},
+        verdicts={str(verdict): int(count) for verdict, count in decided.value_counts().items()},
         declared=len(verdicts),
         target=target,
         needed=needed,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import pandas as pd
 
-from trionet_bench.analysis.controls import controls_of, other_datasets
+from trionet_bench.analysis.controls import asked_datasets, controls_of, other_datasets
 from trionet_bench.analysis.model_spread import spread_of_models
 from trionet_bench.analysis.placement import depth_word
 from trionet_bench.analysis.placement_claims import LEAST, placement_claims
@@ -179,7 +179,7 @@ def _worth_of_models(results: Results) -> str:
     known, quantity = spread_of_models(results), primary(results)
     if known is None:
         return ""
-    several = len(other_datasets(results) or results.datasets) > 1
+    several = len(asked_datasets(results)) > 1
     models = f"{'Within a data set the' if several else 'The'} {known.models} models of {compact(known.budget)} MACs"
     noise = "the noise of seeds and test images"
     if known.high == 0:

@@ -76,24 +76,31 @@ def _rule(known: Mapping[str, Decision], quantity: Quantity) -> str:
     margin = next(iter(ties.values())).margin
     if absent(margin):
         return f" Taken is the {word} of those that may be the best."
-    within = f"shown to be within {quantity.size(margin)} of every other"
     without = [name for name, of_set in ties.items() if not of_set.near]
     if len(without) == len(ties):
-        return f" Taken is the {quantity.best} mean, as none is {within}."
+        return f" Taken is {_best_mean(margin, quantity)}."
     rest = f"; where there is none ({first_of(without, MOST)}), the {quantity.best} mean" if without else ""
-    return f" Taken is the {word} that is {within}{rest}."
+    return f" Taken is the {word} that is {_within(margin, quantity)}{rest}."
 
 
 def _why(known: Decision, quantity: Quantity) -> str:
     """What the model that is taken has before the others of a tie."""
     if absent(known.margin):
         return known.reason
-    within = f"within {quantity.size(known.margin)} of every other"
     if not known.near:
-        return f"the {quantity.best} mean, as none is shown to be {within}"
+        return _best_mean(known.margin, quantity)
+    within = _within(known.margin, quantity)
     if len(known.near) == 1:
-        return f"the only one shown to be {within}"
-    return f"{known.reason} of {len(known.near)} shown to be {within}"
+        return f"the only one {within}"
+    return f"{known.reason} of {len(known.near)} {within}"
+
+
+def _within(margin: float, quantity: Quantity) -> str:
+    return f"shown to be within {quantity.size(margin)} of every other"
+
+
+def _best_mean(margin: float, quantity: Quantity) -> str:
+    return f"the {quantity.best} mean, as none is {_within(margin, quantity)}"
 
 
 def _others(models: tuple[str, ...], rest: int) -> str:

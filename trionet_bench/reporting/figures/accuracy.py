@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from trionet_bench.analysis.controls import other_datasets
+from trionet_bench.analysis.controls import asked_datasets
 from trionet_bench.analysis.pareto import front
 from trionet_bench.analysis.results import GROUP, Results
 from trionet_bench.analysis.summary import summarise
@@ -71,7 +71,7 @@ def draw_cost(results: Results, style: Style) -> Drawing | LeftOut | None:
 def _over_data_sets(results: Results) -> pd.DataFrame:
     """Mean over data sets, each counting alike, of the models that have all of them, by budget, with the interval."""
     table = summarise(results)
-    chosen = other_datasets(results) or list(results.datasets)
+    chosen = asked_datasets(results)
     table = table[table.shown & table.dataset.isin(chosen)].dropna(subset=["mean"])
     if "latency_s" in results.complete:
         table = table.merge(results.complete.groupby(GROUP).latency_s.mean().reset_index(), on=GROUP, how="left")

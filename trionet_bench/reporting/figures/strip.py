@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
-from trionet_bench.analysis.controls import other_datasets
+from trionet_bench.analysis.controls import asked_datasets
 from trionet_bench.analysis.merging import CELL
 from trionet_bench.analysis.placement import searched_blocks
 from trionet_bench.analysis.results import Results
@@ -32,7 +32,7 @@ def draw_strip(results: Results, style: Style) -> Drawing | None:
     """One row a found network at the largest budget of its data set, one box a block; stages are apart."""
     blocks = searched_blocks(results)
     models = leading_searches(results)
-    kept = other_datasets(results) or list(results.datasets)
+    kept = asked_datasets(results)
     blocks = blocks[blocks.model.isin(models) & blocks.dataset.isin(kept)]
     blocks = blocks[blocks.budget == blocks.groupby("dataset").budget.transform("max")]
     if blocks.empty:
