@@ -1,11 +1,17 @@
 """The small CNN is the one it is said to be, and every operator is trained and tested beside it."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
+from click.testing import CliRunner
 
 from trionet_bench.benchmarks.measure import at_least, at_most
 from trionet_bench.benchmarks.setting import Setting
 from trionet_bench.benchmarks.skeleton import SmallCNN, measure, targets
+from trionet_bench.cli.main import main
+from trionet_bench.errors import UsageError
 from trionet_bench.networks.layers import initialise
 
 
@@ -38,6 +44,30 @@ def test_each_operator_beside_the_small_cnn():
         assert 0 <= row["accuracy"][0] <= 1
         assert row["ratio"] == pytest.approx(row["samples_ms"][0] / row["reference_samples_ms"][0])
     assert len(document["targets"]) == 2
+
+
+def test_networks_of_files_are_trained_beside_it(tmp_path: Path):
+    block = {"operator": "conv", "expansion": 0.5, "kernel": 3}
+    stages = [{"width": width, "stride": stride, "blocks": [block]} for width, stride in ((32, 2), (64, 2), (128, 1))]
+    network = {"stem": "conv3", "stem_width": 16, "local_terms": "position_sensitive", "stages": stages}
+    file = tmp_path / "narrow.json"
+    file.write_text(json.dumps({"space": {"base": "resnet-nano"}, "architecture": network, "channels": 1}))
+    options = {
+        "data": "synthetic:texture?n=60&size=24",
+        "space": "resnet-nano",
+        "stem": None,
+        "resolution": 16,
+        "budget": "3M",
+        "steps": 1,
+        "operators": ["local"],
+    }
+    document = measure(Setting("cpu", threads=1, samples=1), lambda *_: None, **options, architectures=[file])
+    assert [row["network"] for row in document["cases"]] == ["local", "narrow"]
+    assert document["targets"] == []  # they are of convolution
+    counted = CliRunner().invoke(main, ["profile", str(file), "--resolution", "16", "--classes", "4", "--json"])
+    assert document["cases"][1]["macs"] == json.loads(counted.output)["macs"]
+    with pytest.raises(UsageError, match="another network is called narrow already"):
+        measure(Setting("cpu"), lambda *_: None, **options, architectures=[file, file])
 
 
 def test_targets_are_of_convolution():

@@ -17,8 +17,12 @@ from torch import Tensor, nn
 from trionet_bench.benchmarks.measure import Document, OnCase, Row, Target, at_least, at_most, compared, document
 from trionet_bench.benchmarks.opened_suites import Keys, opened
 from trionet_bench.benchmarks.setting import Setting
+from trionet_bench.errors import UsageError
 from trionet_bench.networks.layers import BatchNorm, Convolution2d, Linear, initialise
 from trionet_bench.networks.sharing import channels, fixed
+from trionet_bench.networks.skeletons import architecture_macs
+from trionet_bench.spaces.card import read_card
+from trionet_bench.spaces.choice import Architecture
 from trionet_bench.spaces.resnet import TRIO, ResNetSpace
 from trionet_bench.systems.cost import cost_in
 from trionet_bench.systems.scaling import scale_to_budget
@@ -69,12 +73,20 @@ def measure(
     resolution: int,
     budget: str,
     steps: int,
+    operators: Sequence[str] | None = None,
+    architectures: Sequence[Path] = (),
     data_root: Path | None = None,
 ) -> Document:
     """A case for each operator, with the accuracies and CPU milliseconds of all seeds: ``setting.samples`` of them.
 
-    DataError where the data are missing; UsageError where an operator does not fit the budget.
+    Without ``operators`` the paper's three. Further cases are the networks of the files ``architectures``, by the names
+    of these.
+
+    DataError where the data are missing; UsageError where an operator is unknown or does not fit the budget, a file
+    describes no network, or two networks have one name.
     """
+    operators = operators or TRIO
+    others = _others(architectures, operators)
     device = resolve_device(setting.device)
     keys: Keys = {
         "name": "skeleton",
@@ -82,28 +94,30 @@ def measure(
         "space": {"base": space, "stem": stem} if stem else space,
         "recipe": "quick",
         "budgets": [budget],
-        "models": {operator: {"system": "standalone", "operator": operator} for operator in TRIO},
+        "models": {name: {"system": "standalone", "operator": name} for name in {TRIO[0], *operators}},
     }
-    accuracy: dict[str, list[float]] = {name: [] for name in (REFERENCE, *TRIO)}
+    names = (*operators, *others)
+    accuracy: dict[str, list[float]] = {name: [] for name in (REFERENCE, *names)}
     cpu_ms: dict[str, list[float]] = {name: [] for name in accuracy}
     macs: dict[str, int] = {}
     seeds = setting.count(SEEDS)
     with threads(setting.threads) as used:
         for seed in range(seeds):
             for number, name in enumerate(accuracy):
-                model = TRIO[0] if name == REFERENCE else name
+                model = name if name in operators else TRIO[0]
                 with opened({**keys, "seeds": [seed]}, model, str(device), data_root) as context:
                     if name == REFERENCE:
                         network: nn.Module = SmallCNN(context.task.outputs, context.images.channels)
                     else:
-                        network, macs[name] = _scaled(context, name)
+                        architecture = others[name] if name in others else _scaled(context, name)
+                        network, macs[name] = context.build(architecture), _macs(context, architecture)
                     top1, ms = _trained(initialise(network, seed), context, steps)
                 accuracy[name].append(top1)
                 cpu_ms[name].append(ms)
                 done = seed * len(accuracy) + number + 1
                 on_case(done, seeds * len(accuracy), f"{name}, seed {seed}: {top1:.1%}, {ms / 1000:.0f} s of CPU")
     rows = []
-    for name in TRIO:
+    for name in names:
         text = f"{name}, {macs[name] / 1e6:.1f}M MACs, {_mean(accuracy[name])} beside {_mean(accuracy[REFERENCE])}"
         facts: Row = {"case": text, "network": name, "macs": macs[name], "steps": steps, "seeds": [*range(seeds)]}
         facts |= {"accuracy": accuracy[name], "reference_accuracy": accuracy[REFERENCE]}
@@ -121,12 +135,26 @@ def targets(rows: Sequence[Row]) -> list[Target]:
     ]
 
 
-def _scaled(context: AnyTrainingContext, operator: str) -> tuple[nn.Module, int]:
-    """The rule-scaled network of an operator, and its MACs."""
-    space, cost = context.cell.space, cost_in(context.cell)
+def _others(files: Sequence[Path], operators: Sequence[str]) -> dict[str, Architecture]:
+    """The networks of architecture files by the names of these; UsageError where two networks have one name."""
+    others: dict[str, Architecture] = {}
+    for file in files:
+        if file.stem in (*operators, *others):
+            raise UsageError(f"{file}: another network is called {file.stem} already. Rename the file.")
+        others[file.stem] = read_card(file)[0]
+    return others
+
+
+def _scaled(context: AnyTrainingContext, operator: str) -> Architecture:
+    """The rule-scaled network of an operator."""
+    space = context.cell.space
     assert isinstance(space, ResNetSpace)
-    genes = scale_to_budget(space, (operator,), {}, cost, context.cell.budget)
-    return context.build(space.decode(genes)), cost(genes)
+    return space.decode(scale_to_budget(space, (operator,), {}, cost_in(context.cell), context.cell.budget))
+
+
+def _macs(context: AnyTrainingContext, architecture: Architecture) -> int:
+    """For one image of the data set."""
+    return architecture_macs(architecture, context.task.outputs, context.images.channels, context.cell.resolution)
 
 
 def _trained(network: nn.Module, context: AnyTrainingContext, steps: int) -> tuple[float, float]:

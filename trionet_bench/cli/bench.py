@@ -100,6 +100,14 @@ def data(setting: Setting, data: str | None, space: str, recipe: str, data_root:
 @click.option("--resolution", default=32, show_default=True, type=click.IntRange(min=1), help="Side in pixels.")
 @click.option("--budget", default="3.5M", show_default=True, help="MACs of each network.")
 @click.option("--steps", default=800, show_default=True, type=click.IntRange(min=1), help="Of 64 images.")
+@click.option("--operator", "operators", multiple=True, help="Of the space; may be given again.  [default: all three]")
+@click.option(
+    "--architecture",
+    "architectures",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An architecture file, whose network is trained too; may be given again.",
+)
 @data_root_option
 @json_option
 def skeleton(
@@ -110,12 +118,15 @@ def skeleton(
     resolution: int,
     budget: str,
     steps: int,
+    operators: tuple[str, ...],
+    architectures: tuple[Path, ...],
     data_root: Path,
     as_json: bool,
 ) -> None:
     """Accuracy and CPU time of stand-alone networks beside a three-layer CNN; --samples is the number of seeds."""
     asked = {"data": data, "space": space, "stem": stem, "resolution": resolution, "budget": budget, "steps": steps}
-    _one("skeleton", setting, as_json, **asked, data_root=data_root)
+    chosen = {"operators": operators or None, "architectures": architectures}
+    _one("skeleton", setting, as_json, **asked, **chosen, data_root=data_root)
 
 
 @bench.command()
@@ -174,7 +185,7 @@ def _one(
     bench: str,
     setting: Setting,
     as_json: bool,
-    **options: str | int | Path | tuple[str, str, str] | None,
+    **options: str | int | Path | tuple[str, ...] | tuple[Path, ...] | None,
 ) -> None:
     from trionet_bench.cli.actions.bench import measure_named  # torch loads here, not for --help
 

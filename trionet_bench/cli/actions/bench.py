@@ -13,7 +13,7 @@ from trionet_bench.terminal import echo
 
 
 def measure_named(
-    bench: str, setting: Setting, as_json: bool, **options: str | int | Path | tuple[str, str, str] | None
+    bench: str, setting: Setting, as_json: bool, **options: str | int | Path | tuple[str, ...] | tuple[Path, ...] | None
 ) -> None:
     """Measure one benchmark and print it; ``options`` are those of its ``measure`` function."""
     with Progress() as progress:
