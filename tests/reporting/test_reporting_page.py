@@ -34,6 +34,13 @@ def test_opens_with_coverage_and_the_answer(report: Path):
     assert "0123456789ab" in page
 
 
+def test_a_line_does_not_end_between_a_number_and_its_unit(report: Path):
+    lead = re.search(r'<p class="lead">(.*?)</p>', report.read_text(), re.S)
+    assert lead is not None
+    assert re.search("[0-9.]+\N{NO-BREAK SPACE}%", lead[1])
+    assert not re.search(r"[0-9] (%|points)", lead[1])
+
+
 def test_two_reports_of_one_store_are_the_same_to_the_byte(tmp_path: Path):
     folder = fabricate(
         tmp_path / "results", datasets=("digits",), budgets=(4_000_000,), seeds=(0, 1), images=100, epochs=4

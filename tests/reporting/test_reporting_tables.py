@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from trionet_bench.analysis.results import Results, load
 from trionet_bench.reporting.tables import TABLES
 from trionet_bench.reporting.tables.table import Table, spans, to_csv, to_latex, to_markdown
 from trionet_bench.reporting.text import DASH
+from trionet_bench.systems.registry import SYSTEMS
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS = {kind.name: kind for kind in TABLES}
@@ -69,6 +71,29 @@ def test_golden_table(results: Results, ranked: Path, name: str, form: str):
 def _rounded(csv: str) -> str:
     """The last digits of a float may differ between versions of numpy and scipy."""
     return str(pd.read_csv(io.StringIO(csv)).to_csv(index=False, float_format="%.6g"))
+
+
+def test_models_are_told_by_system_operators_and_changed_options(tmp_path: Path):
+    usual = SYSTEMS.get("trionet").options_type().model_dump(mode="json")
+    hand = {"system": "standalone", "options": {"operator": ["conv", "axial"], "window": 5, "choose": []}}
+    said = {
+        "by-hand": hand,
+        "trionet": {"system": "trionet", "options": usual},
+        "drawn": {"system": "trionet", "options": usual | {"search": "random", "sandwich": False}},
+        "foreign": {"system": "of-a-plugin", "options": {"tickets": 2, "draws": None}},
+    }
+    folder = fabricate(tmp_path, models=tuple(said), datasets=("digits",), budgets=(4_000_000,), images=50, epochs=1)
+    for path in folder.rglob("record.json"):
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | said[record["model"]]))
+    table = KINDS["models"].build(load([folder]))
+    assert table is not None
+    rows = table.text.set_index("Model")
+    assert list(rows.loc["by-hand"]) == ["standalone", SYSTEMS.get("standalone").summary, "conv, axial", "window 5"]
+    assert rows.loc["trionet", "Options"] == DASH
+    assert rows.loc["drawn", "Options"] == "sandwich no; search random"
+    assert list(rows.loc["foreign"])[:2] == ["of-a-plugin", DASH]
+    assert rows.loc["foreign", "Options"] == f"tickets 2; draws {DASH}"
 
 
 HARD = Table(

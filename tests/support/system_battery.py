@@ -40,6 +40,13 @@ def check_options_survive_their_record(case: Case, folder: Path) -> None:
     assert system_of(case).options_type.model_json_schema()["type"] == "object"
 
 
+def check_reports_can_say_how_its_networks_come_about(case: Case, folder: Path) -> None:
+    summary = system_of(case).summary
+    assert summary
+    assert not summary.endswith(".")  # a clause in a table
+    assert "\n" not in summary
+
+
 def check_keys_depend_on_what_matters(case: Case, folder: Path) -> None:
     of, _ = case
     key = of.key({})
@@ -135,6 +142,7 @@ def carried_out(
 
 SYSTEM_CHECKS: tuple[Callable[[Case, Path], None], ...] = (
     check_options_survive_their_record,
+    check_reports_can_say_how_its_networks_come_about,
     check_keys_depend_on_what_matters,
     check_phases_are_named_once_and_need_those_before,
     check_what_cannot_be_is_refused,

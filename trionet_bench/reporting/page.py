@@ -52,6 +52,7 @@ SECTIONS = {
     "coverage": "Coverage",
 }
 SMOKE = "Smoke run: too short to say anything about the models."
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|points?|ms|nats|seeds?)(?!\w))")
 _FOLDED = ("search", "training", "cost", "coverage")  # sections that start folded, also those of one task
 _PICTURES_FIRST = ("placement", "search", "images")
 _FOR_PHONES = (OPENING, "results", "comparisons")  # whose figures are drawn once more; others scroll
@@ -269,8 +270,8 @@ def _html(facts: JsonObject, shown: Sequence[Shown], style: Style) -> str:
 
 
 def _coded(text: str) -> Markup:
-    """Escaped, with what stands between backticks as code."""
-    parts = [escape(part) for part in text.split("`")]
+    """Escaped, with what stands between backticks as code, and no line broken between a number and its unit."""
+    parts = [escape(part) for part in _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text).split("`")]
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
     )

@@ -83,6 +83,13 @@ def sentence(title: str) -> str:
     return title if title.endswith("?") else f"{title}."
 
 
+def option_value(value: Any) -> str:
+    """The value of an option: yes, no, a dash for none, the parts of a list."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(option_value, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else DASH if value is None else str(value)
+
+
 def listed(words: "list[str] | tuple[str, ...]") -> str:
     """a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))

@@ -109,6 +109,7 @@ class System(Generic[O, S]):
 
     Attributes:
         name: as suites say it.
+        summary: how its networks come about, in a clause for the readers of a report.
         options_type: a frozen pydantic model of what ``models:`` may say of it.
         space_type: the class of spaces that it works on.
         implementation: ``module:class`` of its ``SystemRunner``.
@@ -117,6 +118,7 @@ class System(Generic[O, S]):
     """
 
     name: ClassVar[str]
+    summary: ClassVar[str] = ""
     options_type: type[O]
     space_type: type[S]
     implementation: ClassVar[str]

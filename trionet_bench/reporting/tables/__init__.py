@@ -13,6 +13,7 @@ from trionet_bench.reporting.tables.cost import cost, covered_area
 from trionet_bench.reporting.tables.datasets import datasets_by_models
 from trionet_bench.reporting.tables.images import image_by_image
 from trionet_bench.reporting.tables.label_free import searched_without_labels
+from trionet_bench.reporting.tables.models import models_in_words
 from trionet_bench.reporting.tables.placement import placement_by_stage
 from trionet_bench.reporting.tables.published import published
 from trionet_bench.reporting.tables.ranking_power import placement_worth, scores_beside_macs, supernets_paired
@@ -22,6 +23,7 @@ from trionet_bench.reporting.tables.table import TableKind
 
 TABLES = [
     TableKind("datasets", "Data sets by models", "results", datasets_by_models),
+    TableKind("models", "What the models are", "results", models_in_words),
     TableKind("main", "Main results", "results", main_results),
     TableKind("references", "Beside what was not trained", "results", beside_references),
     TableKind("published", "Published results and ours", "results", published),

@@ -1,7 +1,6 @@
 """Arms of a study of the method itself: how children are drawn and weights shared, and which operators there are."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import operators_in_order
 from trionet_bench.reporting.tables.doubtful import mark_of, note_of, without_needless_column
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, MINUS, RHO, absent, compact, listed
+from trionet_bench.reporting.text import DASH, MINUS, RHO, absent, compact, listed, option_value
 
 # Which way a supernet is searched is a control, not an arm of the method.
 _NOT_AN_ARM = {"search"}
@@ -35,7 +34,7 @@ def supernet_ablation(results: Results) -> Table | None:
     values = {name: [searched.options[model].get(name) for model in table.model] for name in varied}
     text = pd.DataFrame({"Data set": table.dataset, "Budget": table.budget.map(compact), "Model": table.model})
     for name in varied:
-        text[name.replace("_", " ").capitalize()] = [_option(value) for value in values[name]]
+        text[name.replace("_", " ").capitalize()] = [option_value(value) for value in values[name]]
     numbers = [f"Inherited{quantity.bracketed}", quantity.heading, "95 % interval"]
     text[numbers[0]] = [
         quantity.number(value) if complete else DASH for value, complete in zip(inherited, table.complete, strict=True)
@@ -70,14 +69,6 @@ def _groups(results: Results, models: Iterable[str]) -> pd.DataFrame:
 def _varied(options: list[JsonObject]) -> list[str]:
     names = list(dict.fromkeys(name for option in options for name in option if name not in _NOT_AN_ARM))
     return [name for name in names if len({repr(option.get(name)) for option in options}) > 1]
-
-
-def _option(value: Any) -> str:
-    return (
-        {True: "yes", False: "no", None: DASH}.get(value, str(value))
-        if not isinstance(value, list)
-        else "+".join(value)
-    )
 
 
 def _inherited(results: Results, table: pd.DataFrame) -> list[float]:

@@ -46,6 +46,7 @@ class Correlation(System[Options, ResNetSpace]):
     """Ranks architectures by a supernet and by training each of them."""
 
     name = "correlation"
+    summary = "networks of about one budget, ranked by a supernet and by training each of them alone"
     options_type = Options
     space_type = ResNetSpace
     implementation = "trionet_bench.systems.correlation.running:CorrelationRunner"

@@ -77,6 +77,10 @@ class Fab(System[Options, FabSpace]):
     """A search over the operators of each layer, without labels or with them."""
 
     name = "fab"
+    summary = (
+        "FAB-NAS (reconstruction): operators of each layer searched in a supernet, by default without "
+        "labels; what is found is trained anew"
+    )
     options_type = Options
     space_type = FabSpace
     implementation = "trionet_bench.systems.fab.running:FabRunner"

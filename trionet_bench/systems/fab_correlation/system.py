@@ -38,6 +38,9 @@ class FabCorrelation(System[Options, FabSpace]):
     """Ranks architectures by a supernet's fitness and by training each of them."""
 
     name = "fab-correlation"
+    summary = (
+        "networks of about one budget, ranked by the fitness of a FAB-NAS supernet and by training each of them alone"
+    )
     options_type = Options
     space_type = FabSpace
     implementation = "trionet_bench.systems.fab_correlation.running:FabCorrelationRunner"

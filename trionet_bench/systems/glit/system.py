@@ -45,6 +45,10 @@ class GLiT(System[Options, GLiTSpace]):
     """A hierarchical search over the division of channels and the details of both branches."""
 
     name = "glit"
+    summary = (
+        "GLiT: a transformer, searched in two supernets, first the division of channels, then the rest; what "
+        "is found is trained anew"
+    )
     options_type = Options
     space_type = GLiTSpace
     implementation = "trionet_bench.systems.glit.running:GLiTRunner"

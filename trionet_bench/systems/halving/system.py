@@ -30,6 +30,7 @@ class Halving(System[Options, ResNetSpace]):
     """Stand-alone networks, the better half of which goes on."""
 
     name = "halving"
+    summary = "networks trained alone, the better half of which goes on to longer training; no weights are shared"
     options_type = Options
     space_type = ResNetSpace
     implementation = "trionet_bench.systems.halving.running:HalvingRunner"

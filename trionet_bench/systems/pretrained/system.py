@@ -43,6 +43,7 @@ class Pretrained(System[Options, Space]):
     """Weights from elsewhere, fine-tuned."""
 
     name = "pretrained"
+    summary = "weights from elsewhere, fine-tuned"
     options_type = Options
     space_type = Space
     implementation = "trionet_bench.systems.pretrained.running:PretrainedRunner"

@@ -106,6 +106,7 @@ class Standalone(System[Options, ResNetSpace]):
     """Operators that are given by hand."""
 
     name = "standalone"
+    summary = "operators given by hand, scaled to the budget"
     options_type = Options
     space_type = ResNetSpace
     implementation = "trionet_bench.systems.standalone.running:StandaloneRunner"

@@ -86,6 +86,7 @@ class TrioNet(System[Options, ResNetSpace]):
     """One supernet over all operators, searched under the budget."""
 
     name = "trionet"
+    summary = "searched in a supernet whose networks share weights; what is found is trained anew"
     options_type = Options
     space_type = ResNetSpace
     implementation = "trionet_bench.systems.trionet.running:TrioNetRunner"
