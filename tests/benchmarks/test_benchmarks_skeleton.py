@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from support.cards import CARD
 
 from trionet_bench.benchmarks.measure import at_least, at_most
 from trionet_bench.benchmarks.setting import Setting
@@ -47,11 +48,8 @@ def test_each_operator_beside_the_small_cnn():
 
 
 def test_networks_of_files_are_trained_beside_it(tmp_path: Path):
-    block = {"operator": "conv", "expansion": 0.5, "kernel": 3}
-    stages = [{"width": width, "stride": stride, "blocks": [block]} for width, stride in ((32, 2), (64, 2), (128, 1))]
-    network = {"stem": "conv3", "stem_width": 16, "local_terms": "position_sensitive", "stages": stages}
-    file = tmp_path / "narrow.json"
-    file.write_text(json.dumps({"space": {"base": "resnet-nano"}, "architecture": network, "channels": 1}))
+    file = tmp_path / "middle.json"
+    file.write_text(json.dumps(CARD | {"channels": 1}))
     options = {
         "data": "synthetic:texture?n=60&size=24",
         "space": "resnet-nano",
@@ -62,11 +60,11 @@ def test_networks_of_files_are_trained_beside_it(tmp_path: Path):
         "operators": ["local"],
     }
     document = measure(Setting("cpu", threads=1, samples=1), lambda *_: None, **options, architectures=[file])
-    assert [row["network"] for row in document["cases"]] == ["local", "narrow"]
+    assert [row["network"] for row in document["cases"]] == ["local", "middle"]
     assert document["targets"] == []  # they are of convolution
     counted = CliRunner().invoke(main, ["profile", str(file), "--resolution", "16", "--classes", "4", "--json"])
     assert document["cases"][1]["macs"] == json.loads(counted.output)["macs"]
-    with pytest.raises(UsageError, match="another network is called narrow already"):
+    with pytest.raises(UsageError, match="another network is called middle already"):
         measure(Setting("cpu"), lambda *_: None, **options, architectures=[file, file])
 
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.cards import CARD
 from support.mutations import changed, damaged
 
 from trionet_bench.data.sources.opening import open_source
@@ -22,7 +23,6 @@ from trionet_bench.data.sources.uri import as_uri
 from trionet_bench.errors import BenchError, DataError, UsageError
 from trionet_bench.records.layout import parse_budget
 from trionet_bench.spaces.card import read_card
-from trionet_bench.spaces.presets import RESNET_NANO
 from trionet_bench.suite.specification import load_suite
 
 SUITE: dict[str, Any] = {
@@ -40,14 +40,6 @@ SUITE: dict[str, Any] = {
     },
     "seeds": [0, 1],
     "comparisons": [{"metric": "test_top1", "baseline": "conv", "candidates": ["trionet"], "margin": 1.0}],
-}
-CARD: dict[str, Any] = {
-    "space": RESNET_NANO.to_dict(),
-    "architecture": RESNET_NANO.decode(RESNET_NANO.middle({})).to_dict(),
-    "resolution": 32,
-    "classes": ["a", "b"],
-    "channels": 3,
-    "outputs": 2,
 }
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from support.cards import CARD
 
 from trionet_bench.errors import UsageError
 from trionet_bench.records.layout import parse_budget
 from trionet_bench.spaces.card import read_card
-from trionet_bench.spaces.presets import RESNET_NANO
 from trionet_bench.suite.specification import load_suite
 
 SUITE: dict[str, Any] = {
@@ -65,13 +65,6 @@ TEXTS = {
     "characters": "a: '" + "x" * 2**20 + "'",
     "digits": "a: " + "9" * 5000,
     "digits of a key": "9" * 5000 + ": 1",
-}
-CARD: dict[str, Any] = {
-    "space": RESNET_NANO.to_dict(),
-    "architecture": RESNET_NANO.decode(RESNET_NANO.middle({})).to_dict(),
-    "resolution": 32,
-    "classes": ["a", "b"],
-    "channels": 3,
 }
 CARDS: dict[str, Any] = {
     "depth": CARD | {"space": CARD["space"] | {"stages": [{"depths": [1, 2**63], "widths": [16], "stride": 1}]}},

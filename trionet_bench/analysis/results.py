@@ -162,7 +162,12 @@ def load(
     doubt: Doubt | None = None,
 ) -> Results:
     """``load_by_task`` of records that have one task and division in common; UsageError where they have not."""
-    first, *others = load_by_task(folders, suite, images, references, doubt)
+    return the_only(load_by_task(folders, suite, images, references, doubt))
+
+
+def the_only(parts: Sequence[Results]) -> Results:
+    """The records of what must be one task and division; UsageError where they are of several."""
+    first, *others = parts
     if others:
         names = ", ".join(" ".join((results.task.name, results.division)).strip() for results in (first, *others))
         raise UsageError(

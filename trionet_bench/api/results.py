@@ -18,7 +18,8 @@ from trionet_bench.integrity.cells import is_doubtful
 from trionet_bench.reporting.answer import answer, coverage_line
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import FigureKind, LeftOut, settle
-from trionet_bench.reporting.page import FORMATS, find_results, write_report
+from trionet_bench.reporting.page import FORMATS, find_results, write_loaded
+from trionet_bench.reporting.showcase import put_between_marks, showcase
 from trionet_bench.reporting.style import drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
 from trionet_bench.reporting.tables.table import Table, TableKind, to_html
@@ -162,14 +163,24 @@ def report_of(
     data_root: str | Path = "data",
     references: str | Path | None = None,
     reports: Path = Path("reports"),
+    into: Path | None = None,
 ) -> Path:
-    """Write one report of several results folders, of any tasks; arguments as of ``Results.report``."""
+    """Write one report of several results folders, of any tasks; returns its main file.
+
+    Args:
+        out, formats, style, force, data_root, references: as of ``Results.report``.
+        reports: folder of reports that are not told where to stand.
+        into: a Markdown file that gets the head of the report, of records of one task; see ``reporting.showcase``.
+    """
     place = Path(out) if out else reports / "+".join(folder.resolve().name for folder in folders)
     images = image_reader(Path(data_root))
     published = Path(references) if references else None
-    return write_report(
-        folders, place, formats, style, force=force, images=images, references=published, doubt=is_doubtful
-    )
+    parts = records.load_by_task(folders, images=images, references=published, doubt=is_doubtful)
+    shown = records.the_only(parts) if into is not None else None
+    page = write_loaded(parts, place, formats, style, force)
+    if into is not None and shown is not None:
+        put_between_marks(into, showcase(shown, page.parent, into.parent))
+    return page
 
 
 def _named(kinds: Sequence[Kind], name: str, noun: str) -> Kind:

@@ -94,20 +94,37 @@ def write_report(
 ) -> Path:
     """Write the report of one or several results folders into ``out``; returns its main file.
 
-    Records of several tasks make one page, on which each task has its sections, tables and figures.
-
     Args:
-        formats: some of ``FORMATS``; ``html`` and ``md`` are complete reports, the others write each item apart.
+        formats, style, force: as of ``write_loaded``.
         suite: what was declared; read from ``suite.json`` in the folders when not given.
-        force: also replace the report of another suite.
         images: gets at test images, for the figure that shows some; without it that figure is left out.
         references: a file of published results instead of the shipped one.
         doubt: says which records do not verify, whose numbers get a mark; without it none does.
     """
+    parts = load_by_task(record_folders, suite, images, references, doubt)
+    return write_loaded(parts, out, formats, style, force)
+
+
+def write_loaded(
+    parts: Sequence[Results],
+    out: Path,
+    formats: Sequence[str] = FORMATS,
+    style: str = "paper",
+    force: bool = False,
+) -> Path:
+    """Write the report of records that were read; returns its main file.
+
+    Records of several tasks make one page, on which each task has its sections, tables and figures.
+
+    Args:
+        parts: the records of each task and division.
+        formats: some of ``FORMATS``; ``html`` and ``md`` are complete reports, the others write each item apart.
+        style: of the figures, "paper" or "slide".
+        force: also replace the report of another suite.
+    """
     for form in formats:
         if form not in FORMATS:
             raise UsageError(f'unknown report format "{form}"; {nearest(form, FORMATS)}')
-    parts = load_by_task(record_folders, suite, images, references, doubt)
     names = parts[0].declared.names
     refuse_other(out, names, force)
     look = style_named(style)

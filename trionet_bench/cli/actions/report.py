@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from trionet_bench.analysis.results import load
 from trionet_bench.api.results import report_of
-from trionet_bench.integrity.cells import is_doubtful
 from trionet_bench.reporting.page import find_results
-from trionet_bench.reporting.showcase import put_between_marks, showcase
 from trionet_bench.suite.specification import load_suite
 
 
@@ -28,15 +25,11 @@ def write(
     Args:
         targets: suite files, names of suites, or folders of results.
         out: folder of the report; None: below ``reports``, named after the targets.
-        formats, style, data_root, references, force: as of ``api.results.Results.report``.
+        formats, style, data_root, references, force, into: as of ``api.results.report_of``.
         results: folder in which names of suites are looked up.
-        into: a Markdown file that gets the head of the report, see ``reporting.showcase``.
     """
     folders = [find_results(_suite_name(target), results) for target in targets]
-    page = report_of(folders, out, formats, style, force, data_root, references, reports)
-    if into is not None:
-        put_between_marks(into, showcase(load(folders, doubt=is_doubtful), page.parent, into.parent))
-    return page
+    return report_of(folders, out, formats, style, force, data_root, references, reports, into)
 
 
 def _suite_name(target: str) -> str:

@@ -105,7 +105,7 @@ def supernets_paired(results: Results) -> Table | None:
             "Ahead": table.ahead.map(_two),
             "95 % interval": [_range(_two(row.low), _two(row.high)) for row in table.itertuples()],
             f"Regret{unit}": table.regret.map(quantity.number),
-            f"Less regret{unit}": table.regret_less.map(quantity.number),
+            f"Less regret{unit}": table.regret_less.map(quantity.difference),
         }
     )
     note = (
