@@ -12,6 +12,7 @@ from statsmodels.stats.power import TTestPower
 from trionet_bench.analysis.decision import decide, decide_by_dataset
 from trionet_bench.analysis.power import next_command, resolution
 from trionet_bench.analysis.results import Results, load
+from trionet_bench.reporting.recommendation import recommendation
 
 NOISE = np.array([[1, -1, 0, 0, 0], [0, 1, -1, 0, 0], [0, 0, 1, -1, 0], [-1, 0, 0, 1, 0]]) / 1000  # (models, seeds)
 
@@ -116,6 +117,30 @@ def test_a_data_set_that_has_only_just_begun_does_not_hide_the_others(tmp_path: 
     absent = decide(replace(results, cells=cells[cells.dataset == "digits"], datasets=("digits",)))
     assert absent is not None
     assert (absent.taken, absent.partly) == ("trionet", True)
+
+
+def test_a_model_that_is_ahead_in_seeds_does_not_make_it_one_seed(tmp_path: Path):
+    results = study(tmp_path, [0.9, 0.89, 0.8, 0.95])
+    cells = results.cells
+    known = decide(replace(results, cells=cells[(cells.model == "axial") | (cells.seed < 3)]))
+    assert known is not None
+    assert (known.kind, known.taken, known.partly) == ("winner", "trionet", True)
+
+
+def test_one_model_is_alone_however_many_seeds_it_has(tmp_path: Path):
+    results = study(tmp_path, [0.9, 0.89, 0.8, 0.95])
+    alone = replace(results, cells=results.cells[results.cells.model == "conv"])
+    known = decide(alone)
+    assert known is not None
+    assert (known.kind, known.taken, known.tied) == ("alone", "conv", ())
+    assert ", conv is the only model with results: 90.0 %" in recommendation(alone)
+
+
+def test_what_is_shown_is_corrected_for_comparisons_of_all_budgets(tmp_path: Path):
+    both = fabricate(tmp_path, datasets=("digits",), models=MODELS, seeds=(0, 1, 2), side_files=False)  # two budgets
+    shown = resolution(load([both]))
+    assert shown is not None
+    assert shown.tests == shown.declared == 2 * 3
 
 
 def test_one_seed_recommends_nothing_and_says_that_more_is_asked_for(tmp_path: Path):

@@ -1,7 +1,13 @@
-import numpy as np
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
-from trionet_bench.analysis.pareto import front, hypervolume
+import numpy as np
+import pandas as pd
+import pytest
+from fabricated import fabricate
+
+from trionet_bench.analysis.pareto import front, hypervolume, hypervolumes
+from trionet_bench.analysis.results import load
 
 
 def test_front_keeps_what_nothing_beats():
@@ -41,3 +47,10 @@ def test_hypervolume_against_counting_points():
 
 def test_points_outside_the_box_do_not_count():
     assert hypervolume([11, 1], [0.9, 0.05], (10, 0.1)) == 0
+
+
+def test_models_that_rank_architectures_have_no_hypervolume(tmp_path: Path):
+    results = load([fabricate(tmp_path, datasets=("digits",), models=("conv", "trionet"), side_files=False)])
+    beside = replace(results, ranked=pd.DataFrame({"model": ["trionet"]}))
+    assert list(hypervolumes(results).model) == ["conv", "trionet"]
+    assert list(hypervolumes(beside).model) == ["conv"]

@@ -75,6 +75,15 @@ def test_model_that_lacks_a_seed_does_not_count():
     assert pooled_error(without) == pooled_error(values[values.model != "m3"])
 
 
+def test_a_model_that_is_ahead_in_seeds_does_not_hide_the_others():
+    values = drawn(np.random.default_rng(3), models=4, seeds=5)
+    begun = values[(values.model == "m3") | (values.seed < 3)]  # three models have three seeds, one has five
+    error = pooled_error(begun)
+    assert error == pooled_error(values[values.seed < 3])
+    assert error is not None
+    assert error.df == 2 * 3
+
+
 def test_nothing_to_pool():
     one = drawn(np.random.default_rng(4), models=3, seeds=1)
     assert pooled_error(one) is None

@@ -94,6 +94,7 @@ def test_tensorboard_shows_a_run_for_each_job(tmp_path: Path):
         (30, 0.75),
     ]
     assert [event.value for event in events.Scalars("result/test_top1")] == [0.75]
+    assert len([*tmp_path.rglob("events.*")]) == 1
 
 
 def test_weights_and_biases_get_a_run_for_each_job():

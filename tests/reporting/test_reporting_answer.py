@@ -142,7 +142,7 @@ def test_a_part_of_a_study_carries_a_dagger(results: Results, monkeypatch: pytes
 def test_one_seed_and_one_model_recommend_nothing(results: Results, monkeypatch: pytest.MonkeyPatch):
     one = replace(KNOWN, kind="one seed", bound=float("nan"), taken="local")
     assert f"{WHERE}, one seed shows no difference between models" in first(results, monkeypatch, one)
-    alone = replace(KNOWN, tied=(), bound=float("nan"))
+    alone = replace(KNOWN, kind="alone", tied=(), bound=float("nan"))
     assert first(results, monkeypatch, alone) == f"{WHERE}, conv is the only model with results: 90.0 %, {COSTS}."
 
 

@@ -98,6 +98,7 @@ def test_a_data_set_changes_the_recipe_and_a_model_comes_after_it(tmp_path: Path
         ("seeds: [0, 1]", "seeds: []", 16, "seeds: "),
         ("seeds: [0, 1]\n", "", 1, 'the suite has no "seeds"; add it.'),
         ("candidates: [two]", "candidates: [tow]", 18, 'model "tow", which is not in the suite; did you mean "two"?'),
+        ("candidates: [two]", "candidates: [two], metric: test_top_1", 18, 'measures; did you mean "test_top1"?'),
         ("candidates: [two]", "candidates: [one]", 18, 'compares "one" with itself'),
         ("sandwich: false", "sandwich: maybe", 15, "models.two.sandwich: input should be a valid boolean"),
         ("  birds:", "  phases:", 5, 'a data set cannot be called "phases"'),

@@ -140,6 +140,12 @@ def margin_of(results: Results, comparison: Comparison) -> float | None:
     return None if comparison.margin is None else comparison.margin * margin_unit(results.metric(comparison.metric))
 
 
+def declared_margin(results: Results) -> float:
+    """The greatest of the metric that decides, in the unit of its values; NaN where no comparison of it has one."""
+    declared = [margin_of(results, each) for each in results.declared.comparisons if each.metric == results.score]
+    return max((margin for margin in declared if margin is not None), default=np.nan)
+
+
 def _pairs(results: Results, comparison: Comparison, candidate: str) -> pd.DataFrame:
     """Expected pairs of cells with their difference; NaN where one of the two has no result, or even ``failed``."""
     cells = results.complete

@@ -18,17 +18,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from trionet_bench.analysis.comparisons import margin_of
+from trionet_bench.analysis.comparisons import declared_margin
 from trionet_bench.analysis.controls import asked_datasets
 from trionet_bench.analysis.crossed import ImagePart
+from trionet_bench.analysis.gaps import without_gaps
 from trionet_bench.analysis.image_scores import part_of_difference
 from trionet_bench.analysis.metrics import sign
 from trionet_bench.analysis.pooled import PooledError, pooled_difference, shared_error
 from trionet_bench.analysis.results import Results
-from trionet_bench.analysis.statistics import LEVEL, Estimate, estimate
+from trionet_bench.analysis.statistics import LEVEL, Estimate
 
 _AS_FAST = 1.05  # latencies that differ by less count as equal
 
+Kind = Literal["winner", "tie", "one seed", "alone"]
 Reason = Literal[
     "", "the fastest", "one of the fastest", "the one that needs no search", "that of fewest MACs", "the best mean"
 ]
@@ -39,7 +41,8 @@ class Decision:
     """What to take, and why.
 
     Args:
-        kind: "winner" is better than each other model; "tie": some may be as good; "one seed": nothing can be told.
+        kind: "winner" is better than each other model; "tie": some may be as good; "one seed": nothing can be told;
+            "alone": there is no other model.
         taken: the model, on the mean over data sets of its primary metric (``value``), MACs, and seconds for one image
             (NaN where that was not measured).
         reason: of a tie, what ``taken`` has before the others that may be the best.
@@ -54,7 +57,7 @@ class Decision:
         partly: whether results that the suite asks for are not there yet.
     """
 
-    kind: Literal["winner", "tie", "one seed"]
+    kind: Kind
     budget: int
     datasets: tuple[str, ...]
     taken: str
@@ -105,11 +108,15 @@ def _decided(results: Results, names: Sequence[str], level: float, asked: "pd.Se
     expected = results.declared.expected[asked]
     expected = expected[expected.budget == budget]
     partly = len(expected[expected.model.isin(results.competitors)]) > table.size
+    kind: Kind
     reason: Reason = ""
-    margin, near = _margin(results), ()
-    if error is None or table.groupby("dataset").size().max() < 2:
-        taken, tied, behind, kind, bound = best, tuple(means.index.drop(best)), (), "one seed", np.nan
-        p = np.nan
+    tied: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
+    margin, near, taken, bound, p = declared_margin(results), (), best, np.nan, np.nan
+    if len(means) == 1:
+        kind = "alone"
+    elif error is None or table.groupby("dataset").size().max() < 2:
+        kind, tied = "one seed", tuple(means.index.drop(best))
     else:
         lead = {
             model: _held_together(results, table, best, model, error, level) for model in means.index if model != best
@@ -117,20 +124,18 @@ def _decided(results: Results, names: Sequence[str], level: float, asked: "pd.Se
         far = {model: known.low if direction > 0 else -known.high for model, known in lead.items()}
         shown = [model for model, least in far.items() if least > 0 and error.p < 1 - level]
         group = [model for model in means.index if model not in shown]
-        ahead = {model: _most_ahead(results, table, model, error, level) for model in group if lead}
-        near = tuple(model for model in group if ahead and ahead[model] < margin)
+        ahead = {model: _most_ahead(results, table, model, error, level) for model in group}
+        near = tuple(model for model in group if ahead[model] < margin)
         (taken, reason), p = _cheapest(near or group, costs), error.p
         if not near and not np.isnan(margin) and len(group) > 1:
             taken, reason = best, "the best mean"
         tied, behind = tuple(model for model in group if model != taken), tuple(shown)
-        if not lead:
-            kind, bound = "tie", np.nan
-        elif tied:
+        if tied:
             kind, bound = "tie", max(0.0, ahead[taken])
         else:
             kind, bound = "winner", min(far.values())
     return Decision(
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         budget=budget,
         datasets=datasets,
         taken=taken,
@@ -148,12 +153,6 @@ def _decided(results: Results, names: Sequence[str], level: float, asked: "pd.Se
         p=p,
         partly=partly,
     )
-
-
-def _margin(results: Results) -> float:
-    """In the unit of the metric that decides; NaN where no comparison of it has one."""
-    declared = [margin_of(results, each) for each in results.declared.comparisons if each.metric == results.score]
-    return max((margin for margin in declared if margin is not None), default=np.nan)
 
 
 def compared(results: Results, names: Sequence[str] | None = None) -> pd.DataFrame | None:
@@ -174,27 +173,12 @@ def compared(results: Results, names: Sequence[str] | None = None) -> pd.DataFra
     cells = cells[~cells.model.isin(failed)].dropna(subset=[score])
     wide = cells.pivot(index=["dataset", "seed"], columns="model", values=score)
     wide = wide[[model for model in results.models if model in wide]]
-    counts = wide.count()
-    choices = [wide[counts.index[counts >= least]].dropna() for least in sorted(set(counts))]
-    best = max(choices, key=_told_by, default=None)
-    return None if best is None or best.empty else best
+    return without_gaps(wide, _told_by)
 
 
 def _told_by(choice: pd.DataFrame) -> tuple[int, int]:
     """How much a choice of models, seeds and data sets tells: differences to one model, then data sets."""
     return len(choice) * (choice.shape[1] - 1), choice.index.get_level_values("dataset").nunique()
-
-
-def difference_of(
-    results: Results, table: pd.DataFrame, candidate: str, baseline: str, error: PooledError | None
-) -> Estimate:
-    """Candidate minus baseline over the rows of ``compared``; of test images alone where nothing is known of seeds."""
-    by_set = (table[candidate] - table[baseline]).groupby("dataset", sort=False)
-    parts = image_parts(results, table, candidate, baseline)
-    means, sizes = by_set.mean().tolist(), by_set.size().tolist()
-    if error is None:
-        return estimate(float(np.mean(means)), 0.0, 1, [part.scaled(1 / len(means) ** 2) for part in parts])
-    return pooled_difference(means, sizes, error, parts)
 
 
 def image_parts(results: Results, table: pd.DataFrame, candidate: str, baseline: str) -> list[ImagePart]:
@@ -207,8 +191,12 @@ def image_parts(results: Results, table: pd.DataFrame, candidate: str, baseline:
 def _held_together(
     results: Results, table: pd.DataFrame, candidate: str, baseline: str, error: PooledError, level: float
 ) -> Estimate:
-    """``difference_of`` with an interval that holds for all pairs of models at once; where nothing varies, the mean."""
-    known = difference_of(results, table, candidate, baseline, error)
+    """Candidate minus baseline over the rows of ``compared``, with an interval that holds for all pairs of models at
+    once; where nothing varies, the mean.
+    """
+    by_set = (table[candidate] - table[baseline]).groupby("dataset", sort=False)
+    parts = image_parts(results, table, candidate, baseline)
+    known = pooled_difference(by_set.mean().tolist(), by_set.size().tolist(), error, parts)
     half = simultaneous(table.shape[1], known.df, level) * known.spread
     return Estimate(known.mean, known.mean - half, known.mean + half, known.spread, known.df, known.p)
 

@@ -57,13 +57,14 @@ def hypervolumes(results: Results) -> pd.DataFrame:
     columns = [*keys, "budgets", "n", "hypervolume", "sd", "low", "high"]
     if results.primary.unit != "fraction" or sign(results.primary) < 0:
         return pd.DataFrame(columns=columns)
-    for key, group in results.complete.groupby(keys, sort=False):
-        budgets, cells = asked.loc[key]
+    cells = results.complete
+    for key, group in cells[cells.model.isin(results.competitors)].groupby(keys, sort=False):
+        budgets, expected = asked.loc[key]
         if budgets < 2:
             continue
         classes = group.classes.iloc[0]
         chance = 1 / classes if is_accuracy(results.primary) and classes and classes > 0 else 0.0
         areas = [hypervolume(seed.macs, seed[results.score], (limit, chance)) for _, seed in group.groupby("seed")]
-        interval = t_interval(areas if len(group) == cells else [])
+        interval = t_interval(areas if len(group) == expected else [])
         rows.append((*key, budgets, interval.n, interval.mean, interval.sd, interval.low, interval.high))
     return pd.DataFrame(rows, columns=columns)

@@ -36,6 +36,11 @@ def depth_word(results: Results, models: Collection[str]) -> str:
     return "block" if priors.groupby("model").stage.nunique().max() == 1 else "stage"
 
 
+def counted_from_1(stage: int, first: int) -> int:
+    """The number of a stage for readers, where ``first`` is that of the first stage in the same table: 0 or 1."""
+    return stage + 1 - min(first, 1)
+
+
 def placement_shares(results: Results, by: list[str] | None = None, level: str = "block") -> pd.DataFrame:
     """Share of each operator over searched networks, with Wilson's interval, beside the prior's. A block of several
     operators counts for each by its share.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from trionet_bench.analysis.crossed import ImagePart, crossed, models_by_images
+from trionet_bench.analysis.gaps import without_gaps
 from trionet_bench.analysis.image_scores import image_scores
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import Estimate, estimate
@@ -55,7 +56,8 @@ class PooledError:
 
 
 def pooled_error(values: pd.DataFrame, scores: Scores | None = None) -> PooledError | None:
-    """From columns dataset, seed, model, value; in each data set the models that have every seed count.
+    """From columns dataset, seed, model, value; in each data set those models and seeds without a gap count that give
+    the most degrees of freedom.
 
     Args:
         scores: of single images, whose means are the values; the F test then counts their noise too.
@@ -67,10 +69,10 @@ def pooled_error(values: pd.DataFrame, scores: Scores | None = None) -> PooledEr
     seeds_of: list[int] = []
     parts: list[ImagePart] = []
     for dataset, of_set in values.groupby("dataset", sort=False):
-        wide = of_set.pivot(index="seed", columns="model", values="value").dropna(axis=1)  # (seeds, models)
-        seeds, count = wide.shape
-        if seeds < 2 or count < 2:
+        wide = without_gaps(of_set.pivot(index="seed", columns="model", values="value"), _degrees)  # (seeds, models)
+        if wide is None or _degrees(wide) == 0:
             continue
+        seeds, count = wide.shape
         table = wide.to_numpy(float)
         of_model = table.mean(axis=0) - table.mean()
         left = table - table.mean(axis=1, keepdims=True) - of_model
@@ -93,6 +95,12 @@ def pooled_error(values: pd.DataFrame, scores: Scores | None = None) -> PooledEr
     return PooledError(
         float(np.sqrt(error)), df, models, p, square, df_between, noise, df_noise, float(np.mean(seeds_of))
     )
+
+
+def _degrees(table: pd.DataFrame) -> int:
+    """Degrees of freedom of the residuals of (seeds, models)."""
+    seeds, models = table.shape
+    return max(0, seeds - 1) * max(0, models - 1)
 
 
 @lru_cache(maxsize=64)  # every candidate of a comparison asks for the same

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from trionet_bench.analysis.comparisons import DECIDED, compare
+from trionet_bench.analysis.comparisons import DECIDED, compare, decides_at, declared_margin
 from trionet_bench.analysis.decision import compared, decide, image_parts
 from trionet_bench.analysis.design import MOST_SEEDS, Design
 from trionet_bench.analysis.pooled import shared_error
@@ -33,11 +33,11 @@ class Resolution:
 
     Args:
         seeds: of each model on each data set, the least.
-        shows: a difference that is shown in four of five studies like this, among ``tests`` corrected tests; NaN with
-            one seed.
+        shows: a difference that is shown in four of five studies like this, as the first of ``tests`` corrected tests,
+            which are those of all budgets and metrics; NaN with one seed.
         observed: the largest difference between two means.
         verdicts: how many of the ``declared`` comparisons ended with each verdict that decides.
-        target: the difference that is to be settled, a point of a fraction; NaN where the metric has no such unit.
+        target: the difference that is to be settled: a point of a fraction, else the declared margin; NaN without one.
         needed: seeds that show it; None where no number up to 200 does.
         by_images: what would be shown with any number of seeds: the test images are what they are.
         hours: of one worker for the seeds that are still needed.
@@ -64,28 +64,28 @@ class Resolution:
 
 @lru_cache(maxsize=2)
 def resolution(results: Results) -> Resolution | None:
-    """Of the comparisons at the largest budget; None where fewer than two models can be compared."""
+    """Of differences at the largest budget; None where fewer than two models can be compared."""
     table, decision = compared(results), decide(results)
     if table is None or decision is None or table.shape[1] < 2:
         return None
     budget, sizes = results.budgets[-1], table.groupby("dataset", sort=False).size()
     datasets = tuple(str(name) for name in sizes.index)
-    verdicts = compare(results)
-    here = verdicts.declared.astype(bool) & (verdicts.budget == budget) & (verdicts.metric == results.score)
-    verdicts = verdicts[here]
-    decided = verdicts.verdict[verdicts.verdict.isin(DECIDED)]
-    pairs = [(str(row.candidate), str(row.baseline)) for row in verdicts.itertuples()]
+    family = compare(results)
+    family = family[family.declared.astype(bool)]
+    decided = family.verdict[family.verdict.isin(DECIDED)]
+    here = family[(family.budget == budget) & (family.metric == results.score)]
+    pairs = [(str(row.candidate), str(row.baseline)) for row in here.itertuples()]
     pairs = [pair for pair in pairs if set(pair) <= set(table)]
     means = table.groupby("dataset").mean().mean()
     pairs = pairs or [(decision.best, model) for model in table.columns if model != decision.best]
-    seeds, tests = int(sizes.min()), len(verdicts) or len(pairs)
+    seeds, tests = int(sizes.min()), len(family) or len(pairs)
     error = shared_error(results, results.score, budget, datasets) if seeds > 1 else None
-    target = _target(results)
+    target = 0.01 if results.primary.unit == "fraction" else declared_margin(results)
     shows = by_images = np.nan
     needed = None
     if error is not None:
         images = _of_images(results, table, pairs)
-        study = Design(table.shape[1], len(datasets), tests, error.sd**2, images)
+        study = Design(table.shape[1], len(datasets), tests, error.sd**2, images, decides_at(results))
         shows, by_images = study.shown(seeds), study.shown(MOST_SEEDS * 100)
         needed = study.seeds_for(target)
     return Resolution(
@@ -94,19 +94,13 @@ def resolution(results: Results) -> Resolution | None:
         shows=shows,
         observed=float(means.max() - means.min()),
         verdicts={str(verdict): int(count) for verdict, count in decided.value_counts().items()},
-        declared=len(verdicts),
+        declared=len(family),
         target=target,
         needed=needed,
         by_images=by_images,
         hours=(needed - seeds) * seconds_of_a_seed(results) / 3600 if needed and needed > seeds else 0.0,
         command=next_command(results, needed or seeds),
     )
-
-
-def _target(results: Results) -> float:
-    if results.primary.unit == "fraction":
-        return 0.01
-    return next((c.margin for c in results.declared.comparisons if c.margin is not None), np.nan)
 
 
 def _of_images(results: Results, table: pd.DataFrame, pairs: list[tuple[str, str]]) -> float:

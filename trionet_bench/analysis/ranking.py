@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from trionet_bench.analysis.controls import asked_datasets
 from trionet_bench.analysis.metrics import sign
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.statistics import LEVEL
@@ -185,10 +186,12 @@ class MeanRanks:
 
 
 def mean_ranks(results: Results) -> MeanRanks | str:
-    """Ranks by the primary metric at the largest budget, or in words why there is no critical-difference diagram."""
+    """Ranks by the primary metric at the largest budget over the data sets that are no controls, or in words why there
+    is no critical-difference diagram.
+    """
     budget = results.budgets[-1]
     table = summarise(results)
-    table = table[table.budget == budget]
+    table = table[(table.budget == budget) & table.dataset.isin(asked_datasets(results))]
     count = table.dataset.nunique()
     if count < DATASETS:
         return (
@@ -206,7 +209,7 @@ def mean_ranks(results: Results) -> MeanRanks | str:
         return "No critical-difference diagram: it needs scikit-posthocs (pip install scikit-posthocs)."
     import scikit_posthocs  # of an optional extra
 
-    wide = table.pivot(index="dataset", columns="model", values="mean")[list(results.models)]
+    wide = table.pivot(index="dataset", columns="model", values="mean")[results.competitors]
     friedman = stats.friedmanchisquare(*(wide[model] for model in wide))
     nemenyi = scikit_posthocs.posthoc_nemenyi_friedman(wide)
     ranks = wide.rank(axis=1, ascending=sign(results.primary) < 0).mean()

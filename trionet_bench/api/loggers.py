@@ -93,7 +93,9 @@ class TensorBoardLogger(MetricLogger):
 
     def epoch(self, job: str, row: HistoryRow) -> None:
         """A point of every chart of the phase, at the step."""
-        writer = self._writers.setdefault(job, self._make(str(self._folder / job.replace(" ", "/"))))
+        if job not in self._writers:
+            self._writers[job] = self._make(str(self._folder / job.replace(" ", "/")))
+        writer = self._writers[job]
         for name, value in _values(row):
             writer.add_scalar(f"{row['phase']}/{name}", value, int(row["step"]))
         writer.flush()

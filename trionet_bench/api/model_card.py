@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from trionet_bench.analysis.placement import counted_from_1
 from trionet_bench.analysis.statistics import proportion_interval
 from trionet_bench.data.sources.catalogue import facts_of
 from trionet_bench.errors import StoreError, UsageError
@@ -17,9 +18,25 @@ from trionet_bench.records.layout import ARCHITECTURE, WEIGHTS, format_budget
 from trionet_bench.records.record import Record
 from trionet_bench.records.store import read_record
 from trionet_bench.reporting.text import code, prose
+from trionet_bench.tasks.classification.task import Classification
 from trionet_bench.units import duration, prefixed
 
 CARD = "README.md"
+_CLASSIFIES = """\
+import trionet_bench
+
+model = trionet_bench.load(".")             # this folder
+print(model.classify("photo.jpg"))          # classes with probabilities
+table = model.predict("photos")             # a data frame, a row for each image
+network = trionet_bench.create_model(".")   # the same architecture with initial weights
+"""
+_GIVES_NUMBERS = """\
+import trionet_bench
+
+model = trionet_bench.load(".")                      # this folder
+numbers = model(model.prepare("photo.jpg")[None])    # (1, D)
+network = trionet_bench.create_model(".")            # the same architecture with initial weights
+"""
 
 
 def export_folder(cell: Path, out: Path) -> Path:
@@ -85,7 +102,7 @@ def _metadata(record: Record) -> JsonObject:
     return {
         "library_name": "trionet_bench",
         "tags": ["trionet_bench", "neural-architecture-search", record.system, record.task.name],
-        **(of_classifier if record.task.name == "classification" else {}),
+        **(of_classifier if record.task.name == Classification.name else {}),
     }
 
 
@@ -105,29 +122,29 @@ def _text(record: Record) -> Iterator[str]:
         ]
     )
     yield "## Use"
-    yield (
-        "```python\nimport trionet_bench\n\n"
-        'model = trionet_bench.load(".")              # this folder\n'
-        'print(model.classify("photo.jpg"))          # classes with probabilities\n'
-        'table = model.predict("photos")             # a data frame, a row for each image\n'
-        'network = trionet_bench.create_model(".")   # the same architecture with initial weights\n```'
-    )
+    yield f"```python\n{_CLASSIFIES if record.task.name == Classification.name else _GIVES_NUMBERS}```"
+    first = min((p.stage for p in record.placement), default=0)
     yield "## Which operator stands where"
     yield "\n".join(
         ["| stage | block | operator | MACs |", "| ---: | ---: | --- | ---: |"]
-        + [f"| {p.stage} | {p.block} | {p.operator} | {prefixed(p.macs)} |" for p in record.placement]
+        + [
+            f"| {counted_from_1(p.stage, first)} | {p.block + 1} | {p.operator} | {prefixed(p.macs)} |"
+            for p in record.placement
+        ]
     )
     yield "## Data"
     yield "\n".join(f"- {line}" for line in _data(record))
     yield "## Limits"
     yield (
-        "The accuracy is that of one training run on one data set. Weights learnt from images may fall under the "
+        "What was measured is one training run on one data set. Weights learnt from images may fall under the "
         "licence of these images; nothing here grants more than it does."
     )
 
 
 def _rows(record: Record) -> Iterator[tuple[str, str]]:
     yield "task", record.task.name
+    if record.start is not None:
+        yield "started from", f"{record.start.network}, {record.start.division}"
     for metric in record.task.metrics:
         value = record.metrics.get(f"test_{metric.name}")
         if value is None:

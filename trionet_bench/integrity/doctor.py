@@ -28,7 +28,6 @@ NEEDED = {
     "statsmodels": "statsmodels",
     "pandas": "pandas",
     "matplotlib": "matplotlib",
-    "seaborn": "seaborn",
     "jinja2": "Jinja2",
     "safetensors": "safetensors",
     "PIL": "pillow",

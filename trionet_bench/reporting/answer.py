@@ -6,16 +6,17 @@ import pandas as pd
 
 from trionet_bench.analysis.controls import asked_datasets, controls_of, other_datasets
 from trionet_bench.analysis.model_spread import spread_of_models
-from trionet_bench.analysis.placement import depth_word
+from trionet_bench.analysis.placement import counted_from_1, depth_word
 from trionet_bench.analysis.placement_claims import LEAST, placement_claims
 from trionet_bench.analysis.power import resolution
+from trionet_bench.analysis.ranking import LEAST as LEAST_NETWORKS
 from trionet_bench.analysis.ranking import supernet_correlations
 from trionet_bench.analysis.ranking_power import INHERITED, score_table, worth_of_placement
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.placement import leading_searches
 from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.recommendation import recommendation, recommendations_by_dataset
-from trionet_bench.reporting.text import DASH, DOUBTFUL, MINUS, absent, compact, first_of, listed
+from trionet_bench.reporting.text import DASH, DOUBTFUL, absent, compact, first_of, listed, tau_text
 from trionet_bench.units import counted, short_duration
 
 MOST = 4  # supernets and cells that are put in words
@@ -162,7 +163,7 @@ def _claim(results: Results, model: str) -> str:
     first = int(table.stage.min())
     parts = []
     for operator, group in clear.groupby("operator", sort=True):
-        where = listed([str(int(stage) + 1 - min(first, 1)) for stage in sorted(group.stage)])
+        where = listed([str(counted_from_1(int(stage), first)) for stage in sorted(group.stage)])
         p = max(group.p_holm)
         parts.append(
             f"{operator} in {word}{'s' if len(group) > 1 else ''} {where} (p {'< 0.001' if p < 0.001 else f'{p:.2g}'})"
@@ -226,12 +227,11 @@ def _ranking(results: Results) -> str:
         for (dataset, budget), taus in where.items()
     ]
     noun = primary(results).noun
-    said = (
+    return (
         f"Over {counted(int(table.n.min()), 'architecture')}, Kendall's tau-b between {noun} with the supernet's "
         f"weights, recalibrated, and {noun} when trained alone is {'; '.join(parts)}; "
         f"{_ahead_of_macs(results, nothing)}."
     )
-    return said.replace("-0.", f"{MINUS}0.")
 
 
 def _by_tau(rows: pd.DataFrame) -> pd.DataFrame:
@@ -239,8 +239,8 @@ def _by_tau(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tau_of(row: "pd.Series[float]") -> str:
-    interval = "" if absent(row.tau_low) else f" [{row.tau_low:.2f}, {row.tau_high:.2f}]"
-    return f"{row.tau:.2f}{interval} with {row.model}"
+    interval = "" if absent(row.tau_low) else f" [{tau_text(row.tau_low)}, {tau_text(row.tau_high)}]"
+    return f"{tau_text(row.tau)}{interval} with {row.model}"
 
 
 def _ahead_of_macs(results: Results, nothing: pd.Index) -> str:
@@ -249,8 +249,11 @@ def _ahead_of_macs(results: Results, nothing: pd.Index) -> str:
     """
     scores = score_table(results)
     scores = scores[(scores.score == INHERITED) & ~scores.set_index(["dataset", "budget"]).index.isin(nothing)]
-    ahead = int((scores.ahead_low > 0).sum())
-    return f"{ahead} of {counted(len(scores), 'supernet')} {'ranks' if ahead == 1 else 'rank'} better than MACs do"
+    told = scores.dropna(subset=["ahead_low"])
+    if told.empty:
+        return f"fewer than {LEAST_NETWORKS} networks do not tell whether a supernet ranks better than MACs do"
+    ahead = int((told.ahead_low > 0).sum())
+    return f"{ahead} of {counted(len(told), 'supernet')} {'ranks' if ahead == 1 else 'rank'} better than MACs do"
 
 
 def finished(cells: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ from trionet_bench.analysis.metrics import is_accuracy, sign
 from trionet_bench.analysis.results import Results
 from trionet_bench.records.task_info import Metric
 from trionet_bench.reporting import text
-from trionet_bench.reporting.text import DASH, MINUS, absent
+from trionet_bench.reporting.text import DASH, absent
 
 _MORE_DIGITS = 2  # of numbers that are no percentages
 
@@ -90,7 +90,7 @@ class Quantity:
         """A value without its unit."""
         if self.is_fraction:
             return text.percent(value, digits)
-        return DASH if value is None or absent(value) else f"{value:.{digits + _MORE_DIGITS}f}".replace("-", MINUS)
+        return text.plain(value, digits + _MORE_DIGITS)
 
     def with_unit(self, value: float | None) -> str:
         """A value with its unit: "83.1 %", "0.412 nats"."""

@@ -35,7 +35,7 @@ def recommendation(results: Results) -> str:
         least = "" if quantity.number(known.bound) == quantity.number(0) else f", by {bound} or more"
         lead = f"{value}, shown to be better than {others}{least}"
         return f"{where}, take {known.taken}: {lead}; {costs}.{dagger}"
-    if not known.tied:
+    if known.kind == "alone":
         return f"{where}, {known.taken} is the only model with results: {value}, {costs}.{dagger}"
     tie = 1 + len(known.tied)
     open_ = f"Open: {_others(known.tied, len(known.tied + known.behind))} may be as good or better, by at most {bound}."

@@ -1,6 +1,7 @@
 """Numbers as people read them. A missing number is an en dash, never a zero."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from trionet_bench import units
@@ -36,9 +37,17 @@ def compact(count: float | None, digits: int = 3) -> str:
     return DASH if count is None or math.isnan(count) else units.prefixed(count, digits)
 
 
+def plain(number: float | None, digits: int) -> str:
+    """A number with a minus where it is negative; one that rounds to zero has none."""
+    if absent(number):
+        return DASH
+    text = f"{number:.{digits}f}"
+    return text.replace("-", MINUS if float(text) else "")
+
+
 def percent(fraction: float | None, digits: int = 1) -> str:
     """A fraction in percent, without the sign."""
-    return DASH if absent(fraction) else f"{100 * fraction:.{digits}f}"  # type: ignore[operator]
+    return DASH if absent(fraction) else plain(100 * fraction, digits)  # type: ignore[operator]
 
 
 def points(fraction: float | None, digits: int = 1) -> str:
@@ -61,11 +70,30 @@ def interval(low: float | None, high: float | None) -> str:
     return f"[{percent(max(low, 0))}, {percent(min(high, 1))}]"  # type: ignore[type-var]
 
 
+def interval_words(kinds: Iterable[str]) -> str:
+    """What the intervals of ``analysis.summary.summarise`` are over, as the end of a caption's "means over 3 seeds"."""
+    known = {
+        "crossed": "95 % intervals over seeds and test images",
+        "t": "95 % t-intervals over seeds",
+        "test-set": "95 % intervals over test images",
+    }
+    here = set(kinds)
+    words = [text for kind, text in known.items() if kind in here]
+    if len(words) > 1 and "test-set" in here:
+        words[-1] = "of single seeds over test images"
+    return f" with {listed(words)}" if words else ""
+
+
 def p_value(p: float | None) -> str:
     """Three decimals, or "< 0.001"."""
     if absent(p):
         return DASH
     return "< 0.001" if p < 0.001 else f"{p:.3f}"  # type: ignore[operator]
+
+
+def tau_text(tau: float | None) -> str:
+    """A rank correlation, or a difference of two."""
+    return plain(tau, 2)
 
 
 def duration(seconds: float | None) -> str:

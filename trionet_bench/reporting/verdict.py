@@ -6,11 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from trionet_bench.analysis.comparisons import compare
-from trionet_bench.analysis.results import Results, load
+from trionet_bench.analysis.results import load
 from trionet_bench.analysis.summary import summarise
 from trionet_bench.reporting.answer import answer
-from trionet_bench.reporting.quantity import primary, quantity_of
-from trionet_bench.reporting.text import compact
+from trionet_bench.reporting.quantity import primary
+from trionet_bench.reporting.tables.results import dagger
+from trionet_bench.reporting.text import DASH, compact
 
 
 def verdict(folders: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
@@ -18,30 +19,30 @@ def verdict(folders: Sequence[Path]) -> tuple[pd.DataFrame, list[str]]:
     results = load(folders)
     quantity = primary(results)
     summary = summarise(results)
-    comparisons = compare(results)
-    comparisons = comparisons[comparisons.declared.astype(bool)]
+    known = compare(results)
+    known = known[known.declared.astype(bool) & (known.metric == results.score)]
     rows = []
     for row in summary.itertuples():
-        rows_of_model = comparisons[(comparisons.candidate == row.model) & (comparisons.budget == row.budget)]
-        difference = rows_of_model.iloc[0] if len(rows_of_model) else None
-        compared = quantity if difference is None else quantity_of(results, difference.metric)
+        of_model = known[(known.candidate == row.model) & (known.budget == row.budget)]
+        difference = of_model.iloc[0] if len(of_model) else None
+        mean, interval, macs = DASH, DASH, DASH
+        if row.shown:
+            mean, macs = f"{quantity.number(row.mean)}{dagger(row)}", compact(row.macs)
+            interval = quantity.interval(row.low, row.high)
+        ahead = bounds = ""
+        if difference is not None:
+            ahead = quantity.difference(difference["mean"])
+            bounds = quantity.difference_interval(difference.low, difference.high)
         rows.append(
             {
                 "model": row.model,
-                f"{quantity.label} {quantity.unit}".rstrip(): quantity.number(row.mean),
-                "95 % interval": quantity.interval(row.low, row.high),
+                f"{quantity.label} {quantity.unit}".rstrip(): mean,
+                "95 % interval": interval,
                 "seeds": int(row.n),
-                "MACs": compact(_macs(results, str(row.model), int(row.budget))),
-                "difference": "" if difference is None else compared.difference(difference["mean"]),
-                "interval of it": ""
-                if difference is None
-                else compared.difference_interval(difference.low, difference.high),
+                "MACs": macs,
+                f"difference{quantity.difference_bracketed}": ahead,
+                "interval of it": bounds,
                 "verdict": "baseline" if difference is None else difference.verdict,
             }
         )
     return pd.DataFrame(rows), answer(results)
-
-
-def _macs(results: Results, model: str, budget: int) -> float:
-    cells = results.complete
-    return float(cells[(cells.model == model) & (cells.budget == budget)].macs.mean())

@@ -247,6 +247,7 @@ def suite_of(document: Document) -> Suite:
     models = {name: _model(document, file, name) for name in file.models}
     for i, comparison in enumerate(file.comparisons):
         _check_models(document, i, comparison, list(models))
+        _check_metric(document, i, comparison, tasks.values())
     if seed_plan and (not file.comparisons or any(comparison.margin is None for comparison in file.comparisons)):
         message = "seeds until decided need comparisons, each with a margin: without one, equal models stay undecided."
         raise document.error(("seeds", "until"), message)
@@ -360,3 +361,11 @@ def _check_models(document: Document, number: int, comparison: Comparison, model
     if comparison.baseline in comparison.candidates:
         message = f'comparison {number + 1} compares "{comparison.baseline}" with itself; drop it from the candidates.'
         raise document.error(place, message)
+
+
+def _check_metric(document: Document, number: int, comparison: Comparison, tasks: Collection[Task]) -> None:
+    if comparison.metric is None or any(task.info.metric_of(comparison.metric) for task in tasks):
+        return
+    known = dict.fromkeys(f"test_{metric.name}" for task in tasks for metric in task.metrics)
+    message = f'comparison {number + 1} is of "{comparison.metric}", which no task of the suite measures; '
+    raise document.error(("comparisons", number, "metric"), message + nearest(comparison.metric, list(known)))

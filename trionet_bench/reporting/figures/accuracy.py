@@ -15,7 +15,7 @@ from trionet_bench.analysis.summary import summarise
 from trionet_bench.reporting.figures.figure import Drawing, LeftOut
 from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import GRID, MUTED, Look, Style, label_outer, looks, panels, shared_legend
-from trionet_bench.reporting.text import compact, listed
+from trionet_bench.reporting.text import compact, interval_words, listed
 from trionet_bench.units import counted
 
 MAX_PANELS = 9
@@ -57,7 +57,7 @@ def draw_cost(results: Results, style: Style) -> Drawing | LeftOut | None:
     shared_legend(figure, _handles(drawn, look, style), [*drawn, "front"], style)
     data_sets = table.attrs["datasets"]
     over = f"Means over {counted(data_sets, 'data set')}" if data_sets > 1 else "Means over seeds"
-    note = f"{over} with 95 % intervals; {FRONT}"
+    note = f"{over}{interval_words(table.interval)}; {FRONT}"
     if "latency_s" in costs:
         note += " Latency: the median of one image where the cells ran, beside whatever ran there."
     if not table.complete.all():
@@ -81,6 +81,7 @@ def _over_data_sets(results: Results) -> pd.DataFrame:
     means = grouped[names].mean()
     half = np.sqrt(grouped.square.sum(min_count=len(chosen))) / len(chosen)
     means = means.assign(low=means["mean"] - half, high=means["mean"] + half, complete=grouped.complete.all())
+    means["interval"] = grouped.interval.first()
     means = means[grouped.size() == len(chosen)].reset_index()
     means.attrs["datasets"] = len(chosen)
     return means
@@ -230,13 +231,7 @@ def _finding(table: pd.DataFrame, label: str, quantity: Quantity) -> str:
 def _note(table: pd.DataFrame, datasets: list[str]) -> str:
     seeds = sorted(set(table.n))
     span = counted(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
-    kinds = {
-        "crossed": " with 95 % intervals over seeds and test images",
-        "t": " with 95 % t-intervals over seeds",
-        "test-set": " with 95 % intervals over test images",
-    }
-    kind = next((words for name, words in kinds.items() if (table.interval == name).any()), "")
-    note = f"Means over {span}{kind}; {FRONT}"
+    note = f"Means over {span}{interval_words(table.interval)}; {FRONT}"
     if not table.complete.all():
         note += " Open markers lack seeds and are not part of the front."
     if len(datasets) > MAX_PANELS:

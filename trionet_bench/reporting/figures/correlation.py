@@ -23,7 +23,7 @@ from trionet_bench.reporting.style import (
     same_limits,
     shared_legend,
 )
-from trionet_bench.reporting.text import DASH, MINUS, absent, compact
+from trionet_bench.reporting.text import compact, tau_text
 from trionet_bench.units import counted
 
 MAX_PANELS = 6
@@ -64,7 +64,7 @@ def draw_inherited_scatter(results: Results, style: Style) -> Drawing | LeftOut 
                 lw=0,
             )
         axis.grid(visible=True)
-        axis.set_title(f"{named(dataset)}: τ = {_number(rank.tau[dataset])}, n = {int(rank.n[dataset])}")
+        axis.set_title(f"{named(dataset)}: τ = {tau_text(rank.tau[dataset])}, n = {int(rank.n[dataset])}")
     label_outer(axes, quantity.axis(known[metric], " with inherited weights"), quantity.axis("test", ", trained alone"))
     handles = [Line2D([], [], ls="", marker=look[m].marker, color=look[m].colour) for m in models]
     if len(models) > 1 and len(models) <= 8:
@@ -118,7 +118,7 @@ def _spread(results: Results, style: Style, scored_by: str, scale: float, inheri
         axis.grid(visible=True)
         where = zip((place[0], compact(place[1])), several, strict=True)
         words = [*(part for part, varies in where if varies), place[2]]
-        axis.set_title(f"{' '.join(map(named, words))}: τ = {_number(best.tau)}, n = {int(best.n)}")
+        axis.set_title(f"{' '.join(map(named, words))}: τ = {tau_text(best.tau)}, n = {int(best.n)}")
     if scored_by == "metric":
         same_limits(axes)
     label_outer(axes, inherited, quantity.axis("validation", ", trained alone"))
@@ -133,7 +133,3 @@ def _spread(results: Results, style: Style, scored_by: str, scale: float, inheri
         f"{counted(len(supernets), 'supernet')}."
     )
     return Drawing(figure, table, finding, note)
-
-
-def _number(value: float) -> str:
-    return DASH if absent(value) else f"{value:.2f}".replace("-", MINUS)

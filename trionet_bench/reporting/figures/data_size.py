@@ -9,7 +9,7 @@ from trionet_bench.analysis.summary import summarise
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import Style, label_outer, looks, panels, shared_legend
-from trionet_bench.reporting.text import compact
+from trionet_bench.reporting.text import compact, interval_words
 
 MAX_PANELS = 6
 
@@ -51,7 +51,10 @@ def draw_training_set_size(results: Results, style: Style) -> Drawing | None:
     shared_legend(figure, handles, models, style)
     columns = ["source", "dataset", "images", "model", "budget", "n", "mean", "sd", "low", "high"]
     return Drawing(
-        figure, table[columns], _finding(table, quantity), "Mean and 95 % t-interval over seeds, at the largest budget."
+        figure,
+        table[columns],
+        _finding(table, quantity),
+        f"Means{interval_words(table.interval)}, at the largest budget.",
     )
 
 

@@ -125,6 +125,7 @@ def _note(table: pd.DataFrame, shown: pd.DataFrame, quantities: Mapping[str, Qua
     if table["mean"].isna().any():
         note += " Comparisons that lack a pair are not drawn."
     if len(shown) < len(table):
-        left = "single data sets" if shown.declared.all() else "some rows"
+        single = bool(shown.declared.all()) and not table.declared[table.index.difference(shown.index)].any()
+        left = "single data sets" if single else "some rows"
         note += f" {left.capitalize()} are left out here; the data have all {len(table)} rows."
     return note

@@ -45,7 +45,11 @@ def draw_examples(results: Results, style: Style) -> Drawing | None:
 
 
 def _pictures(results: Results, dataset: str, table: Any) -> list[tuple[Any, np.ndarray, str, str]]:
-    """The first images of each winner with their pixels; none where the data are not here or have changed."""
+    """The first images of each winner with their pixels; none without such images, and where the data are not here or
+    have changed.
+    """
+    if table.empty:
+        return []
     cell = results.complete[results.complete.dataset == dataset].iloc[0]
     chosen = table.groupby("winner", sort=False).head(ACROSS)
     assert results.images is not None

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.patches import Patch
 
-from trionet_bench.analysis.placement import by_depth, depth_word, placement_shares, searched_blocks
+from trionet_bench.analysis.placement import by_depth, counted_from_1, depth_word, placement_shares, searched_blocks
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.figure import Drawing
 from trionet_bench.reporting.names import named
@@ -119,7 +119,7 @@ def _heat(
     for edge in edges[1:-1]:
         axis.axvline(edge, color=PAPER, lw=3 * style.scale)
     first = int(stages.min())
-    labels = [f"stage {int(stages[edge]) + 1 - min(first, 1)}" for edge in edges[:-1]]
+    labels = [f"stage {counted_from_1(int(stages[edge]), first)}" for edge in edges[:-1]]
     labels = labels if len(labels) > 1 else ["blocks in order"]
     axis.set_xticks([(a + b) / 2 for a, b in itertools.pairwise(edges)], labels)
     axis.tick_params(axis="both", length=0)
@@ -147,8 +147,8 @@ def _placement_finding(results: Results) -> str:
         stage, operator = ((sums["count"] - sums.expected) / sums.n).idxmax()
         top = sums.loc[(stage, operator)]
         parts.append(
-            f"{operator} in {word} {int(stage) + 1 - min(first, 1)} ({top['count']:.4g} of {int(top.n)} blocks) in the "
-            f"networks that {listed(models)} found"
+            f"{operator} in {word} {counted_from_1(int(stage), first)} ({top['count']:.4g} of {int(top.n)} blocks) in "
+            f"the networks that {listed(models)} found"
         )
     return f"Most above what blind draws give stands {'; and '.join(parts)}."
 
@@ -203,5 +203,5 @@ def _macs_panel(axis: Any, sums: pd.DataFrame, operators: list[str]) -> None:
         axis.bar(range(len(wide)), height, 0.62, bottom=base, color=colour, hatch=hatch, edgecolor="#fefefe")
         base += height
     first = int(sums.stage.min())
-    axis.set_xticks(range(len(wide)), [str(stage + 1 - min(first, 1)) for stage in wide.index])
+    axis.set_xticks(range(len(wide)), [str(counted_from_1(stage, first)) for stage in wide.index])
     axis.yaxis.set_major_formatter(lambda value, _: compact(value))

@@ -33,7 +33,7 @@ def known_placements(results: Results) -> Table | None:
     )
     note = (
         "Generated data sets whose placement is known. A control holds where the operator takes at least half of the "
-        f"stage's blocks in {ENOUGH:.0%} of at least {FEWEST} found networks; one without labels that mean anything "
-        "where nothing is claimed of it. Only a model whose controls all hold may claim a placement elsewhere."
+        f"stage's blocks in {100 * ENOUGH:.0f} % of at least {FEWEST} found networks; one without labels that mean "
+        "anything where nothing is claimed of it. Only a model whose controls all hold may claim a placement elsewhere."
     )
     return Table(table, text, note, groups=2)

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from trionet_bench.analysis.controls import asked_datasets
 from trionet_bench.analysis.ranking import mean_ranks
 from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.summary import mark_leaders, summarise
@@ -17,7 +18,7 @@ from trionet_bench.reporting.text import DASH, absent, compact
 _NOTE = (
     "mean ± standard deviation over seeds. Bold: best, with all that cannot be told from it "
     "(the 95 % interval of the difference, by the error that all models share, contains 0); underlined: the next. "
-    f"{DAGGER}. A dash: seeds failed, or none was run. Mean and rank, 1 is best, count every data set alike"
+    f"{DAGGER}. A dash: seeds failed, or none was run. "
 )
 
 
@@ -31,7 +32,7 @@ def datasets_by_models(results: Results) -> Table | None:
     table = table.assign(known=table["mean"].where(table.shown), dagger=[dagger(row) for row in table.itertuples()])
     models = results.competitors
     turned = len(models) > len(results.datasets)
-    quantity = primary(results)
+    quantity, counted = primary(results), asked_datasets(results)
     texts, marks, data = [], [], []
     for budget, group in table.groupby("budget", sort=True):
         parts = {
@@ -45,16 +46,18 @@ def datasets_by_models(results: Results) -> Table | None:
             mean = means.at[dataset, model]
             known = quantity.spread(mean, parts["sd"].at[dataset, model])
             text.at[dataset, model] = known + ("" if absent(mean) else parts["dagger"].at[dataset, model])
-        for name, row in _below(means, quantity, ranked=bool(group.complete.all())).items():
+        asked = group[group.dataset.isin(counted)]
+        below = _below(means.loc[[name for name in order if name in counted]], quantity, bool(asked.complete.all()))
+        for name, row in below.items():
             text.loc[name] = [(quantity.number if name == "mean" else _rank)(value) for value in row]
-            mark.loc[name] = _extreme(row, largest=name == "mean" and quantity.direction > 0)
+            mark.loc[name] = ""
             means.loc[name] = row
         data.append(means.rename_axis("dataset").reset_index().assign(budget=budget))
         texts.append(_headed(text.T if turned else text, "Model" if turned else "Data set", compact(budget)))
         marks.append(_headed(mark.T if turned else mark, "", ""))
     printed = pd.concat(texts, ignore_index=True).astype(object).fillna(DASH)
     reason = mean_ranks(results)
-    note = f"Test {quantity.label}{quantity.in_unit}, {_NOTE}{_lacking(table)}. {note_of(results)}".rstrip()
+    note = f"Test {quantity.label}{quantity.in_unit}, {_NOTE}{_counted(table, counted)}. {note_of(results)}".rstrip()
     if isinstance(reason, str):
         note += f" {reason}"
     return Table(
@@ -84,10 +87,8 @@ def _rank(value: float) -> str:
     return DASH if absent(value) else f"{value:.2f}"
 
 
-def _extreme(row: pd.Series, largest: bool) -> list[str]:
-    places = row.rank(ascending=not largest, method="min")
-    return ["best" if place == 1 else "second" if place == 2 else "" for place in places]
-
-
-def _lacking(table: pd.DataFrame) -> str:
-    return "" if table.complete.all() else "; a mean needs every data set, ranks need every cell"
+def _counted(table: pd.DataFrame, counted: list[str]) -> str:
+    """Which data sets mean and rank count, and where they are missing."""
+    controls = " but the controls" if table.dataset.nunique() > len(counted) else ""
+    needs = "" if table.complete.all() else "; a mean needs every data set, ranks need every cell"
+    return f"Mean and rank, 1 is best, count every data set{controls} alike{needs}"

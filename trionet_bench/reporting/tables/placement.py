@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from trionet_bench.analysis.placement import depth_word, placement_shares, stage_entropy
+from trionet_bench.analysis.placement import counted_from_1, depth_word, placement_shares, stage_entropy
 from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.tables.table import Table
 from trionet_bench.reporting.text import DASH, absent, percent, points
@@ -26,7 +26,7 @@ def placement_by_stage(results: Results) -> Table | None:
         {
             "Data set": table.dataset,
             "Model": table.model,
-            "Stage": [str(stage + 1 - min(first, 1)) for stage in table.stage],
+            "Stage": [str(counted_from_1(stage, first)) for stage in table.stage],
             "Operator": table.operator,
             "Blocks": [f"{count:.4g} of {n}" for count, n in zip(table["count"], table.n, strict=True)],
             "Prior (%)": table.prior.map(percent),

@@ -7,7 +7,7 @@ from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.supernet_differences import supernet_differences
 from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, MINUS, absent, compact
+from trionet_bench.reporting.text import DASH, compact, tau_text
 
 
 def placement_worth(results: Results) -> Table | None:
@@ -54,13 +54,13 @@ def scores_beside_macs(results: Results) -> Table | None:
             "Budget": table.budget.map(compact),
             "Supernet": [f"{row.model or 'none'}, seed {row.seed}" for row in table.itertuples()],
             "Score": table.score,
-            "Kendall \N{GREEK SMALL LETTER TAU}": table.tau.map(_two),
-            "95 % interval": [_range(_two(row.low), _two(row.high)) for row in table.itertuples()],
-            "Ahead of MACs": ahead.ahead.map(_two),
-            "Interval of it": [_range(_two(row.ahead_low), _two(row.ahead_high)) for row in ahead.itertuples()],
+            "Kendall \N{GREEK SMALL LETTER TAU}": table.tau.map(tau_text),
+            "95 % interval": [_range(tau_text(row.low), tau_text(row.high)) for row in table.itertuples()],
+            "Ahead of MACs": ahead.ahead.map(tau_text),
+            "Interval of it": [_range(tau_text(row.ahead_low), tau_text(row.ahead_high)) for row in ahead.itertuples()],
             f"Regret{unit}": table.regret.map(quantity.number),
-            "Ceiling": table.ceiling.map(_two),
-            "Truth repeated": table.repeated.map(_two),
+            "Ceiling": table.ceiling.map(tau_text),
+            "Truth repeated": table.repeated.map(tau_text),
         }
     )
     note = (
@@ -101,9 +101,9 @@ def supernets_paired(results: Results) -> Table | None:
             "Against": table.baseline,
             "Networks": table.networks.astype(str),
             "Seeds": table.seeds.astype(str),
-            tau: table.tau.map(_two),
-            "Ahead": table.ahead.map(_two),
-            "95 % interval": [_range(_two(row.low), _two(row.high)) for row in table.itertuples()],
+            tau: table.tau.map(tau_text),
+            "Ahead": table.ahead.map(tau_text),
+            "95 % interval": [_range(tau_text(row.low), tau_text(row.high)) for row in table.itertuples()],
             f"Regret{unit}": table.regret.map(quantity.number),
             f"Less regret{unit}": table.regret_less.map(quantity.difference),
         }
@@ -113,10 +113,6 @@ def supernets_paired(results: Results) -> Table | None:
         "over networks, the same ones for all seeds; none below ten networks."
     )
     return Table(table, text, note, groups=2, numbers=list(text.columns[4:]))
-
-
-def _two(value: float) -> str:
-    return DASH if absent(value) else f"{value:.2f}".replace("-", MINUS)
 
 
 def _range(low: str, high: str) -> str:

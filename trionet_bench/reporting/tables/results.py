@@ -75,7 +75,7 @@ def _main_note(results: Results, table: pd.DataFrame, quantity: Quantity) -> str
         note += "† one seed: the interval is Wilson's over test images and says nothing about other seeds. "
     elif (table.n == 1).any():
         note += "† one seed: nothing is known of other seeds. "
-    elif (table.shown & ~table.complete).any():
+    if (table.shown & ~table.complete & (table.n > 1)).any():
         note += "† not all seeds were run yet: part of no verdict. "
     if not table.shown.all():
         note += "A dash: seeds failed, and no mean is taken over the rest, or none was run. "
