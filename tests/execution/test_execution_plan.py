@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.fake_runs import run
 
 from trionet_bench.errors import UsageError
 from trionet_bench.execution.declaration import declare
@@ -244,3 +245,13 @@ def test_suite_declaration_for_the_report(suite_file: Write, tmp_path: Path):
         {"dataset": "digits", "model": "b", "budget": 4_000_000, "seed": 3, "key": plan.cells[1].key},
     ]
     assert (tmp_path / "fakes" / "suite.yaml").read_text() == suite.document.text
+
+
+def test_a_part_of_a_changed_suite_leaves_out_what_the_suite_was_before(suite_file: Write, tmp_path: Path):
+    run(suite_file({"a": {"label": "old"}, "b": {"label": "old"}, "c": {}}, seeds=[0]), tmp_path)
+    changed = suite_file({"a": {"label": "new"}, "b": {"label": "new"}, "c": {}}, seeds=[0])
+    suite = load_suite(changed)
+    declare(make_plan(suite, tmp_path, select=parse_only("model=a", suite)))
+    expected = json.loads((tmp_path / "fakes/suite.json").read_text())["expected"]
+    assert [cell["model"] for cell in expected] == ["a", "c"]
+    assert {cell["model"]: cell["key"] for cell in expected}.keys() == {"a", "c"}

@@ -181,6 +181,41 @@ def test_what_fails_by_its_surroundings_is_tried_again(
     assert after.cells[0].record.metrics == undisturbed.metrics
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_kill_between_the_last_epoch_and_the_record_loses_no_training(
+    suite_file: Write, tmp_path: Path, force: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(scheduler, "_FIRST_WAIT", 0.01)
+    trace = tmp_path / "trace"
+    path = suite_file({"a": {"fault": "late", "times": 1, "trace": str(trace)}}, seeds=[0])
+    assert run(path, tmp_path / "r", retries=1, force=force).counts()["complete"] == 1
+    assert {line: count for line, count in lines(trace).items() if line.startswith("epoch")} == {
+        "epoch 0 digits a 4000000 0": 1,
+        "epoch 1 digits a 4000000 0": 1,
+    }
+    folder = tmp_path / "r/fakes/digits/a/4M-s0"
+    assert [path.name for path in folder.iterdir() if path.suffix == ".checkpoint" or path.name == ".attempt"] == []
+
+
+def test_what_a_kill_leaves_beside_a_record_is_swept(suite_file: Write, tmp_path: Path):
+    path = suite_file({"a": {"shared": True}}, seeds=[0])
+    run(path, tmp_path)
+    folders = [tmp_path / "fakes/digits/a/4M-s0", *(tmp_path / "fakes/phases").iterdir()]
+    for folder in folders:
+        for name in (".attempt", "retrain.checkpoint"):
+            (folder / name).touch()
+    run(path, tmp_path)
+    assert len(folders) == 2
+    assert [name for folder in folders for name in (".attempt", "retrain.checkpoint") if (folder / name).exists()] == []
+
+
+def test_a_number_that_no_record_can_hold_costs_its_own_cell_only(suite_file: Write, tmp_path: Path):
+    after = run(suite_file({"a": {"fault": "nan"}, "b": {}}, seeds=[0]), tmp_path)
+    assert after.counts() == {"complete": 1, "failed": 1, "missing": 0, "stale": 0}
+    (failed,) = (record for record in iter_records(tmp_path) if record.error)
+    assert failed.error is not None and not failed.error.surroundings
+
+
 @pytest.mark.parametrize("fault", ["kill", "memory", "disk"])
 def test_what_failed_by_its_surroundings_is_taken_up_by_a_plain_rerun(suite_file: Write, tmp_path: Path, fault: str):
     path = suite_file({"a": {"fault": fault, "times": 1, "trace": str(tmp_path / "trace")}, "b": {}}, seeds=[0])

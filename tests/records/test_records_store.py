@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from support.tasks import CLASSIFICATION
 
-from trionet_bench.errors import DamagedFile, StoreError, UsageError
+from trionet_bench.errors import BenchError, DamagedFile, StoreError, UsageError
 from trionet_bench.records.claims import STALE_AFTER, Claims
 from trionet_bench.records.columns import read_columns
 from trionet_bench.records.layout import cell_folder, format_budget, parse_budget, phase_folder
@@ -67,7 +67,7 @@ def test_digest_is_sha256_of_canonical_json():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, {1, 2}, Path("x")])
 def test_digest_refuses_what_json_cannot_hold(value: object):
-    with pytest.raises(StoreError):
+    with pytest.raises(BenchError, match="cannot be stored as JSON"):
         digest({"a": value})
 
 
@@ -105,7 +105,7 @@ def test_failed_record_gives_way_and_is_kept(tmp_path: Path):
 
 
 def test_nan_metric_is_refused_rather_than_stored_as_null(tmp_path: Path):
-    with pytest.raises(StoreError):
+    with pytest.raises(BenchError):
         write_record(tmp_path, record(metrics={"test_top1": math.nan}))
     assert list(tmp_path.iterdir()) == []
 

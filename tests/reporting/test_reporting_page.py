@@ -126,7 +126,9 @@ def test_a_cell_that_was_not_run_leaves_a_dagger_and_says_so(tmp_path: Path):
     shown = f"{100 * row['mean']:.1f} ± {100 * row.sd:.1f}"
     assert shown in complete
     assert shown not in lacking
-    line = next(line for line in (tmp_path / "out/report.md").read_text().splitlines() if "| axial" in line and "±" in line)
+    line = next(
+        line for line in (tmp_path / "out/report.md").read_text().splitlines() if "| axial" in line and "±" in line
+    )
     left = pd.read_csv(tmp_path / "out/tables/main.csv").set_index("model").loc["axial"]
     cells = [cell.strip() for cell in line.split("|")]
     assert (cells[4], cells[9]) == (f"{100 * left['mean']:.1f} ± {100 * left.sd:.1f}†", "2 of 3")

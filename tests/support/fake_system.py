@@ -37,7 +37,7 @@ class Options(SystemOptions):
     seconds: float = 0.0
     epochs: int = 2
     trace: str | None = None
-    fault: Literal["none", "raise", "kill", "phase", "memory", "disk", "impossible"] = "none"
+    fault: Literal["none", "raise", "kill", "phase", "memory", "disk", "late", "nan", "impossible"] = "none"
     times: int | None = None  # how many attempts the fault hits, which ``trace`` counts; None hits all
     only_seed: int | None = None  # the seed that the fault hits; None hits all
     label: str = "plain"
@@ -99,7 +99,7 @@ class FakeRunner(SystemRunner[Options, Space]):
     def run_cell(self, cell: FakeCell, context: RunContext) -> CellResult:
         options = cell.options
         name = f"{cell.data.name} {cell.model} {cell.budget} {cell.seed}"
-        if options.only_seed in (None, cell.seed) and _is_hit(options, name):
+        if options.fault != "late" and options.only_seed in (None, cell.seed) and _is_hit(options, name):
             if options.fault == "raise":
                 raise ValueError("the loss is not finite")
             if options.fault == "memory":
@@ -113,6 +113,8 @@ class FakeRunner(SystemRunner[Options, Space]):
         print("on stdout of the worker")
         print("on stderr of the worker", file=sys.stderr)
         _epochs(cell, context, name)
+        if options.fault == "late" and _is_hit(options, name):  # nothing is lost but the record
+            os.kill(os.getpid(), signal.SIGKILL)
         contents = [read_json(folder / "phase.json")["content"] for folder in context.inputs.values()]
         score = int(digest([cell.seed, cell.budget, options.label, contents])[:6], 16) / 16**6
         test = cell.data.index.labels["test"]
@@ -121,13 +123,14 @@ class FakeRunner(SystemRunner[Options, Space]):
         arrays = {"labels": test, "predictions": predictions, "top5_correct": predictions == test}
         np.savez_compressed(context.folder / "predictions.npz", **arrays)
         write_json(context.folder / "architecture.json", {"label": options.label})
+        top1 = float("nan") if options.fault == "nan" else right / len(test)
         return CellResult(
             architecture={"label": options.label},
             macs=3_900_000,
             params=1000,
             macs_by_operator={"conv": 3_900_000},
             macs_by_stage={"0": 3_900_000},
-            metrics={"test_top1": right / len(test), "test_top5": right / len(test)},
+            metrics={"test_top1": top1, "test_top5": right / len(test)},
             counts=Counts(train=8, search_val=1, val=1, test=len(test), evaluated=len(test)),
             timings={"retrain_s": options.seconds},
         )
@@ -144,7 +147,6 @@ def _epochs(cell: FakeCell, context: RunContext, name: str) -> None:
         if not options.quiet:
             context.progress(epoch + 1, options.epochs, "fake")
         write_atomically(checkpoint, json.dumps({"done": epoch + 1, "label": options.label}))
-    checkpoint.unlink(missing_ok=True)
     _trace(options, f"end {name}")
 
 

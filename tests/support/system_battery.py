@@ -109,7 +109,6 @@ def check_a_cell_gives_a_record_within_its_budget(case: Case, folder: Path) -> N
     count_again(network, whole.macs, of.resolution, index.channels)  # raises where the counter disagrees
     primary = of.data.task.primary.name
     assert {f"test_{primary}", f"val_{primary}"} <= whole.metrics.keys()
-    assert not list((folder / "cell").glob("*.checkpoint"))
 
 
 def check_an_interrupted_cell_ends_with_the_same_bits(case: Case, folder: Path) -> None:

@@ -15,7 +15,7 @@ from support.tiny import cell, index
 from torchvision.models import get_model
 
 import trionet_bench
-from trionet_bench.errors import DataError, StoreError, UsageError
+from trionet_bench.errors import DataError, UsageError
 from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.library import LibraryNetwork
 from trionet_bench.spaces.library import LibraryArchitecture
@@ -164,6 +164,6 @@ def test_files_without_weights_are_refused(tmp_path: Path, published: Path):
     torch.save([1, 2], tmp_path / "list.pth")
     torch.save({"state_dict": torch.load(published)}, tmp_path / "nested.pth")
     for name, message in (("torn", "not a readable file of weights"), ("list", "holds no weights by name")):
-        with pytest.raises(StoreError, match=message):
+        with pytest.raises(DataError, match=message):
             read_weights(tmp_path / f"{name}.pth")
     assert read_weights(tmp_path / "nested.pth").keys() == read_weights(published).keys()

@@ -58,11 +58,14 @@ def declare(plan: Plan) -> None:
     not rewritten, so that a report can compare dates.
 
     Where the plan is of a part of the suite, the cells of that part are expected and those that have a record already:
-    a part is a study of its own, not a large one that lacks most.
+    a part is a study of its own, not a large one that lacks most. A record of what the suite was before is not among
+    them.
     """
     suite = plan.suite
+    known = {**plan.others, **{cell.name: cell.key for cell in plan.cells}}
+    keys = {name: {"key": key} for name, key in known.items() if key is not None}
+    stale = {name for name, key in plan.others.items() if key is None}
     wanted = {cell.name for cell in plan.cells}
-    keys = {cell.name: {"key": cell.key} for cell in plan.cells if cell.key is not None}
     value: JsonObject = {
         "schema": 1,
         "name": suite.name,
@@ -73,7 +76,7 @@ def declare(plan: Plan) -> None:
         "expected": [
             {**name._asdict(), **keys.get(name, {})}
             for name in cell_names(suite)
-            if name in wanted or _has_record(plan, name)
+            if name in wanted or (name not in stale and _has_record(plan, name))
         ],
     }
     remove_drafts(plan.folder, older_than=_HOUR)

@@ -66,6 +66,7 @@ class Plan:
         phases: by key.
         absent: why a data set could not be opened, by its name.
         lacking: why what a model starts from could not be read, by the model's name.
+        others: cells on opened data that were not selected but have a record: its key, None where it is stale.
     """
 
     suite: Suite
@@ -74,6 +75,7 @@ class Plan:
     phases: Mapping[str, PhaseJob]
     absent: Mapping[str, DataError]
     lacking: Mapping[str, DataError] = field(default_factory=dict)
+    others: Mapping[CellName, str | None] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[DataError]:
@@ -129,7 +131,28 @@ def make_plan(
         _enter_phases(phases, job, results)
         key, state = _standing(job, phases, record)
         cells.append(PlannedCell(name, folder, state, job, key, record))
-    return Plan(suite, results, tuple(cells), phases, absent, lacking)
+    others = _keys_of_others(suite, results, data, set(names)) if select is not None else {}
+    return Plan(suite, results, tuple(cells), phases, absent, lacking, others)
+
+
+def _keys_of_others(
+    suite: Suite, results: Path, data: Mapping[str, DataChoice], selected: set[CellName]
+) -> dict[CellName, str | None]:
+    """``others`` of a plan."""
+    keys: dict[CellName, str | None] = {}
+    phases: dict[str, PhaseJob] = {}
+    for name in cell_names(suite):
+        folder = cell_folder(results, suite.name, *name)
+        if name in selected or name.dataset not in data or (record := _head(folder)) is None:
+            continue
+        cell = make_cell(suite, name, data[name.dataset])
+        try:
+            job = CellJob(cell, folder, SYSTEMS.get(cell.system).phases(cell))
+        except DataError:  # what it starts from is not here
+            continue
+        _enter_phases(phases, job, results)
+        keys[name] = None if _standing(job, phases, record)[1] == "stale" else record.key
+    return keys
 
 
 def without_damaged_phases(plan: Plan, cells: Iterable[CellJob]) -> Plan:
@@ -268,7 +291,7 @@ def make_cell(suite: Suite, name: CellName, data: DataChoice) -> AnyCell:
         data=data,
         model=name.model,
         system=model.system,
-        options=model.options,
+        options=model.options.among(tuple(suite.budgets)),
         space=model.space_at(resolution),
         recipe=resolved(model.recipe),
         resolution=resolution,

@@ -23,7 +23,7 @@ from trionet_bench.execution.executors.base import Advanced, Ended, Executor
 from trionet_bench.execution.foresight import Foresight
 from trionet_bench.execution.jobs import CellJob, CellName, Job, PhaseJob
 from trionet_bench.execution.plan import Plan, PlannedCell, without_damaged_phases
-from trionet_bench.execution.worker import Outcome, RunRequest, failed_record, make_platform, utc_now
+from trionet_bench.execution.worker import Outcome, RunRequest, failed_record, is_swept, make_platform, sweep, utc_now
 from trionet_bench.records.claims import Claims
 from trionet_bench.records.layout import CLAIMS, LOG
 from trionet_bench.records.record import Environment, Failure, Input
@@ -103,6 +103,9 @@ def run_plan(
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     plan = without_damaged_phases(plan, open_cells(plan, request.retry_failed, request.force))
     declare(plan)
+    for folder in _folders_done(plan):
+        if not is_swept(folder):
+            sweep(folder)
     with _sigterm_as_interrupt(), Claims(plan.folder / CLAIMS) as claims:
         scheduler = Scheduler(plan, executor, request, watcher, claims, resources)
         interrupted = False
@@ -118,6 +121,12 @@ def run_plan(
     after = scheduler.plan_after()
     declare(after)
     return after
+
+
+def _folders_done(plan: Plan) -> Iterator[Path]:
+    """Of cells and phases that are complete."""
+    yield from (cell.job.folder for cell in plan.cells if cell.job is not None and cell.state == "complete")
+    yield from (phase.folder for phase in plan.phases.values() if phase.content is not None)
 
 
 class Scheduler:
@@ -197,7 +206,8 @@ class Scheduler:
                 self.under_way[job.folder] = job
                 self.began[job.claim] = now
                 self.watcher.began(job.label)
-                self.executor.start(job)
+                fresh = self.request.force and isinstance(job, CellJob) and not self.tries[job.claim]
+                self.executor.start(job, fresh)
                 return True
             else:
                 self.not_before[job.claim] = now + _CLAIMED_RETRY

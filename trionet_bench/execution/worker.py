@@ -18,7 +18,7 @@ from trionet_bench.execution.jobs import CellJob, Job, PhaseJob
 from trionet_bench.files import DAMAGED, remove_drafts, set_aside, write_atomically
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.plugins import load_plugins
-from trionet_bench.records.layout import LOG, PHASE, is_record
+from trionet_bench.records.layout import CHECKPOINT_SUFFIX, LOG, PHASE, is_record
 from trionet_bench.records.phase import (
     PhaseRecord,
     artifacts,
@@ -88,16 +88,18 @@ class _Attempt:
     warnings: list[str]
 
 
-def carry_out(job: Job, request: RunRequest, resources: Resources, report: Report) -> Outcome:
-    """Do a job and leave its record. Only a store error escapes; any other becomes a failed record or outcome.
+def carry_out(job: Job, request: RunRequest, resources: Resources, report: Report, fresh: bool = False) -> Outcome:
+    """Do a job and leave its record. Once it has begun only a store error escapes; any other becomes a failed record or
+    outcome.
 
     Args:
         report: called with (steps done, steps in total, what is going on).
+        fresh: from the start, whatever an interrupted attempt left.
     """
     load_plugins()
     platform = make_platform(job, resources)
     determinism = platform.prepare()
-    prepare(job, request.results, fresh=request.force and isinstance(job, CellJob))
+    prepare(job, request.results, fresh)
     began = time.monotonic()
     with logged(job.folder / LOG) as warned:
         warned.extend(job.cell.data.index.warnings)
@@ -199,8 +201,8 @@ def _cell(job: CellJob, attempt: _Attempt, context: RunContext) -> Record:
         started=attempt.started,
         finished=utc_now(),
     )
-    _leave_no_attempt(job)
     write_record(job.folder, record)
+    sweep(job.folder)
     return record
 
 
@@ -226,8 +228,8 @@ def _phase(job: PhaseJob, attempt: _Attempt, context: RunContext) -> PhaseRecord
         started=attempt.started,
         finished=utc_now(),
     )
-    _leave_no_attempt(job)
     write_phase(job.folder, record)
+    sweep(job.folder)
     return record
 
 
@@ -296,9 +298,18 @@ def prepare(job: Job, results: Path, fresh: bool) -> None:
         raise StoreError(f"{job.folder} could not be made ready: {error.strerror}.") from error
 
 
-def _leave_no_attempt(job: Job) -> None:
-    """Before the record, so that a kill between the two leaves no marker beside a finished job."""
-    (job.folder / _ATTEMPT).unlink(missing_ok=True)
+def sweep(folder: Path) -> None:
+    """Remove what only an interrupted attempt needs. This comes after the record, so that whatever ends the process
+    before it loses no training; what a kill then leaves, the next run sweeps.
+    """
+    for path in (*folder.glob(f"*{CHECKPOINT_SUFFIX}"), folder / _ATTEMPT):
+        with suppress(OSError):  # it is in nobody's way
+            path.unlink()
+
+
+def is_swept(folder: Path) -> bool:
+    """Whether nothing of an attempt is left in a folder."""
+    return not (folder / _ATTEMPT).exists()
 
 
 class _Log(VisibleFile):

@@ -83,7 +83,7 @@ class Claims:
         number = _number(void[-1]) + 1 if void else 0
         path = self.folder / f"{name}.{number}"
         try:
-            _create(path, self.owner.line(0))
+            _create(path, self.owner)
         except FileExistsError:
             return False
         except OSError as error:
@@ -168,9 +168,12 @@ def _content(path: Path) -> bytes:
     return b""
 
 
-def _create(path: Path, content: bytes) -> None:
-    """Make a file that is never seen without its content, even by a kill; FileExistsError where there is one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def _create(path: Path, owner: Owner) -> None:
+    """Make a claim that is never seen without its content, even by a kill; FileExistsError where there is one.
+
+    Its draft has a name that no other runner uses: runners in containers have the same process numbers.
+    """
+    draft, content = path.with_name(f".{path.name}.{owner.token}"), owner.line(0)
     try:
         draft.write_bytes(content)
         try:

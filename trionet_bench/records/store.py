@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from trionet_bench.errors import DamagedFile, StoreError, UsageError, nearest
+from trionet_bench.errors import BenchError, DamagedFile, StoreError, UsageError, nearest
 from trionet_bench.files import set_aside, write_atomically
 from trionet_bench.records.layout import ARCHITECTURE, PHASES, RECORD, earlier_record
 from trionet_bench.records.record import Record, RecordHead
@@ -25,7 +25,7 @@ _READABLE = json.JSONEncoder(allow_nan=False, ensure_ascii=False, indent=1)
 
 
 def canonical(value: object) -> str:
-    """Canonical JSON: keys sorted, no spaces, tuples as lists; StoreError for NaN and non-JSON types."""
+    """Canonical JSON: keys sorted, no spaces, tuples as lists; BenchError for NaN and non-JSON types."""
     return _encoded(value, _CANONICAL)
 
 
@@ -205,7 +205,7 @@ def _encoded(value: object, encoder: json.JSONEncoder) -> str:
     try:
         return encoder.encode(value)
     except (TypeError, ValueError) as error:
-        raise StoreError(f"a value cannot be stored as JSON: {error}") from error
+        raise BenchError(f"a value cannot be stored as JSON: {error}") from error  # computed wrongly, not lost
 
 
 def _earlier(path: Path) -> Path:

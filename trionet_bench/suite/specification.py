@@ -241,8 +241,11 @@ def suite_of(document: Document) -> Suite:
     cells = len(file.datasets) * len(file.models) * len(file.budgets) * len(file.seeds)
     if cells > MOST_CELLS:
         raise document.error((), f"it has {cells:,} cells; the limit is {MOST_CELLS:,}. Divide it into several suites.")
-    if PHASES in file.datasets:
-        raise document.error(("datasets", PHASES), f'a data set cannot be called "{PHASES}"; choose another name.')
+    for key, names in (("datasets", file.datasets), ("models", file.models)):
+        if PHASES in names:  # a folder of that name holds no cells
+            raise document.error((key, PHASES), f'nothing can be called "{PHASES}"; choose another name.')
+    if file.name == PHASES:
+        raise document.error(("name",), f'nothing can be called "{PHASES}"; choose another name.')
     tasks = {name: _task(document, name, entry) for name, entry in file.datasets.items()}
     models = {name: _model(document, file, name) for name in file.models}
     for i, comparison in enumerate(file.comparisons):

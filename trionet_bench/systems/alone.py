@@ -55,7 +55,6 @@ def train_alone(
     network = initialise(opened.build(architecture), seed)
     opened.train(network, cell.recipe, phase.name)
     val = opened.measured(network, "val")
-    opened.drop_checkpoints()
     facts = {
         "architecture": description.architecture,
         "macs": description.macs,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
@@ -36,6 +36,10 @@ class SystemOptions(Strict):
 
     added_later: ClassVar[tuple[str, ...]] = ()
     known_by_content: ClassVar[tuple[str, ...]] = ()
+
+    def among(self, budgets: tuple[int, ...]) -> Self:
+        """The options in a suite of these budgets: a result that depends on all of them must have them in its key."""
+        return self
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,6 @@ def train_phase(context: TrainingContext[O, S], supernet: Supernet, sampler: Sam
     )
     if distributed.rank() == 0:
         save_weights(run.folder / SUPERNET_WEIGHTS, supernet)
-    context.drop_checkpoints()
     steps = len(batches) * recipe.supernet.epochs
     facts = {
         "probes": probe_points(rows, context.metric),

@@ -168,7 +168,7 @@ class TrainingContext(Generic[O, S]):
         )
 
     def drop_checkpoints(self) -> None:
-        """Remove what only an interrupted cell needs."""
+        """Remove what only an interrupted training needs, between two trainings of a cell; after it the worker does."""
         if distributed.rank() == 0:
             for checkpoint in self.run.folder.glob(f"*{CHECKPOINT_SUFFIX}"):
                 checkpoint.unlink()

@@ -29,7 +29,12 @@ def trial_scores(
         phase = f"{name}, network {networks.index(genes) + 1} of {len(networks)}"
         network = initialise(context.build(cell.space.decode(genes)), cell.seed)
         context.train(network, recipe, phase, parts=("train",))
-        context.drop_checkpoints()
         return context.task.fitness(network, context.eval_batches("search_val"))
 
-    return [(genes, ledger.score(genes, trained)) for genes in networks]
+    scores = []
+    for genes in networks:
+        known = genes in ledger.scores
+        scores.append((genes, ledger.score(genes, trained)))
+        if not known:  # its checkpoint goes when the score is safe; another may be of the next network
+            context.drop_checkpoints()
+    return scores

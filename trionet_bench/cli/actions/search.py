@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from trionet_bench.execution.executors.inline import Step, carry_out_step
-from trionet_bench.execution.plan import check_cells, make_plan, parse_only
+from trionet_bench.execution.plan import check_cells
+from trionet_bench.execution.session import Session
 from trionet_bench.execution.worker import RunRequest
 from trionet_bench.integrity.provenance import code_state, command_line
 from trionet_bench.progress import Progress
@@ -17,13 +18,13 @@ def run_step(name: Step, suite: str, results: Path, data_root: Path, only: str |
 
     DataError where a data set is missing, UsageError where a cell cannot be carried out.
     """
-    loaded = load_suite(suite)
-    plan = make_plan(loaded, results.resolve(), data_root, parse_only(only, loaded) if only else None)
+    session = Session.open(load_suite(suite), results.resolve(), data_root, only, retry_failed=True)
+    plan = session.without_unsound_data().plan
     plan.check_data()
     check_cells(cell.job for cell in plan.cells if cell.job is not None)
-    request = RunRequest(plan.results, loaded.fidelity, code_state(), command_line(sys.argv[1:]))
+    request = RunRequest(plan.results, plan.suite.fidelity, code_state(), command_line(sys.argv[1:]))
     with Progress(interval=30) as progress:
-        task = progress.task(f"{loaded.name} {name}", 1)
+        task = progress.task(f"{plan.suite.name} {name}", 1)
         done = carry_out_step(plan, name, request, device, task)
     for label in done:
         echo(f"{name}: {label}")

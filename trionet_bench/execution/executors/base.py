@@ -36,8 +36,8 @@ class Executor(Protocol):
 
     slots: int
 
-    def start(self, job: Job) -> None:
-        """Begin a job; only while fewer than ``slots`` are under way."""
+    def start(self, job: Job, fresh: bool = False) -> None:
+        """Begin a job, ``fresh`` or where an interrupted attempt stopped; only while a slot is free."""
 
     def events(self, timeout: float) -> list[Event]:
         """What happened, after waiting at most so many seconds for something to happen."""

@@ -16,6 +16,7 @@ import torch
 from trionet_bench.errors import BenchError, UsageError
 from trionet_bench.execution.declaration import declare
 from trionet_bench.execution.elsewhere import finished_cell, finished_phase
+from trionet_bench.execution.executors.local import plan_resources
 from trionet_bench.execution.jobs import CellJob, Job, PhaseJob
 from trionet_bench.execution.plan import Plan, without_damaged_phases
 from trionet_bench.execution.scheduler import inputs_of, open_cells, open_phases
@@ -26,7 +27,7 @@ from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training import distributed
 from trionet_bench.training.device import resolve_device
 from trionet_bench.training.distributed import process_group
-from trionet_bench.training.platform import Resources
+from trionet_bench.training.platform import Platform, Resources
 
 Step = Literal["supernet", "evolve", "retrain"]
 
@@ -58,7 +59,7 @@ def carry_out_step(plan: Plan, step: Step, request: RunRequest, device: str, rep
     done: list[str] = []
     waiting, passed_over = deque(jobs), 0
     with process_group(resolve_device(device)) as own_device, _turns(plan) as turns:
-        resources = Resources(str(own_device), torch.get_num_threads())
+        resources = _resources(own_device)
         while waiting:
             job = waiting.popleft()
             ready = job.on(inputs_of(plan, job, contents)) if all(key in contents for key in job.needs) else None
@@ -82,6 +83,20 @@ def carry_out_step(plan: Plan, step: Step, request: RunRequest, device: str, rep
             if content is not None:
                 contents[job.key] = content
     return done
+
+
+def _resources(device: torch.device) -> Resources:
+    """On a CPU as ``run`` gives them to a worker, since the order of sums follows from the threads."""
+    if device.type == "cpu":
+        return plan_resources(1, "cpu", None)[0]
+    return Resources(str(device), torch.get_num_threads())
+
+
+def _prepared(job: Job, resources: Resources) -> Platform:
+    """The platform of a job, which now computes as it does in a worker."""
+    platform = make_platform(job, resources)
+    platform.prepare()
+    return platform
 
 
 @dataclass(frozen=True)
@@ -139,7 +154,7 @@ def _turns(plan: Plan) -> Iterator[_Turns]:
 def _search(job: Job, request: RunRequest, resources: Resources, report: Report) -> None:
     """The search of a cell, on all ranks."""
     _prepare_on_first_rank(job, request)
-    context = run_context(job, request, resources, make_platform(job, resources), report)
+    context = run_context(job, request, resources, _prepared(job, resources), report)
     SYSTEMS.get(job.cell.system).runner.run_search(job.cell, replace(context, workers=0))
     distributed.gathered(None)
 
@@ -149,12 +164,12 @@ def _on_all_ranks(job: Job, request: RunRequest, resources: Resources, report: R
     _prepare_on_first_rank(job, request)
     content: str | None = None
     if distributed.rank() == 0:
-        outcome = carry_out(job, replace(request, force=False), resources, report)
+        outcome = carry_out(job, request, resources, report)
         if outcome.failure is not None:
             raise BenchError(f"{job.folder.name}: {outcome.failure.message} (see {job.folder / 'log.txt'})")
         content = outcome.content
     else:
-        context = run_context(job, request, resources, make_platform(job, resources), report)
+        context = run_context(job, request, resources, _prepared(job, resources), report)
         runner = SYSTEMS.get(job.cell.system).runner
         if isinstance(job, PhaseJob):
             runner.run_phase(job.phase, job.cell, context)

@@ -62,13 +62,13 @@ class LocalExecutor:
         self._context: Any = context  # which of its classes makes processes depends on the platform
         self._ready = context.get_start_method() != "forkserver"
 
-    def start(self, job: Job) -> None:
+    def start(self, job: Job, fresh: bool = False) -> None:
         """Start a process on free resources."""
         if not self._ready:
             self._wait_for_imports()
         resources = self._free.pop(0)
         here, there = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_work, args=(there, job, self._request, resources))
+        process = self._context.Process(target=_work, args=(there, job, self._request, resources, fresh))
         with _signals_deferred(), _main_left_out():  # a worker that is half started would be nobody's
             process.start()
             self._running.append(_Running(job, resources, process, here))
@@ -109,6 +109,7 @@ class LocalExecutor:
     def _received(self, running: _Running) -> list[Event]:
         events: list[Event] = []
         outcome: Outcome | str | StoreError | None = None
+        alive = running.process.is_alive()  # before its messages are read: whoever is dead now has sent them all
         with contextlib.suppress(EOFError, OSError):
             while outcome is None and running.connection.poll():
                 message = running.connection.recv()
@@ -116,7 +117,7 @@ class LocalExecutor:
                     events.append(Advanced(running.job, *message))
                 else:
                     outcome = message
-        if outcome is None and running.process.is_alive():
+        if outcome is None and alive:
             return events
         running.process.join()
         if running.process.exitcode in _ENDED_BY_INTERRUPT:
@@ -228,14 +229,14 @@ def _nothing() -> None:
     """The work of a process that only shows that processes can start."""
 
 
-def _work(connection: Connection, job: Job, request: RunRequest, resources: Resources) -> None:
+def _work(connection: Connection, job: Job, request: RunRequest, resources: Resources, fresh: bool) -> None:
     """A worker process: one job, then the end."""
     gc.freeze()  # what was imported before stays: a collection that looked at it would copy its pages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the runner decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        message: Outcome | StoreError = carry_out(job, request, resources, ProgressSender(connection))
+        message: Outcome | StoreError = carry_out(job, request, resources, ProgressSender(connection), fresh)
     except StoreError as error:
         message = error
     connection.send(message)

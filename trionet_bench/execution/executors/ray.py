@@ -10,6 +10,7 @@ from typing import Any
 
 from trionet_bench.errors import StoreError, UsageError
 from trionet_bench.execution.executors.base import Ended, Event
+from trionet_bench.execution.executors.local import asked_threads
 from trionet_bench.execution.jobs import Job
 from trionet_bench.execution.worker import Outcome, RunRequest, carry_out
 from trionet_bench.extras import install_command
@@ -29,21 +30,22 @@ class RayExecutor:
     """
 
     def __init__(self, request: RunRequest, jobs: int | None, device: str, devices: int | None = None) -> None:
-        self._ray = _connected()
+        self._ray, self._ours = _connected()
         self._request = request
         self._resources, places = cluster_resources(self._ray.nodes(), device)
         self.slots = jobs or min(places, devices or places)
         self._remote = self._ray.remote(
             max_retries=0,
+            max_calls=1,  # a process for each job, as elsewhere: its peak memory is that of the job
             num_cpus=self._resources.threads,
             num_gpus=int(self._resources.device != "cpu"),
             runtime_env={"env_vars": {ENVIRONMENT_VARIABLE: ",".join(plugin_modules())}},
         )(_carry_out)
         self._running: dict[Any, Job] = {}
 
-    def start(self, job: Job) -> None:
+    def start(self, job: Job, fresh: bool = False) -> None:
         """Hand the job to Ray."""
-        self._running[self._remote.remote(job, self._request, self._resources)] = job
+        self._running[self._remote.remote(job, self._request, self._resources, fresh)] = job
 
     def events(self, timeout: float) -> list[Event]:
         """Jobs that ended since the last call; Ray reports no progress."""
@@ -56,11 +58,12 @@ class RayExecutor:
         return [Ended(self._running.pop(reference), self._outcome(reference)) for reference in ended]
 
     def stop(self) -> None:
-        """Cancel everything under way and leave the cluster."""
+        """Cancel everything under way, and leave the cluster where it was entered here."""
         for reference in self._running:
             self._ray.cancel(reference, force=True)
         self._running.clear()
-        self._ray.shutdown()
+        if self._ours:
+            self._ray.shutdown()
 
     def _outcome(self, reference: Any) -> Outcome | str | StoreError:
         try:
@@ -71,18 +74,19 @@ class RayExecutor:
         return outcome
 
 
-def _connected() -> Any:
-    """Ray, connected to the cluster at RAY_ADDRESS or to a new one on this machine."""
+def _connected() -> tuple[Any, bool]:
+    """Ray, connected to the cluster at RAY_ADDRESS or to a new one on this machine, and whether that was done here."""
     try:
         import ray
     except ImportError as error:
         raise UsageError(f"--executor ray needs Ray; install it with: {install_command('cluster')}") from error
-    if not ray.is_initialized():
-        try:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UsageError(f"no connection to the Ray cluster: {error} Check RAY_ADDRESS.") from error
-    return ray
+    if ray.is_initialized():
+        return ray, False
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UsageError(f"no connection to the Ray cluster: {error} Check RAY_ADDRESS.") from error
+    return ray, True
 
 
 def cluster_resources(nodes: list[JsonObject], device: str) -> tuple[Resources, int]:
@@ -94,11 +98,12 @@ def cluster_resources(nodes: list[JsonObject], device: str) -> tuple[Resources, 
     if gpus and device != "cpu":
         shares = [int(m.get("CPU", 1)) // int(m["GPU"]) for m in machines if m.get("GPU", 0) >= 1]
         return Resources("cuda:0", max(1, min(shares))), gpus  # Ray shows a task its own GPU only
-    return Resources("cpu", 1), max(1, sum(int(machine.get("CPU", 0)) for machine in machines))
+    threads = asked_threads() or 1  # as on one machine, since the order of sums follows from it
+    return Resources("cpu", threads), max(1, sum(int(machine.get("CPU", 0)) // threads for machine in machines))
 
 
-def _carry_out(job: Job, request: RunRequest, resources: Resources) -> Outcome | StoreError:
+def _carry_out(job: Job, request: RunRequest, resources: Resources, fresh: bool) -> Outcome | StoreError:
     try:
-        return carry_out(job, request, resources, lambda *_: None)
+        return carry_out(job, request, resources, lambda *_: None, fresh)
     except StoreError as error:
         return error

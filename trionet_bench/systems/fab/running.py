@@ -97,13 +97,10 @@ class FabRunner(SystemRunner[Options, FabSpace]):
         """Search, then train what was found from scratch for the task of the data set."""
         opened = TrainingContext.open(cell, context)
         if cell.options.search in SCORED:
-            result = _best_child(opened)
-        elif cell.options.search == "gradient":
-            result = _most_probable(opened)
-        else:
-            result = retrain_and_describe(opened, _unsearched(cell))
-        opened.drop_checkpoints()
-        return result
+            return _best_child(opened)
+        if cell.options.search == "gradient":
+            return _most_probable(opened)
+        return retrain_and_describe(opened, _unsearched(cell))
 
 
 def _best_child(context: FabContext) -> CellResult:

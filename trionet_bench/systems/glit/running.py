@@ -87,9 +87,7 @@ class GLiTRunner(SystemRunner[Options, GLiTSpace]):
         opened = TrainingContext.open(cell, context)
         if cell.options.levels == "none":
             space = _at_width(cell)
-            result = retrain_and_describe(opened, space.plain_transformer(space.widths[0]))
-            opened.drop_checkpoints()
-            return result
+            return retrain_and_describe(opened, space.plain_transformer(space.widths[0]))
         began = time.monotonic()
         done, record = _last_search(opened)
         searched = time.monotonic() - began
@@ -99,7 +97,6 @@ class GLiTRunner(SystemRunner[Options, GLiTSpace]):
             for name in timings:
                 timings[name] += phase.timings.get(name, 0.0)
         timings["search_s"] += searched
-        opened.drop_checkpoints()
         return result.with_measured(timings=timings).model_copy(update={"search": record})
 
 
@@ -118,7 +115,6 @@ def _choose_distribution(context: GLiTContext, space: GLiTSpace) -> PhaseResult:
         candidate = {"macs": macs, "fitness": fitness, "operators": space.codes(genes)}
         retrained.append({**candidate, "fitness_alone": fitness_alone[-1]})
     best = done.ranked[fitness_alone.index(max(fitness_alone))][0]
-    context.drop_checkpoints()
     return PhaseResult(
         {
             "distribution": [block.attending for block in space.decode(best).blocks],

@@ -49,7 +49,6 @@ class HalvingRunner(SystemRunner[Options, ResNetSpace]):
         best, search = _halve(training_context)
         searched = time.monotonic() - began
         result = retrain_and_describe(training_context, cell.space.decode(best))
-        training_context.drop_checkpoints()
         return result.with_measured(timings={"search_s": searched}).model_copy(update={"search": search})
 
 
@@ -73,14 +72,16 @@ def compute_of_search(cell: HalvingCell) -> float:
     """MACs of a ``trionet`` model in place of this one: its share of the supernet, which serves all budgets of the
     suite, and its search.
     """
+    budgets = cell.options.budgets or (cell.budget,)
     supernet_cell: SupernetCell = Cell(
-        **{name: value for name, value in vars(cell).items() if name not in ("system", "options")},
+        **{name: value for name, value in vars(cell).items() if name not in ("system", "options", "budgets")},
         system=TrioNet.name,
         options=SupernetOptions(),
+        budgets=budgets,
     )
     supernet = work_of_supernet(supernet_cell)
     search = candidates(cell, cell.recipe.search.generations)
-    return sum(work.total_macs for work in supernet) / max(1, len(cell.budgets)) + search.total_macs
+    return sum(work.total_macs for work in supernet) / len(budgets) + search.total_macs
 
 
 def _total(cell: HalvingCell, planned: list[Rung]) -> float:

@@ -5,6 +5,8 @@ network is judged at a high learning rate (our choice). It shows whether weight 
 networks are drawn as the supernet of a ``trionet`` model and its search would pay for, in MACs.
 """
 
+from typing import ClassVar, Self
+
 from pydantic import Field
 
 from trionet_bench.spaces.resnet import ResNetSpace
@@ -19,11 +21,19 @@ class Options(SystemOptions):
         rungs: how often networks are compared; the last rung trains as long as the recipe.
         factor: by which the networks get fewer and their epochs more from rung to rung.
         networks: of the first rung; None for as many as the compute of a supernet and its search allows.
+        budgets: that share this supernet, in MACs, where they are several: those of the suite.
     """
+
+    added_later: ClassVar[tuple[str, ...]] = ("budgets",)
 
     rungs: int = Field(default=3, ge=1, le=10)
     factor: int = Field(default=2, ge=2, le=10)
     networks: int | None = Field(default=None, ge=1, lt=10_000)
+    budgets: tuple[int, ...] = ()
+
+    def among(self, budgets: tuple[int, ...]) -> Self:
+        """With the budgets, where the number of networks depends on them."""
+        return self if self.networks is not None or len(budgets) < 2 else self.model_copy(update={"budgets": budgets})
 
 
 class Halving(System[Options, ResNetSpace]):

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from trionet_bench.errors import StoreError, UsageError
+from trionet_bench.errors import DataError, StoreError, UsageError
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.skeletons import Skeleton, architecture_macs
 from trionet_bench.networks.transfer import adopt
@@ -77,7 +77,6 @@ class PretrainedRunner(SystemRunner[Options, Space]):
             adapted.extend(adopt(network, weights, deployed))
 
         result = retrain_and_describe(opened, architecture, start, card and card["space"])
-        opened.drop_checkpoints()
         origin = Start(
             network=facts["network"],
             trained_on=facts.get("dataset", ""),
@@ -102,18 +101,21 @@ def _facts_of_cell(folder: Path) -> JsonObject:
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of a file that ``torch.save`` wrote; StoreError where there are none.
+    """The tensors of a safetensors file, or of a file that ``torch.save`` wrote; DataError where there are none.
 
     A mapping that holds them under ``state_dict`` or ``model`` is opened. Loading runs no code.
     """
     if file.suffix == SAFE:
-        return load_weights(file)
+        try:
+            return load_weights(file)
+        except StoreError as error:  # somebody's file, not one of ours
+            raise DataError(str(error)) from error
     try:
         value = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises several unrelated types for a damaged file
-        raise StoreError(f"{file} is not a readable file of weights ({str(error).splitlines()[0]}).") from error
+        raise DataError(f"{file} is not a readable file of weights ({str(error).splitlines()[0]}).") from error
     for name in ("state_dict", "model"):
         value = value.get(name, value) if isinstance(value, dict) else value
     if not isinstance(value, dict) or not all(isinstance(tensor, Tensor) for tensor in value.values()):
-        raise StoreError(f"{file} holds no weights by name. Give a file as torchvision or timm publish it.")
+        raise DataError(f"{file} holds no weights by name. Give a file as torchvision or timm publish it.")
     return value

@@ -45,7 +45,6 @@ class StandaloneRunner(SystemRunner[Options, ResNetSpace]):
             chosen = max(scores, key=lambda each: each[1])[0]
         selected = time.monotonic() - began
         result = retrain_and_describe(opened, cell.space.decode(chosen))
-        opened.drop_checkpoints()
         return result.with_measured(timings={"select_s": selected}) if len(tried) > 1 else result
 
 

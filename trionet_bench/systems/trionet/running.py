@@ -64,7 +64,6 @@ class TrioNetRunner(SystemRunner[Options, ResNetSpace]):
         done, record = _search(training)
         searched = time.monotonic() - began
         result = with_inherited(training, done, retrain_and_describe(training, done.architecture))
-        training.drop_checkpoints()
         supernet_s = context.finished(SUPERNET).timings["supernet_s"]
         return result.with_measured(timings={"search_s": searched, "supernet_s": supernet_s}).model_copy(
             update={"search": record}
