@@ -9,7 +9,6 @@ RESULTS=${RESULTS:-results}
 NPROC=${NPROC:-8}
 
 only=(); [ "$ONLY" = '*' ] || only=(--only "$ONLY")
-trionet-bench data check imagenet:imagenet --data-root "$DATA"
 torchrun --standalone --nproc-per-node "$NPROC" -m trionet_bench search supernet "$SUITE" \
     --data-root "$DATA" --results "$RESULTS" "${only[@]}"
 trionet-bench run "$SUITE" --data-root "$DATA" --results "$RESULTS" "${only[@]}"

@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
-# The cells of a suite on a Ray cluster. Data and results must be at the same paths on every machine.
-# Before it, on the head node:   ray start --head --port=6379
-# and on every other machine:    ray start --address=HEAD:6379
-# Without RAY_ADDRESS a Ray is started here for the run.
+# The cells of a suite on the Ray cluster at RAY_ADDRESS; without that, on a Ray that is started here for the run.
+# Data and results must be at the same paths on every machine.
 set -euo pipefail
 SUITE=${SUITE:-imagenet}
 DATA=${DATA:-data}

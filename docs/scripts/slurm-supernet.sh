@@ -4,10 +4,9 @@
 #SBATCH --gpus-per-node=8
 #SBATCH --cpus-per-task=96
 #SBATCH --time=48:00:00
-#SBATCH --requeue
+#SBATCH --requeue                    # after a failure of the node or a preemption
 #SBATCH --output=slurm-%j.log
-# The supernet of a suite on the eight GPUs of a node, before slurm-cells.sh:
-#   job=$(sbatch --parsable slurm-supernet.sh) && sbatch --dependency=afterok:$job slurm-cells.sh
+# The supernet of a suite on the eight GPUs of a node, before slurm-cells.sh. Submit it again where the time limit ends it.
 set -euo pipefail
 SUITE=${SUITE:-imagenet}
 DATA=${DATA:-data}

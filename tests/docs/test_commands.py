@@ -31,6 +31,7 @@ SHORTENED = {
     "bench": ["--help"],
     "search": ["--help"],
     "data fetch": ["--help"],
+    "data check imagenet:imagenet": ["--help"],  # of images that are not here
 }
 GROUPS = ("bench", "data", "export", "suite")
 DATA_MISSING = 4  # the exit code where a dry run of a suite finds that its data are not here
@@ -65,7 +66,8 @@ def short(command: str) -> list[str]:
     plain = [word for word in words if not word.strip(".").isupper() and "|" not in word]
     if plain != words or (words[0] in GROUPS and len(words) == 1):  # speaks of commands of this kind
         return [*plain, "--help"]
-    added = SHORTENED.get(" ".join(words[:2])) or SHORTENED.get(words[0], [])
+    first = [" ".join(words[:count]) for count in (3, 2, 1)]
+    added = next((SHORTENED[name] for name in first if name in SHORTENED), [])
     return words if added and added[0] in words else [*words, *added]
 
 
@@ -80,7 +82,7 @@ def test_a_command_of_the_documentation_does_what_it_says(
         assert "cannot be run without it" in done.stderr
     else:
         assert done.exit_code == 0, (short(command), done.output)
-    assert done.stdout
+    assert done.stdout or done.exit_code == DATA_MISSING
 
 
 def test_the_commands_were_found():

@@ -16,7 +16,7 @@ from trionet_bench.cli.main import main
 STAND_IN = '#!/usr/bin/env bash\nprintf "%q " "$(basename "$0")" "$@" >> calls\necho >> calls\n'
 SCRIPTS = sorted((DOCS / "scripts").glob("*.sh"))
 EXPECTED = {
-    "eight-gpus": ["data check", "search supernet", "run"],
+    "eight-gpus": ["search supernet", "run"],
     "ray": ["run"],
     "slurm-cells": ["run"],
     "slurm-supernet": ["search supernet"],

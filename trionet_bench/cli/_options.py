@@ -73,6 +73,6 @@ set_option = click.option(
 precision_option = click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bf16"]),
-    help="Of forward passes, as --set recipe.precision=...; auto says what it takes, and why.",
+    help="Number format of forward passes; auto chooses one and says why.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")

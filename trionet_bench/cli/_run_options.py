@@ -79,14 +79,19 @@ _OPTIONS = (
     ),
     click.option("--dry-run", is_flag=True, help="Say what would be run and what it costs; run nothing."),
     click.option("--verbose", is_flag=True, help="With --dry-run: every job and every part of the cost."),
-    click.option("--as", "machine", metavar="MACHINE", help="With --dry-run: on another machine, such as '8x H100'."),
-    click.option("--retry-failed", is_flag=True, help="Also run cells that failed before by what they compute."),
+    click.option(
+        "--as",
+        "machine",
+        metavar="MACHINE",
+        help="With --dry-run: estimate for another machine, such as '8x H100' or A100.",
+    ),
+    click.option("--retry-failed", is_flag=True, help="Also run cells whose own computation failed before."),
     click.option(
         "--retries",
         type=click.IntRange(0, 100),
         default=2,
         show_default=True,
-        help="Try again, so often, what fails by a full disk, lack of memory, or a killed worker.",
+        help="Of a job that failed through a full disk, lack of memory or a killed worker.",
     ),
     click.option("--force", is_flag=True, help="Run finished cells again; earlier records are kept beside the new."),
     click.option(

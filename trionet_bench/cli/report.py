@@ -15,7 +15,13 @@ FORMATS = "html,md,csv,tex,svg,pdf,png"
 @click.argument("targets", nargs=-1, required=True, metavar="SUITE|DIR...")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.  [default: that of the suite]")
 @click.option("--formats", default=FORMATS, show_default=True, help="What to write, separated by commas.")
-@click.option("--style", type=click.Choice(["paper", "slide"]), default="paper", show_default=True)
+@click.option(
+    "--style",
+    type=click.Choice(["paper", "slide"]),
+    default="paper",
+    show_default=True,
+    help="Of figures: paper is a column wide, slide is for projection.",
+)
 @results_option
 @reports_option
 @data_root_option

@@ -9,7 +9,11 @@ from trionet_bench.cli._run_options import RunOptions, run_options
 @click.command(epilog="SUITE is a file or one of `trionet-bench suite list`. Example: trionet-bench run quickstart")
 @suite_argument
 @click.option("--seeds", type=click.IntRange(min=1), help="How many.  [default: those of the suite]")
-@click.option("--epochs", type=click.IntRange(min=1), help="Of each network; all else of length in proportion.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Of each network; warm-up, fine-tuning and supernets change in proportion.",
+)
 @precision_option
 @set_option
 @click.option("--name", metavar="NAME", callback=study_name, help="Of the changed study.  [default: from the changes]")

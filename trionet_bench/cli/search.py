@@ -42,7 +42,7 @@ def _options(command: Command) -> Command:
 @search.command()
 @_options
 def supernet(suite: str, results: Path, data_root: Path, only: str | None, device: str) -> None:
-    """Train the supernets that the cells hang from."""
+    """Train the supernets that the cells need."""
     _step("supernet", suite, results, data_root, only, device)
 
 

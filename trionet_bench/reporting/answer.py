@@ -65,8 +65,9 @@ def _resolution(results: Results) -> str:
         return ""
     size = quantity.size
     text = (
-        f"{capitalised(counted(known.seeds, 'seed'))} show a difference of {size(known.shows)} (in four of five such "
-        f"studies, corrected for {counted(known.tests, 'comparison')}); the largest observed is {size(known.observed)}"
+        f"{capitalised(counted(known.seeds, 'seed'))} can detect a difference of {size(known.shows)} (in four of five "
+        f"such studies, corrected for {counted(known.tests, 'comparison')}); the largest observed is "
+        f"{size(known.observed)}"
     )
     if known.declared:
         text += f", and {known.decided} of {counted(known.declared, 'declared comparison')} "
@@ -78,7 +79,8 @@ def _resolution(results: Results) -> str:
     goal = "one point" if quantity.is_fraction else size(known.target)
     if known.needed is None:
         least = size(known.by_images)
-        return f"{text}. Seeds alone do not settle {goal}: with these test images none shows less than {least}."
+        more = f"More seeds do not settle {goal}: with these test images no number of them detects less than"
+        return f"{text}. {more} {least}."
     hours = short_duration(3600 * known.hours)
     return (
         f"{text}. Settling {goal} takes {known.needed} seeds, about {hours} more on one worker like these: "
