@@ -17,7 +17,7 @@ from trionet_bench.data.pipeline.image_set import ImageData, ImageSet
 from trionet_bench.data.pipeline.loader import load_images
 from trionet_bench.data.pipeline.memory import MemoryImages
 from trionet_bench.data.pipeline.splits import make_splits
-from trionet_bench.data.pipeline.transforms import in_groups, torchvision_seed
+from trionet_bench.data.pipeline.transforms import BatchRequest, Mixing, in_groups, torchvision_seed
 from trionet_bench.data.sources.opening import open_source
 from trionet_bench.errors import DataError
 from trionet_bench.training.recipe_parts import Augment
@@ -115,6 +115,16 @@ def test_the_only_image_of_a_set_is_augmented_anew_in_each_epoch(digits: ImageDa
     views = [images for epoch in range(3) for images, _ in batches.epoch(epoch)]
     assert not torch.equal(views[0], views[1])
     assert not torch.equal(views[1], views[2])
+
+
+def test_which_images_are_erased_does_not_follow_from_how_they_are_cropped():
+    request = BatchRequest(np.arange(400), seed=7, positions=np.arange(400))
+    images, labels = Mixing(Augment(erase=0.5), 10).of_batch(torch.ones(400, 1, 8, 8), torch.zeros(400), request)
+    erased = np.array([bool((image == 0).any()) for image in images])
+    areas = np.array([torch.rand((), generator=torch.Generator().manual_seed(s)).item() for s in request.image_seeds()])
+    assert 0.4 < erased.mean() < 0.6
+    assert 0.4 < (erased == (areas < 0.5)).mean() < 0.6  # all of them, were it the draw that sets the area
+    assert len(labels) == 400
 
 
 def test_an_erased_rectangle_takes_the_mean_colour_in_some_images():

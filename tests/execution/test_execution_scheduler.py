@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from trionet_bench.execution.plan import make_plan
 from trionet_bench.execution.scheduler import Watcher
 from trionet_bench.execution.session import Session, Workers
 from trionet_bench.execution.worker import Outcome, logged
+from trionet_bench.records import claims
+from trionet_bench.records.owner import Owner
 from trionet_bench.records.record import Record
 from trionet_bench.records.store import file_digest, iter_records, read_record
 from trionet_bench.suite.specification import load_suite
@@ -346,6 +349,38 @@ def test_two_runs_at_once_share_the_work(suite_file: Write, tmp_path: Path):
         assert answer["counts"] == {"complete": 6, "failed": 3, "missing": 0, "stale": 0}
     assert {count for line, count in lines(trace).items() if line.startswith("end")} == {1}
     assert not list((tmp_path / "r").rglob("record.*Z.json"))
+
+
+def test_what_another_runner_took_over_ends_here_and_is_taken_up_when_that_one_leaves_it(
+    suite_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(claims, "HEARTBEAT", 0.02)
+    trace = tmp_path / "trace"
+    path = suite_file({"a": {"seconds": 2.0, "epochs": 20, "trace": str(trace)}}, seeds=[0])
+    foreign = tmp_path / "r/fakes/.claims"
+
+    class Intruder(Watcher):
+        """Another runner, which takes the cell over once it is under way, and gives it back when it is waited for."""
+
+        waited = False
+
+        def advanced(self, label: str, done: int, total: int, message: str) -> None:
+            (ours,) = foreign.glob("*.0")
+            if not self.waited:
+                ours.with_suffix(".1").write_bytes(replace(Owner.here(), host="elsewhere/boot").line(0))
+
+        def waits(self, labels: list[str]) -> None:
+            for claim in foreign.glob("*"):
+                claim.unlink()
+            self.waited = True
+
+    watcher = Intruder()
+    assert run(path, tmp_path / "r", watcher=watcher).counts()["complete"] == 1
+    assert watcher.waited
+    epochs = {line: count for line, count in lines(trace).items() if line.startswith("epoch")}
+    assert len(epochs) == 20
+    assert max(epochs.values()) <= 2  # the one that was under way at the time
+    assert sum(epochs.values()) <= 21
 
 
 def test_threads_do_not_follow_from_the_jobs(monkeypatch: pytest.MonkeyPatch):

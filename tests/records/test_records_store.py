@@ -252,6 +252,29 @@ def test_a_beat_changes_the_claim_and_not_its_holder(tmp_path: Path):
         assert not other.take("cell")
 
 
+def test_a_holder_that_was_taken_for_dead_learns_it_at_its_next_beat(tmp_path: Path):
+    clock = Clock()
+    with Claims(tmp_path) as sleeper, Claims(tmp_path, clock) as other:
+        assert sleeper.take("cell")
+        assert not other.take("cell")
+        clock.now += STALE_AFTER + 1
+        assert other.take("cell")
+        assert sleeper.lost() == frozenset()  # not yet
+        sleeper.beat()
+        other.beat()
+        assert (sleeper.lost(), other.lost()) == ({"cell"}, set())
+        sleeper.release("cell")
+        assert (sleeper.lost(), other.take("cell")) == (set(), False)  # it is still the other's
+
+
+def test_a_claim_that_somebody_removed_is_lost(tmp_path: Path):
+    with Claims(tmp_path) as mine:
+        assert mine.take("cell")
+        (tmp_path / "cell.0").unlink()
+        mine.beat()
+        assert mine.lost() == {"cell"}
+
+
 def owner_line(beats: int = 0, **changes: object) -> bytes:
     """The line of a runner like this one but for ``changes``."""
     return replace(Owner.here(), **changes).line(beats)

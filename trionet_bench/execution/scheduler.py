@@ -159,6 +159,7 @@ class Scheduler:
         """Until nothing is left to be done, here or elsewhere, or the monotonic clock is at ``deadline``."""
         started = time.monotonic()
         while (self.waiting or self.under_way) and time.monotonic() < deadline:
+            self._end_what_is_lost()
             self._start_ready_jobs()
             if self.foresight and not self.foresight.begun and time.monotonic() - started >= _FORESEEN_AFTER:
                 self.foresight.begin()
@@ -184,6 +185,17 @@ class Scheduler:
         cells = tuple(self.done.get(cell.name, cell) for cell in self.plan.cells)
         phases = {key: replace(phase, content=self.contents.get(key)) for key, phase in self.plan.phases.items()}
         return replace(self.plan, cells=cells, phases=phases)
+
+    def _end_what_is_lost(self) -> None:
+        """Two runners in one folder would spoil each other's files: a job that another has taken over ends here."""
+        lost = self.claims.lost()
+        for job in [job for job in self.under_way.values() if job.claim in lost]:
+            _log.warning("%s: another runner has taken it over, since this one gave no sign of life", job.label)
+            self.executor.abandon(job)
+            del self.under_way[job.folder]
+            self.claims.release(job.claim)
+            self.not_before[job.claim] = time.monotonic() + _CLAIMED_RETRY
+            self.waiting.append(job)
 
     def _start_ready_jobs(self) -> None:
         while len(self.under_way) < self.executor.slots and self._start_one():

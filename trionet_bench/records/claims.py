@@ -5,7 +5,8 @@ holder counts up a number in it now and then. A claim is void when its process i
 when whoever waits for it saw no change for ``STALE_AFTER`` seconds of its own monotonic clock, so that clocks of two
 machines are never compared; so is a claim that is no file or says nothing that can be read. A void claim is never
 removed by others, which could hit its successor: the next holder makes the file of the next number. A holder that was
-taken for dead, such as one on a machine that slept, touches nothing that is no longer its own.
+taken for dead, such as one on a machine that slept, touches no claim that is no longer its own, and learns of it by
+``lost``.
 """
 
 import contextlib
@@ -48,6 +49,7 @@ class Claims:
         self._clock = clock
         self._held: dict[str, list[Path]] = {}
         self._beats = 0
+        self._lost: frozenset[str] = frozenset()
         self._seen: dict[Path, _Sighting] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -112,13 +114,22 @@ class Claims:
     def beat(self) -> None:
         """Show once that this runner is alive; called every ``HEARTBEAT`` seconds inside the context."""
         with self._lock:
-            held = [files[-1] for files in self._held.values()]
+            held = {name: files[-1] for name, files in self._held.items()}
             self._beats += 1
-        for path in held:
+        for path in held.values():
             # Whoever waits bears with several beats that are lost; what is gone was released, or cleaned away by hand.
             if self._is_ours(path):
                 with contextlib.suppress(OSError), path.open("r+b") as file:
                     file.write(self.owner.line(self._beats))
+        with contextlib.suppress(StoreError):  # the next beat looks again
+            self._lost = frozenset(name for name, path in held.items() if self._is_lost(name, path))
+
+    def lost(self) -> frozenset[str]:
+        """Names that this runner took and that were another's, or nobody's, when it last showed that it is alive."""
+        return self._lost.intersection(self._held)
+
+    def _is_lost(self, name: str, path: Path) -> bool:
+        return _is_gone(path) or any(_number(other) > _number(path) for other in self._files(name))
 
     def _keep_beating(self) -> None:
         while not self._stop.wait(HEARTBEAT):
@@ -166,6 +177,17 @@ def _content(path: Path) -> bytes:
     except OSError:
         pass
     return b""
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether there certainly is no such file."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _create(path: Path, owner: Owner) -> None:

@@ -106,6 +106,8 @@ class Recipe(Strict):
     def key_fields(self, without: Collection[str] = ()) -> JsonObject:
         """All that changes a result, for a key. ``without`` drops parts a phase does not use, e.g. ("search",)."""
         fields = self.model_dump(mode="json", exclude=_NOT_IN_KEY)
+        if self.augment.erase:
+            fields["erasing"] = 2  # 1: its draw was that of the crop, so that small crops were erased
         return {name: value for name, value in fields.items() if name not in without}
 
     @cached_property

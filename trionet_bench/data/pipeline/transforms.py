@@ -58,9 +58,14 @@ class BatchRequest(NamedTuple):
     seed: int
     positions: np.ndarray
 
-    def image_seeds(self) -> list[int]:
-        """A seed for each position; it does not depend on the other positions."""
-        return [(self.seed + int(position)) % 2**63 for position in self.positions]
+    def image_seeds(self, use: str = "") -> list[int]:
+        """A seed for each position; it does not depend on the other positions.
+
+        Args:
+            use: of the draws, where they must be apart from those that crop, mirror and colour the image.
+        """
+        seed = derived_seed(self.seed, use) if use else self.seed
+        return [(seed + int(position)) % 2**63 for position in self.positions]
 
 
 class Augmentation:
@@ -140,7 +145,7 @@ class Mixing:
     def of_batch(self, images: Tensor, labels: Tensor, request: BatchRequest) -> tuple[Tensor, Tensor]:
         """Images (P, C, R, R), and labels (P,) or, after mixing, the share of each class (P, classes)."""
         if self.erase:
-            images = erased(images, self.erase, request.image_seeds())
+            images = erased(images, self.erase, request.image_seeds("erase"))
         if self.mix is None:
             return images, labels
         with torchvision_seed(derived_seed(request.seed, "mix")):

@@ -42,5 +42,8 @@ class Executor(Protocol):
     def events(self, timeout: float) -> list[Event]:
         """What happened, after waiting at most so many seconds for something to happen."""
 
+    def abandon(self, job: Job) -> None:
+        """End one job at once; nothing more is heard of it."""
+
     def stop(self) -> None:
         """End everything under way at once."""

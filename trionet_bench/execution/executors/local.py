@@ -86,6 +86,15 @@ class LocalExecutor:
                 events += self._received(running)
         return events
 
+    def abandon(self, job: Job) -> None:
+        """End the worker of a job and free its resources."""
+        for running in [running for running in self._running if running.job.folder == job.folder]:
+            running.process.kill()
+            running.process.join()
+            running.connection.close()
+            self._running.remove(running)
+            self._free.insert(0, running.resources)
+
     def stop(self) -> None:
         """Ask all workers to stop, then make them."""
         for running in self._running:

@@ -57,6 +57,12 @@ class RayExecutor:
             ended, _ = self._ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
         return [Ended(self._running.pop(reference), self._outcome(reference)) for reference in ended]
 
+    def abandon(self, job: Job) -> None:
+        """Cancel one job."""
+        for reference in [reference for reference, other in self._running.items() if other.folder == job.folder]:
+            self._ray.cancel(reference, force=True)
+            del self._running[reference]
+
     def stop(self) -> None:
         """Cancel everything under way, and leave the cluster where it was entered here."""
         for reference in self._running:
