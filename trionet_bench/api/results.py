@@ -18,7 +18,7 @@ from trionet_bench.integrity.cells import is_doubtful
 from trionet_bench.reporting.answer import answer, coverage_line
 from trionet_bench.reporting.figures import FIGURES
 from trionet_bench.reporting.figures.figure import FigureKind, LeftOut, settle
-from trionet_bench.reporting.page import FORMATS, find_results, write_loaded
+from trionet_bench.reporting.page import FORMATS, find_results, title_of, write_loaded
 from trionet_bench.reporting.showcase import put_between_marks, showcase
 from trionet_bench.reporting.style import drawn_in, style_named
 from trionet_bench.reporting.tables import TABLES
@@ -66,7 +66,7 @@ class Results:
 
     def figures(self) -> dict[str, str]:
         """Names and titles of the figures that ``figure`` knows."""
-        return {kind.name: kind.title.format(noun="accuracy", Noun="Accuracy") for kind in FIGURES}
+        return {kind.name: title_of(kind, self.records) for kind in FIGURES}
 
     def table(self, name: str = "main") -> pd.DataFrame:
         """A table of the report as raw numbers. UsageError for an unknown name, or where its data do not exist."""
@@ -126,7 +126,7 @@ class Results:
         return "".join(f"<p>{escape(text)}</p>\n" for text in (coverage_line(self.records), *self.answer())) + table
 
 
-def results(*paths: str | Path, results_folder: str | Path = "results") -> Results:
+def results(*paths: str | Path, results_folder: str | Path = "results", data_root: str | Path = "data") -> Results:
     """Read the records of results folders, or of suites by name.
 
     UsageError where there are none, or where records do not compare.
@@ -134,6 +134,7 @@ def results(*paths: str | Path, results_folder: str | Path = "results") -> Resul
     Args:
         paths: folders below which records lie, or names of suites; without any, all of ``results_folder``.
         results_folder: where names of suites are looked up.
+        data_root: folder of the named data sets, for the images that figures show.
 
     Examples:
         >>> found = trionet_bench.results("results/quickstart")
@@ -151,7 +152,7 @@ def results(*paths: str | Path, results_folder: str | Path = "results") -> Resul
     """
     root = Path(results_folder)
     folders = tuple(find_results(str(path), root) for path in paths) or (root,)
-    return Results(folders, records.load(folders, images=image_reader(Path("data")), doubt=is_doubtful))
+    return Results(folders, records.load(folders, images=image_reader(Path(data_root)), doubt=is_doubtful))
 
 
 def report_of(

@@ -27,11 +27,14 @@ from trionet_bench.units import counted
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run did: the session with the state of its cells, how many it carried out, and the page it wrote."""
+    """What a run did: the session with the state of its cells, how many it carried out, the page it wrote, and the
+    settings that it had.
+    """
 
     session: Session
     cells: int
     page: Path | None
+    settings: RunSettings
 
 
 def workers_of(settings: RunSettings) -> Workers:
@@ -100,7 +103,7 @@ def carry_out(session: Session, settings: RunSettings, command: str | None = Non
             cells += more
     plan = session.plan
     page = refresh_report(plan.folder, Path(settings.reports) / plan.suite.name) if settings.write_report else None
-    return Ran(session, cells, page)
+    return Ran(session, cells, page, settings)
 
 
 def _carry_out_open(

@@ -55,7 +55,7 @@ class Study:
     @cached_property
     def results(self) -> Results:
         """Records as data frames. UsageError where no cell has one."""
-        return read_results(self.folder)
+        return read_results(self.folder, data_root=self.ran.settings.data_root)
 
     def table(self, name: str = "main") -> pd.DataFrame:
         """``Results.table``."""
@@ -66,9 +66,10 @@ class Study:
         return self.results.figure(name)
 
     def report(self, out: str | Path | None = None, formats: Sequence[str] = ("html",)) -> Path:
-        """Write the report, by default where the run wrote it; returns its main file."""
-        place = out or (self.page.parent if self.page else None)
-        return self.results.report(place, formats)
+        """Write the report, by default where the run writes it; returns its main file."""
+        settings = self.ran.settings
+        place = out or Path(settings.reports) / self.name
+        return self.results.report(place, formats, data_root=settings.data_root)
 
     def cell(self, model: str, dataset: str | None = None, seed: int | None = None) -> Path:
         """The folder of the complete cell of a model with the best validation value, for ``load``.

@@ -217,7 +217,7 @@ def _figures(results: Results, task: str, style: Style, formats: Sequence[str], 
         with drawn_in(style):
             drawing = kind.build(results, style)
             if isinstance(drawing, LeftOut):
-                shown.append(Shown(kind, task, _title(kind, results), drawing, {}))
+                shown.append(Shown(kind, task, title_of(kind, results), drawing, {}))
             elif drawing is not None:
                 figure = _figure(kind, results, task, drawing, formats, files)
                 if "html" in formats and kind.section in _FOR_PHONES and _is_wide(drawing, style):
@@ -253,11 +253,12 @@ def _figure(
         if form in formats:
             written[form] = f"figures/{name}.{form}"
             files[written[form]] = svg if form == "svg" else saved(drawing, form)
-    title = _title(kind, results)
+    title = title_of(kind, results)
     return Shown(kind, task, title, drawing, written, inline_svg(svg, name) if "html" in formats else "")
 
 
-def _title(kind: FigureKind, results: Results) -> str:
+def title_of(kind: FigureKind, results: Results) -> str:
+    """The heading of a figure, with the noun of the metric that decides."""
     noun = primary(results).noun
     return kind.title.format(noun=noun, Noun=capitalised(noun))
 

@@ -7,7 +7,7 @@ learning rate, randomness and the order of images are functions of the step, and
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypedDict
+from typing import Protocol, TypedDict, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -153,12 +153,18 @@ def _train_epoch(
     return {"epoch": epoch + 1, "step": (epoch + 1) * steps, "lr": lr} | meter.means() | pace
 
 
+@runtime_checkable
+class _KnowsFormat(Protocol):
+    """A network that knows in which format its steps are faster."""
+
+    def faster_channels_last(self, device: torch.device) -> bool: ...
+
+
 def memory_format(module: nn.Module, recipe: Recipe, device: torch.device) -> torch.memory_format:
     """Channels-last where the recipe says so, or says nothing and ``module.faster_channels_last(device)``."""
     wanted = recipe.channels_last
     if wanted is None:
-        asked = getattr(module, "faster_channels_last", None)
-        wanted = callable(asked) and bool(asked(device))
+        wanted = isinstance(module, _KnowsFormat) and module.faster_channels_last(device)
     return torch.channels_last if wanted else torch.preserve_format
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -60,6 +61,12 @@ def parameter_groups(module: nn.Module, weight_decay: float, decay_all: bool) ->
     return [group for group in groups if group["params"]]
 
 
+@runtime_checkable
+class _KnowsSpared(Protocol):
+    """A network that names parameters without weight decay."""
+
+    def no_weight_decay(self) -> Iterable[str]: ...
+
+
 def _spared_names(module: nn.Module) -> Iterable[str]:
-    named = getattr(module, "no_weight_decay", None)
-    return named() if callable(named) else ()
+    return module.no_weight_decay() if isinstance(module, _KnowsSpared) else ()

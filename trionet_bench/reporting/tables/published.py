@@ -4,7 +4,7 @@ Neither is ever mixed into a table of measured rows.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import pandas as pd
@@ -38,6 +38,9 @@ class Beside:
     agreement: Agreement
 
 
+_COLUMNS = [field.name for field in fields(Beside)]
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A published network beside ours; None for what its source does not print."""
@@ -49,9 +52,14 @@ class Comparison:
     cause: str
 
     @property
+    def counts(self) -> dict[str, Beside | None]:
+        """By name, as in ``TOLERANCE``."""
+        return {"params": self.params, "macs": self.macs}
+
+    @property
     def agreement(self) -> str:
         """In words."""
-        present: dict[str, Beside] = {name: beside for name in TOLERANCE if (beside := getattr(self, name))}
+        present = {name: beside for name, beside in self.counts.items() if beside is not None}
         words = {"as printed": "as printed", "differs": "differ"}
         parts = [
             f"{NAMES[name]} {words.get(beside.agreement, f'within {100 * TOLERANCE[name]:.1f} %')}"
@@ -97,9 +105,9 @@ def comparison_table(compared: list[Comparison]) -> Table:
     rows: list[JsonObject] = []
     for row in compared:
         flat: JsonObject = {"network": row.network, "citation": row.citation}
-        for name in TOLERANCE:
-            beside = getattr(row, name)
-            flat |= {f"{name}_{key}": getattr(beside, key, None) for key in Beside.__dataclass_fields__}
+        for name, beside in row.counts.items():
+            values = dict.fromkeys(_COLUMNS) if beside is None else asdict(beside)
+            flat |= {f"{name}_{key}": value for key, value in values.items()}
         rows.append({**flat, "agreement": row.agreement, "cause": row.cause})
     data = pd.DataFrame(rows)
     text = pd.DataFrame(
