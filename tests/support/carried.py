@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from trionet_bench.records.layout import CHECKPOINT_SUFFIX
 from trionet_bench.records.phase import PhaseRecord, content_of, result_files, write_phase
 from trionet_bench.records.record import CellResult, Code, Environment, Record
 from trionet_bench.systems.base import PhaseResult, RunContext
@@ -44,3 +45,8 @@ def record(of: AnyCell, result: CellResult) -> Record:
         key="", suite=of.suite, dataset=of.data.name, model=of.model, system=of.system, budget=of.budget, seed=of.seed,
         status="complete", task=of.data.task.info, **dict(result), **LATER,
     )  # fmt: skip
+
+
+def result_names(folder: Path) -> list[str]:
+    """Names of what a runner leaves, without the checkpoints, which go once a record is written."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != CHECKPOINT_SUFFIX)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.carried import finish, record
+from support.carried import finish, record, result_names
 from support.tiny import RECIPE, TINY, cell, index
 
 from trionet_bench.data.pipeline.image_set import ImageData
@@ -96,7 +96,7 @@ def test_standalone_cell(operator: str, tmp_path: Path):
     assert (counts.train, counts.search_val, counts.val, counts.test, counts.evaluated) == (42, 12, 6, 15, 15)
     assert sorted(result.timings) == ["evaluate_s", "retrain_s"]
     files = ["architecture.json", "history.jsonl", "model.safetensors", "predictions.npz"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == files
+    assert result_names(tmp_path) == files
     # 54 images in batches of 16
     rows = read_history(tmp_path / "history.jsonl")
     assert [(row["phase"], row["epoch"], row["step"]) for row in rows] == [("retrain", e, 3 * e) for e in (1, 2, 3)]
@@ -180,7 +180,7 @@ def test_trionet_cell(supernet: Path, tmp_path: Path):
     rows = read_history(tmp_path / "history.jsonl")
     assert [row["phase"] for row in rows] == ["retrain"] * 3 + ["finetune"] * 2
     files = ["architecture.json", "evaluations.jsonl", "history.jsonl", "model.safetensors", "predictions.npz"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == files
+    assert result_names(tmp_path) == files
     assert [progress.steps(what)[-1] for what in ("search", "retrain", "finetune")] == [8, 9, 6]
 
 
@@ -199,13 +199,13 @@ def test_without_finetuning_there_is_no_such_number(supernet: Path, tmp_path: Pa
 
 def test_supernet_phase(tmp_path: Path):
     result = train_supernet(cell("trionet"), tmp_path)
-    # 42 images in batches of 16, two epochs; the files of an interrupted run are gone
+    # 42 images in batches of 16, two epochs
     assert result.facts["steps"] == 2 * 2
     # 4 steps of 3 children; a child has two or three blocks
     assert 4 * 3 * 2 <= sum(result.facts["operator_draws"].values()) <= 4 * 3 * 3
     assert list(result.timings) == ["supernet_s"]
     json.dumps(result.facts)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.jsonl", "phase.json", "weights.safetensors"]
+    assert result_names(tmp_path) == ["history.jsonl", "phase.json", "weights.safetensors"]
     rows = read_history(tmp_path / "history.jsonl")
     assert [(row["phase"], row["epoch"]) for row in rows] == [("supernet", 1), ("supernet", 2)]
 

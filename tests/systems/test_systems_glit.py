@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.carried import phase_folders, record
+from support.carried import phase_folders, record, result_names
 from support.tiny import cell
 
 from trionet_bench.errors import UsageError
@@ -91,7 +91,7 @@ def test_two_levels(finished: tuple[CellResult, Path]):
         "test_top1", "test_top5", "val_top1",
     ]  # fmt: skip
     assert {"supernet_s", "search_s", "select_s"} < result.timings.keys()
-    assert sorted(path.name for path in (folder / "cell").iterdir()) == [
+    assert result_names(folder / "cell") == [
         "architecture.json", "evaluations.jsonl", "history.jsonl", "model.safetensors", "predictions.npz",
     ]  # fmt: skip
 

@@ -53,8 +53,9 @@ class CalibrationBatches:
 class TrainingContext(Generic[O, S]):
     """A cell's images, task and device.
 
-    Final networks train on train and search-validation images together, whatever chose their architecture; only a
-    supernet leaves the search-validation images out. Validation images are for the record alone.
+    Final networks train on train and search-validation images together, whatever chose their architecture; supernets,
+    and networks that are trained to be compared, leave the search-validation images out. Validation images are for the
+    record alone.
     """
 
     cell: Cell[O, S]

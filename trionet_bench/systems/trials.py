@@ -16,18 +16,22 @@ S = TypeVar("S", bound=Space)
 
 
 def trial_scores(
-    context: TrainingContext[O, S], networks: Sequence[Genes], epochs: int, name: str
+    context: TrainingContext[O, S], networks: Sequence[Genes], epochs: int, name: str, space: Space | None = None
 ) -> list[tuple[Genes, float]]:
     """Networks with their fitness after so many epochs on the train images, by the whole schedule.
 
     Scores are kept in ``NAME.jsonl``: what was scored before an interruption is not trained again.
+
+    Args:
+        space: that the genes belong to; None is that of the cell.
     """
     cell, recipe = context.cell, context.cell.recipe.scaled(epochs)
+    decode = (space or cell.space).decode
     ledger = Ledger(context.run.folder / f"{name}.jsonl", writes=distributed.rank() == 0)
 
     def trained(genes: Genes) -> float:
         phase = f"{name}, network {networks.index(genes) + 1} of {len(networks)}"
-        network = initialise(context.build(cell.space.decode(genes)), cell.seed)
+        network = initialise(context.build(decode(genes)), cell.seed)
         context.train(network, recipe, phase, parts=("train",))
         return context.task.fitness(network, context.eval_batches("search_val"))
 

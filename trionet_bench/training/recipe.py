@@ -17,7 +17,7 @@ from trionet_bench.records.store import canonical
 from trionet_bench.records.values import Strict
 from trionet_bench.training.recipe_parts import Augment, Optimizer, Precision, SearchRecipe, SupernetRecipe
 
-# These change no result, and do not enter a cell's key. Neither does what is for people.
+# These change a result in its last bits at most, and do not enter a cell's key. Neither does what is for people.
 _NOT_IN_KEY: Any = {
     **dict.fromkeys(("name", "channels_last", "latency", "validate_every", "precision_reason", "fidelity"), True),
     "search": {"evaluation_batch"},
@@ -53,7 +53,7 @@ class Recipe(Strict):
         drop_path: probability in the last block, growing linearly with depth; supernets train without.
         precision: number format of forward passes; ``auto`` is decided when cells are planned, see
             ``training.precision``, and ``precision_reason`` then says why.
-        channels_last: memory order of the images, which changes only the speed; None leaves it to the network.
+        channels_last: memory order of the images, which changes speed and last bits; None leaves it to the network.
         weight_decay_on_norm: whether weight decay also acts on biases, norm parameters and other vectors.
         fidelity: ``quick`` for a first look, which says so wherever its results are shown.
         augment, supernet, search: see there.

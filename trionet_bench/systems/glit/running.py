@@ -4,7 +4,6 @@ import time
 
 from trionet_bench.jsontypes import JsonObject
 from trionet_bench.networks.elastic import Naming, Supernet, equal_names
-from trionet_bench.networks.layers import initialise
 from trionet_bench.networks.sharing import FirstHeadsSharing
 from trionet_bench.networks.skeletons import architecture_macs
 from trionet_bench.networks.vit import names_by_candidate
@@ -27,6 +26,7 @@ from trionet_bench.systems.search_phase import (
 )
 from trionet_bench.systems.supernet_work import supernet_work
 from trionet_bench.systems.training_context import TrainingContext
+from trionet_bench.systems.trials import trial_scores
 from trionet_bench.systems.work import Work, candidates, evaluation, final_network, search_work, training
 from trionet_bench.training.recipe import Recipe
 from trionet_bench.training.recipe_parts import SearchRecipe
@@ -106,15 +106,13 @@ def _choose_distribution(context: GLiTContext, space: GLiTSpace) -> PhaseResult:
     began = time.monotonic()
     done, facts = _search(context, space, FIRST, cell.recipe.search)
     searched = time.monotonic()
-    retrained: list[JsonObject] = []
-    fitness_alone: list[float] = []
-    for number, (genes, macs, fitness) in enumerate(done.ranked[: cell.options.retrain], start=1):
-        network = initialise(context.build(space.decode(genes)), cell.seed)
-        context.train(network, cell.recipe, f"distribution {number}", parts=("train",))
-        fitness_alone.append(context.task.fitness(network, context.eval_batches("search_val")))
-        candidate = {"macs": macs, "fitness": fitness, "operators": space.codes(genes)}
-        retrained.append({**candidate, "fitness_alone": fitness_alone[-1]})
-    best = done.ranked[fitness_alone.index(max(fitness_alone))][0]
+    tried = done.ranked[: cell.options.retrain]
+    scores = trial_scores(context, [genes for genes, _, _ in tried], cell.recipe.epochs, "distribution", space)
+    retrained: list[JsonObject] = [
+        {"macs": macs, "fitness": fitness, "operators": space.codes(genes), "fitness_alone": alone}
+        for (genes, macs, fitness), (_, alone) in zip(tried, scores, strict=True)
+    ]
+    best = max(scores, key=lambda each: each[1])[0]
     return PhaseResult(
         {
             "distribution": [block.attending for block in space.decode(best).blocks],

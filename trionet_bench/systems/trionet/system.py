@@ -22,7 +22,7 @@ class SupernetOptions(SystemOptions):
     Subsets of the operators are subsets of the space: ``space: {operators: [...]}``.
 
     Args:
-        sampler: how random children are drawn: operators first, all genes alike, or each operator equally often.
+        sampler: how random children are drawn: operators first, all candidates of a block alike, or operators in turn.
         children: whether the biggest and the random children spend a budget of the suite, or any of the space.
         operator_level: whether a random child draws its operator by block, by stage, or once.
         sandwich: whether each step also trains the biggest and the smallest child.
