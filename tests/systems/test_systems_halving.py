@@ -16,9 +16,10 @@ from trionet_bench.systems.halving.running import HalvingCell, Rung, compute_of_
 from trionet_bench.systems.registry import SYSTEMS
 
 
-def study(**options: Any) -> HalvingCell:
-    """A cell of 42 training and 12 search-validation images, three epochs."""
-    return cast(HalvingCell, cell("halving", **options))
+def study(budgets: tuple[int, ...] = (), **options: Any) -> HalvingCell:
+    """A cell of 42 training and 12 search-validation images, three epochs, in a suite of these budgets."""
+    of = cast(HalvingCell, cell("halving", **options))
+    return replace(of, options=of.options.among(budgets))
 
 
 def run(of: HalvingCell, folder: Path) -> CellResult:
@@ -35,7 +36,7 @@ def test_rungs_halve_the_networks_and_double_the_epochs():
 
 @pytest.mark.parametrize("budgets", [(), (100_000, 120_000)])
 def test_as_many_networks_as_supernet_and_search_pay_for(budgets: tuple[int, ...]):
-    of = replace(study(rungs=2), budgets=budgets)
+    of = study(budgets, rungs=2)
     paid = compute_of_search(of)
 
     def cost(planned: list[Rung]) -> float:
@@ -51,8 +52,14 @@ def test_as_many_networks_as_supernet_and_search_pay_for(budgets: tuple[int, ...
 
 def test_a_supernet_that_serves_two_budgets_counts_half_for_each():
     search = 2 * 4 * 120_000 * (20 + 12)  # 2 generations of 4, each calibrated on 20 images and scored on 12
-    alone, of_two = (compute_of_search(replace(study(), budgets=budgets)) for budgets in ((), (120_000, 120_000)))
+    alone, of_two = (compute_of_search(study(budgets)) for budgets in ((), (120_000, 120_000)))
     assert of_two - search == pytest.approx((alone - search) / 2)
+
+
+def test_a_key_names_the_budgets_where_the_networks_follow_from_them():
+    plain, alone, several = study(), study((120_000,)), study((100_000, 120_000))
+    assert plain.key({}) == alone.key({}) != several.key({})
+    assert study(networks=3).key({}) == study((100_000, 120_000), networks=3).key({})
 
 
 def test_the_best_of_the_last_rung_is_retrained(tmp_path: Path):

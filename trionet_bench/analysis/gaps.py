@@ -15,5 +15,5 @@ def without_gaps(wide: pd.DataFrame, worth: Callable[[pd.DataFrame], object]) ->
     """
     counts = wide.count()
     parts = [wide[counts.index[counts >= least]].dropna() for least in sorted(set(counts))]
-    best = max(parts, key=worth, default=None)  # type: ignore[arg-type,type-var]
+    best = max(parts, key=worth, default=None)  # type: ignore[arg-type]
     return None if best is None or best.empty else best

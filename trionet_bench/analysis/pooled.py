@@ -100,7 +100,7 @@ def pooled_error(values: pd.DataFrame, scores: Scores | None = None) -> PooledEr
 def _degrees(table: pd.DataFrame) -> int:
     """Degrees of freedom of the residuals of (seeds, models)."""
     seeds, models = table.shape
-    return max(0, seeds - 1) * max(0, models - 1)
+    return int(max(0, seeds - 1) * max(0, models - 1))
 
 
 @lru_cache(maxsize=64)  # every candidate of a comparison asks for the same

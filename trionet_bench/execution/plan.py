@@ -17,7 +17,7 @@ from trionet_bench.records.phase import damage, finished_content
 from trionet_bench.records.record import RecordHead
 from trionet_bench.records.store import read_head
 from trionet_bench.suite.specification import Suite
-from trionet_bench.systems.cell import AnyCell, Cell, DataChoice
+from trionet_bench.systems.cell import AnyCell, Cell, DataChoice, SystemOptions
 from trionet_bench.systems.registry import SYSTEMS
 from trionet_bench.training.precision import resolved
 
@@ -285,13 +285,13 @@ def as_chosen(suite: Suite, name: str, index: Index) -> DataChoice:
 def make_cell(suite: Suite, name: CellName, data: DataChoice) -> AnyCell:
     """The cell of that name on opened data."""
     model = suite.models[name.model].on(data.name)
-    resolution = model.resolution(data.resolution)
+    resolution, options = model.resolution(data.resolution), model.options
     return Cell(
         suite=suite.name,
         data=data,
         model=name.model,
         system=model.system,
-        options=model.options.among(tuple(suite.budgets)),
+        options=options.among(suite.budgets) if isinstance(options, SystemOptions) else options,
         space=model.space_at(resolution),
         recipe=resolved(model.recipe),
         resolution=resolution,
