@@ -173,16 +173,26 @@ def test_supernets_are_compared_on_the_networks_that_they_share(tmp_path: Path):
     true, runs = drawn(0.02, 0.002, 30, 4)
     noisy = true + 0.03 * np.random.default_rng(3).standard_normal(30)
     results = correlation(tmp_path, [*runs], noisy, 10**6 + np.arange(30), seeds=(0, 1))
-    assert supernet_differences(results).empty  # there is one supernet only
+    (alone,) = supernet_differences(results).itertuples()  # there is one supernet only
+    assert (alone.model, alone.baseline) == ("trionet", "MACs")
     better = results.ranked.assign(model="better", inherited_val_top1=np.tile(true, 2))
     both = dataclasses.replace(results, models=("trionet", "better"), ranked=pd.concat([results.ranked, better]))
-    row = supernet_differences(both).iloc[0]
+    table = supernet_differences(both)
+    assert [*zip(table.model, table.baseline, strict=True)] == [
+        ("trionet", "MACs"),
+        ("better", "MACs"),
+        ("better", "trionet"),
+    ]
+    row = table.iloc[2]
     truth = runs.mean(0)
     first, second = (stats.kendalltau(score, truth).statistic for score in (noisy, true))
     assert (row.model, row.baseline, row.networks, row.seeds) == ("better", "trionet", 30, 2)
     assert row.tau == pytest.approx(second)
     assert row.ahead == pytest.approx(second - first)
     assert row.low < row.ahead < row.high and row.low > 0
+    macs = both.ranked[(both.ranked.model == "better") & (both.ranked.seed == 0)].macs
+    assert table.ahead[1] == pytest.approx(second - stats.kendalltau(macs, truth).statistic)
     assert row.regret_less == pytest.approx(truth[np.argmax(true)] - truth[np.argmax(noisy)])
     changed = both.ranked.assign(architecture=[*both.ranked.architecture[:60], *both.ranked.architecture[60:][::-1]])
-    assert supernet_differences(dataclasses.replace(both, ranked=changed)).empty  # other networks: nothing is paired
+    left = supernet_differences(dataclasses.replace(both, ranked=changed))  # other networks: supernets are not paired
+    assert "trionet" not in set(left.baseline)

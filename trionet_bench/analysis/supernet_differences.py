@@ -1,4 +1,6 @@
-"""Does one supernet rank better than another? Both rank the same networks, so their difference is paired."""
+"""Does a supernet rank better than counting MACs, or than another supernet? Both rank the same networks, so that their
+difference is paired.
+"""
 
 import math
 
@@ -6,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from trionet_bench.analysis.ranking import LEAST, TAILS, resampled, resamples
-from trionet_bench.analysis.ranking_power import regret, truths
+from trionet_bench.analysis.ranking_power import MACS, regret, truths
 from trionet_bench.analysis.results import Results
 
 COLUMNS = [
@@ -16,21 +18,26 @@ COLUMNS = [
 
 
 def supernet_differences(results: Results) -> pd.DataFrame:
-    """Kendall's tau of each correlation model less that of the first one, over the seeds that both have.
+    """Kendall's tau of each correlation model less that of MACs, and of each but the first less that of the first, over
+    the seeds that both have.
 
-    Columns: ``COLUMNS``. ``tau`` and ``regret`` are means over seeds, ``ahead`` and ``regret_less`` those of the first
-    model subtracted from them and they from those of the first; ``low`` and ``high`` are the 95 % interval of ``ahead``
+    Columns: ``COLUMNS``. ``tau`` and ``regret`` are means over seeds; ``ahead`` is ``tau`` less that of the baseline,
+    ``regret_less`` the regret of the baseline less ``regret``; ``low`` and ``high`` are the 95 % interval of ``ahead``
     from a bootstrap over networks, which are the same ones for every seed (NaN below ten networks).
     """
     rows = []
     for (dataset, budget), group in truths(results).groupby(["dataset", "budget"], sort=False):
         models = [model for model in results.models if model in set(group.model)]
-        for model in models[1:]:
-            ours, theirs = (dict(iter(group[group.model == name].groupby("seed"))) for name in (model, models[0]))
+        of_seeds = {name: dict(iter(group[group.model == name].groupby("seed"))) for name in models}
+        counted = {seed: of_seed.assign(inherited=of_seed.macs) for seed, of_seed in of_seeds[models[0]].items()}
+        asked = [(model, MACS, counted) for model in models]
+        asked += [(model, models[0], of_seeds[models[0]]) for model in models[1:]]
+        for model, baseline, theirs in asked:
+            ours = of_seeds[model]
             pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
             pairs = [pair for pair in pairs if pair[0].architecture.tolist() == pair[1].architecture.tolist()]
             if pairs:
-                head = {"dataset": dataset, "budget": budget, "model": model, "baseline": models[0]}
+                head = {"dataset": dataset, "budget": budget, "model": model, "baseline": baseline}
                 rows.append({**head, **_difference(pairs)})
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -86,7 +86,9 @@ def _each_once(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def supernets_paired(results: Results) -> Table | None:
-    """One row for each supernet but the first: how much better it ranks the same networks."""
+    """One row for each supernet beside MACs, and for each but the first beside the first: how much better it ranks the
+    same networks.
+    """
     table = supernet_differences(results)
     if table.empty:
         return None
@@ -109,8 +111,8 @@ def supernets_paired(results: Results) -> Table | None:
         }
     )
     note = (
-        "Supernets rank the same networks, so their differences are paired: means over seeds, intervals by bootstrap "
-        "over networks, the same ones for all seeds; none below ten networks."
+        "Supernets and MACs rank the same networks, so their differences are paired: means over seeds, intervals by "
+        "bootstrap over networks, the same ones for all seeds; none below ten networks."
     )
     return Table(table, text, note, groups=2, numbers=list(text.columns[4:]))
 
