@@ -1,11 +1,13 @@
 """Cases and targets by hand; a benchmark that fails does not stop the others; the page says what was missed."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from trionet_bench.benchmarks import everything
 from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all
@@ -13,6 +15,8 @@ from trionet_bench.benchmarks.measure import OnCase, at_least, at_most, compared
 from trionet_bench.benchmarks.page import shown, table
 from trionet_bench.benchmarks.peak import rates
 from trionet_bench.benchmarks.setting import Setting
+from trionet_bench.cli.actions import bench as actions
+from trionet_bench.cli.main import main
 
 ENVIRONMENT = {"device_name": "A CPU, 3.0 GHz", "cores": 2, "torch": "2"}
 
@@ -71,6 +75,17 @@ def test_all_go_on_after_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "cost &amp; more" in text and "2 is &lt;not&gt; 3" in text
     assert text.count("<strong>missed</strong>") == len(BENCHES) - 1
     assert "<svg" in text and "src=" not in text and "http:" not in text.replace("http://www.w3.org", "")
+
+
+def test_the_document_of_one_benchmark_names_command_and_code(monkeypatch: pytest.MonkeyPatch):
+    def measure_one(bench: str, setting: Setting, on_case: OnCase, **options: object) -> dict[str, Any]:
+        return {"bench": bench, "environment": ENVIRONMENT, "cases": [], "targets": []}
+
+    monkeypatch.setattr(actions, "measure_one", measure_one)
+    monkeypatch.setattr(sys, "argv", ["trionet-bench", "bench", "cost", "--json"])
+    document = json.loads(CliRunner().invoke(main, ["bench", "cost", "--json"]).stdout)
+    assert (document["bench"], document["command"]) == ("cost", "trionet-bench bench cost --json")
+    assert document["code"].keys() == {"version", "commit", "dirty"}
 
 
 def test_a_table_says_once_what_all_cases_have_in_common():

@@ -7,7 +7,7 @@ from pathlib import Path
 from trionet_bench.benchmarks.everything import BENCHES, failed, measure_all, measure_one
 from trionet_bench.benchmarks.measure import Document, OnCase, line_of, target_line
 from trionet_bench.benchmarks.setting import Setting
-from trionet_bench.integrity.provenance import command_line
+from trionet_bench.integrity.provenance import code_state, command_line
 from trionet_bench.progress import Progress
 from trionet_bench.terminal import echo
 
@@ -15,11 +15,12 @@ from trionet_bench.terminal import echo
 def measure_named(
     bench: str, setting: Setting, as_json: bool, **options: str | int | Path | tuple[str, ...] | tuple[Path, ...] | None
 ) -> None:
-    """Measure one benchmark and print it; ``options`` are those of its ``measure`` function."""
+    """Measure one benchmark and print it, as JSON with command and code; ``options`` are those of ``measure``."""
     with Progress() as progress:
         document = measure_one(bench, setting, _on_case(progress, bench), **options)
     if as_json:
-        echo(json.dumps(document, indent=2))
+        made_by = {"command": command_line(sys.argv[1:]), "code": code_state().model_dump()}
+        echo(json.dumps({**made_by, **document}, indent=2))
         return
     for row in document["cases"]:
         echo(line_of(row))
