@@ -65,7 +65,7 @@ def suite(accuracies: np.ndarray) -> Results:
         for i, m in enumerate(models)
     ]
     cells = pd.DataFrame([vars(row) for row in rows]).assign(
-        macs=1, params=1, evaluated=100, fidelity="full", doubtful=False
+        macs=1, params=1, evaluated=100, fidelity="full", doubtful=False, source="folder:photos"
     )
     empty = pd.DataFrame()
     declared = Declared(("made-up",), ("Made up",), (), cells[["dataset", "budget", "model", "seed"]])
@@ -97,6 +97,12 @@ def test_mean_ranks_of_eight_data_sets():
         stats.studentized_range.sf(statistic, 3, np.inf), abs=1e-4
     )
     assert posthocs is not None
+
+
+def test_controls_are_not_ranked():
+    results = suite(np.random.default_rng(0).random((8, 3)))
+    results.cells.loc[results.cells.dataset == "d7", "source"] = "synthetic:match"
+    assert "needs 8 data sets, here are 7" in str(mean_ranks(results))
 
 
 def test_fewer_than_eight_data_sets_are_refused_in_words():
