@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from trionet_bench.errors import StoreError, UsageError, nearest
 from trionet_bench.execution.jobs import Job
@@ -19,6 +19,9 @@ from trionet_bench.execution.worker import Outcome
 from trionet_bench.extras import install_command
 from trionet_bench.records.layout import HISTORY
 from trionet_bench.training.history import HistoryRow, read_history
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 _INTERVAL = 1.0  # seconds between two looks at the history of a job
 _COUNTERS = ("phase", "epoch", "step")
@@ -93,19 +96,24 @@ class TensorBoardLogger(MetricLogger):
 
     def epoch(self, job: str, row: HistoryRow) -> None:
         """A point of every chart of the phase, at the step."""
-        if job not in self._writers:
-            self._writers[job] = self._make(str(self._folder / job.replace(" ", "/")))
-        writer = self._writers[job]
+        writer = self._writer(job)
         for name, value in _values(row):
             writer.add_scalar(f"{row['phase']}/{name}", value, int(row["step"]))
         writer.flush()
 
     def finished(self, job: str, metrics: Mapping[str, float]) -> None:
         """A point of the charts of results."""
-        writer = self._writers.pop(job, None) or self._make(str(self._folder / job.replace(" ", "/")))
+        writer = self._writer(job)
         for name, value in metrics.items():
             writer.add_scalar(f"result/{name}", value, 0)
         writer.close()
+        del self._writers[job]
+
+    def _writer(self, job: str) -> "SummaryWriter":
+        """That of a job, made at its first point: it opens a file."""
+        if job not in self._writers:
+            self._writers[job] = self._make(str(self._folder / job.replace(" ", "/")))
+        return self._writers[job]
 
     def close(self) -> None:
         """Close the files of jobs that are not done."""

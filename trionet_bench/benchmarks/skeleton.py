@@ -94,7 +94,7 @@ def measure(
         "space": {"base": space, "stem": stem} if stem else space,
         "recipe": "quick",
         "budgets": [budget],
-        "models": {name: {"system": "standalone", "operator": name} for name in {TRIO[0], *operators}},
+        "models": {name: {"system": "standalone", "operator": name} for name in dict.fromkeys((TRIO[0], *operators))},
     }
     names = (*operators, *others)
     accuracy: dict[str, list[float]] = {name: [] for name in (REFERENCE, *names)}

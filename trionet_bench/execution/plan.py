@@ -3,6 +3,7 @@
 import fnmatch
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -121,16 +122,11 @@ def make_plan(
             state: State = record.status if record else "missing"
             cells.append(PlannedCell(name, folder, state, None, None, record))
             continue
-        cell = make_cell(suite, name, data[name.dataset])
         try:
-            job = CellJob(cell, folder, SYSTEMS.get(cell.system).phases(cell))
+            cells.append(_planned(suite, name, data[name.dataset], results, phases, record))
         except DataError as error:
             lacking.setdefault(name.model, error)
             cells.append(PlannedCell(name, folder, record.status if record else "missing", None, None, record))
-            continue
-        _enter_phases(phases, job, results)
-        key, state = _standing(job, phases, record)
-        cells.append(PlannedCell(name, folder, state, job, key, record))
     others = _keys_of_others(suite, results, data, set(names)) if select is not None else {}
     return Plan(suite, results, tuple(cells), phases, absent, lacking, others)
 
@@ -142,17 +138,33 @@ def _keys_of_others(
     keys: dict[CellName, str | None] = {}
     phases: dict[str, PhaseJob] = {}
     for name in cell_names(suite):
-        folder = cell_folder(results, suite.name, *name)
-        if name in selected or name.dataset not in data or (record := _head(folder)) is None:
+        if name in selected or name.dataset not in data:
             continue
-        cell = make_cell(suite, name, data[name.dataset])
-        try:
-            job = CellJob(cell, folder, SYSTEMS.get(cell.system).phases(cell))
-        except DataError:  # what it starts from is not here
+        record = _head(cell_folder(results, suite.name, *name))
+        if record is None:
             continue
-        _enter_phases(phases, job, results)
-        keys[name] = None if _standing(job, phases, record)[1] == "stale" else record.key
+        with suppress(DataError):  # what it starts from is not here
+            planned = _planned(suite, name, data[name.dataset], results, phases, record)
+            keys[name] = None if planned.state == "stale" else record.key
     return keys
+
+
+def _planned(
+    suite: Suite,
+    name: CellName,
+    data: DataChoice,
+    results: Path,
+    phases: dict[str, PhaseJob],
+    record: RecordHead | None,
+) -> PlannedCell:
+    """How one cell on opened data stands; its phases are added to ``phases``. DataError where what its model starts
+    from cannot be read.
+    """
+    folder, cell = cell_folder(results, suite.name, *name), make_cell(suite, name, data)
+    job = CellJob(cell, folder, SYSTEMS.get(cell.system).phases(cell))
+    _enter_phases(phases, job, results)
+    key, state = _standing(job, phases, record)
+    return PlannedCell(name, folder, state, job, key, record)
 
 
 def without_damaged_phases(plan: Plan, cells: Iterable[CellJob]) -> Plan:

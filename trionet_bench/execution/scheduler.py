@@ -193,9 +193,13 @@ class Scheduler:
             _log.warning("%s: another runner has taken it over, since this one gave no sign of life", job.label)
             self.executor.abandon(job)
             del self.under_way[job.folder]
-            self.claims.release(job.claim)
-            self.not_before[job.claim] = time.monotonic() + _CLAIMED_RETRY
-            self.waiting.append(job)
+            self._put_back(job, _CLAIMED_RETRY)
+
+    def _put_back(self, job: Job, seconds: float) -> None:
+        """A job that was under way waits again, at least so long."""
+        self.not_before[job.claim] = time.monotonic() + seconds
+        self.waiting.append(job)
+        self.claims.release(job.claim)
 
     def _start_ready_jobs(self) -> None:
         while len(self.under_way) < self.executor.slots and self._start_one():
@@ -295,9 +299,7 @@ class Scheduler:
             return False
         seconds = _FIRST_WAIT * 2 ** (self.tries[job.claim] - 1)
         _log.warning("%s: %s; it is tried again in %.0f s", job.label, reason.rstrip("."), seconds)
-        self.not_before[job.claim] = time.monotonic() + seconds
-        self.waiting.append(job)
-        self.claims.release(job.claim)
+        self._put_back(job, seconds)
         return True
 
     def _fail_dependents(self, phase: PhaseJob, outcome: Outcome) -> None:

@@ -16,7 +16,7 @@ from trionet_bench.analysis.results import Results
 from trionet_bench.reporting.figures.placement import leading_searches
 from trionet_bench.reporting.quantity import capitalised, primary
 from trionet_bench.reporting.recommendation import recommendation, recommendations_by_dataset
-from trionet_bench.reporting.text import DASH, DOUBTFUL, absent, compact, first_of, listed, tau_text
+from trionet_bench.reporting.text import DASH, DOUBTFUL, absent, compact, first_of, listed, tau_interval, tau_text
 from trionet_bench.units import counted, short_duration
 
 MOST = 4  # supernets and cells that are put in words
@@ -241,7 +241,7 @@ def _by_tau(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tau_of(row: "pd.Series[float]") -> str:
-    interval = "" if absent(row.tau_low) else f" [{tau_text(row.tau_low)}, {tau_text(row.tau_high)}]"
+    interval = "" if absent(row.tau_low) else f" {tau_interval(row.tau_low, row.tau_high)}"
     return f"{tau_text(row.tau)}{interval} with {row.model}"
 
 

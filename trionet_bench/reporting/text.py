@@ -59,8 +59,8 @@ def points(fraction: float | None, digits: int = 1) -> str:
 
 def signed(number: float, digits: int) -> str:
     """With + or minus; a number that rounds to zero has no sign."""
-    text = f"{number:+.{digits}f}"
-    return text.replace("-", MINUS) if float(text) else text.replace("-", "").replace("+", "")
+    text = plain(number, digits)
+    return f"+{text}" if number > 0 and float(text) else text
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -109,6 +109,11 @@ def memory(size: float | None) -> str:
 def sentence(title: str) -> str:
     """A title as the head of a caption."""
     return title if title.endswith("?") else f"{title}."
+
+
+def tau_interval(low: float | None, high: float | None) -> str:
+    """Its bounds."""
+    return DASH if absent(low) or absent(high) else f"[{tau_text(low)}, {tau_text(high)}]"
 
 
 def option_value(value: Any) -> str:

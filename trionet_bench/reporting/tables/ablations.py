@@ -13,7 +13,7 @@ from trionet_bench.reporting.quantity import Quantity, capitalised, primary
 from trionet_bench.reporting.style import operators_in_order
 from trionet_bench.reporting.tables.doubtful import mark_of, note_of, without_needless_column
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, RHO, absent, compact, listed, option_value, tau_text
+from trionet_bench.reporting.text import DASH, RHO, compact, listed, option_value, tau_interval, tau_text
 
 # Which way a supernet is searched is a control, not an arm of the method.
 _NOT_AN_ARM = {"search"}
@@ -177,10 +177,10 @@ def _agreement(table: pd.DataFrame, quantity: Quantity) -> JsonObject:
         capitalised(quantity.noun): [_spoken(metric, quantity.metric.name) for metric in table.metric],
         "n": [f"{n}{'' if n >= 30 else ' (few)'}" for n in table.n],
         "Kendall τ": table.tau.map(tau_text),
-        "95 % interval": [_bounds(row.tau_low, row.tau_high) for row in table.itertuples()],
+        "95 % interval": [tau_interval(row.tau_low, row.tau_high) for row in table.itertuples()],
         "τ at equal size": table.tau_within.map(tau_text),
         f"Spearman {RHO}": table.rho.map(tau_text),
-        f"Interval of {RHO}": [_bounds(row.rho_low, row.rho_high) for row in table.itertuples()],
+        f"Interval of {RHO}": [tau_interval(row.rho_low, row.rho_high) for row in table.itertuples()],
         f"Regret{regret}": table.regret.map(quantity.number),
     }
 
@@ -189,7 +189,3 @@ def _spoken(metric: str, primary: str) -> str:
     part, *rest = metric.removeprefix("inherited_").removesuffix(f"_{primary}").split(f"_{primary}_")
     where = {"val": "validation", "test": "test"}.get(part, part)
     return f"{where}{', ' + ' '.join(rest).replace('_', ' ') if rest else ''}"
-
-
-def _bounds(low: float, high: float) -> str:
-    return DASH if absent(low) else f"[{tau_text(low)}, {tau_text(high)}]"

@@ -7,7 +7,7 @@ from trionet_bench.analysis.results import Results
 from trionet_bench.analysis.supernet_differences import supernet_differences
 from trionet_bench.reporting.quantity import primary
 from trionet_bench.reporting.tables.table import Table
-from trionet_bench.reporting.text import DASH, compact, tau_text
+from trionet_bench.reporting.text import DASH, compact, tau_interval, tau_text
 
 
 def placement_worth(results: Results) -> Table | None:
@@ -55,9 +55,9 @@ def scores_beside_macs(results: Results) -> Table | None:
             "Supernet": [f"{row.model or 'none'}, seed {row.seed}" for row in table.itertuples()],
             "Score": table.score,
             "Kendall \N{GREEK SMALL LETTER TAU}": table.tau.map(tau_text),
-            "95 % interval": [_range(tau_text(row.low), tau_text(row.high)) for row in table.itertuples()],
+            "95 % interval": [tau_interval(row.low, row.high) for row in table.itertuples()],
             "Ahead of MACs": ahead.ahead.map(tau_text),
-            "Interval of it": [_range(tau_text(row.ahead_low), tau_text(row.ahead_high)) for row in ahead.itertuples()],
+            "Interval of it": [tau_interval(row.ahead_low, row.ahead_high) for row in ahead.itertuples()],
             f"Regret{unit}": table.regret.map(quantity.number),
             "Ceiling": table.ceiling.map(tau_text),
             "Truth repeated": table.repeated.map(tau_text),
@@ -105,7 +105,7 @@ def supernets_paired(results: Results) -> Table | None:
             "Seeds": table.seeds.astype(str),
             tau: table.tau.map(tau_text),
             "Ahead": table.ahead.map(tau_text),
-            "95 % interval": [_range(tau_text(row.low), tau_text(row.high)) for row in table.itertuples()],
+            "95 % interval": [tau_interval(row.low, row.high) for row in table.itertuples()],
             f"Regret{unit}": table.regret.map(quantity.number),
             f"Less regret{unit}": table.regret_less.map(quantity.difference),
         }
